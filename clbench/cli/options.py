@@ -63,8 +63,15 @@ class Workers(complete.Text):
 
 
 def pictures(command: Command) -> Command:
-    """Add --workers and --cache: how pictures reach a run, which moves no number."""
+    """Add --workers, --cache and --features: how pictures reach a run, which moves no number."""
     for option in (
+        click.option(
+            "--features",
+            type=click.Choice(["off", "maps", "pooled"]),
+            default="off",
+            show_default=True,
+            help="With train.freeze=backbone and train.augment=none: compute the backbone's features once, keep them.",
+        ),
         click.option(
             "--cache/--no-cache",
             default=None,

@@ -27,9 +27,10 @@ from clbench.engine.budget import check_counted, check_met, count_stored
 from clbench.engine.diagnosis import session_angle
 from clbench.engine.environment import peak_memory, pick_device
 from clbench.engine.evaluate import evaluate, score_matrix
+from clbench.engine.features import Kind, stored_features
 from clbench.engine.files import remove_unfinished, whole_file
 from clbench.engine.kept import keep_weights
-from clbench.engine.prepare import build_network, configuration, make_source, make_strategy, make_stream
+from clbench.engine.prepare import build_network, configuration, content_key, make_source, make_strategy, make_stream
 from clbench.engine.processes import AUTO, loader_processes
 from clbench.engine.progress import Done, Progress
 from clbench.engine.randomness import seed_torch
@@ -68,6 +69,8 @@ class RunOptions:
     threads: int = 1
     cache: bool | None = None
     """Whether pictures are kept decoded on disk; None keeps them where that is small."""
+    features: Kind = "off"
+    """Whether the features of a frozen backbone are kept on disk: its maps, or what the head pools of them."""
     save_minutes: float = 10.0
     save_steps: int = 0
     """Save every so many steps too; 0 means by time alone."""
@@ -238,6 +241,8 @@ class Run:
         self.stream = self._make_stream()
         self.source = self._make_source()
         self._build_network()
+        if self.options.features != "off":
+            self.source = self._store_features(self.options.features)
         # the loop imports avalanche, which takes seconds; everything that can be wrong has been looked at by now
         from clbench.engine.loop import SharedLoop
 
@@ -264,6 +269,18 @@ class Run:
         )
         if self.saved is not None:
             restore_plugins(self.loop, self.saved)
+
+    def _store_features(self, kind: Kind) -> ImageSource:
+        return stored_features(
+            self.source,
+            self.strategy,
+            self.stream,
+            self.train,
+            kind=kind,
+            content=lambda: content_key(self.source, self.stream.table),
+            device=self.device,
+            progress=Telling(self.watch, f"{self.plan.dataset}: features of the backbone"),
+        )
 
     def _identity(self) -> dict[str, str]:
         digest = self.stream.digest()

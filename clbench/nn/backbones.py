@@ -28,6 +28,8 @@ class Backbone(nn.Module):
     std: Tensor
     scale: Tensor
     shift: Tensor
+    given = False
+    """Whether what comes in are the feature maps already, stored when they were first computed."""
 
     def __init__(
         self,
@@ -59,11 +61,18 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the feature map [B, width, h, w] of images [B, 3, H, W]."""
+        if self.given:
+            return images
         features: Tensor = self.body(self.normalise(images))
         return features
 
     def stages(self, images: Tensor) -> list[Tensor]:
         """Return the maps of the intermediate stages, shallow to deep; the last one is `forward`'s."""
+        if self.given:
+            raise UsageError(
+                "the strategy looks at the stages of the backbone, of which the last alone is stored.",
+                hint="Run it without --features.",
+            )
         stages: list[Tensor] = self.body.stages(self.normalise(images))  # type: ignore[operator]
         return stages
 

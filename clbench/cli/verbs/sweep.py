@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -51,6 +51,7 @@ def command(
     jobs: int | None,
     workers: int,
     cache: bool | None,
+    features: Any,
     threads: int,
     cpus_per_run: float | None,
     gpus_per_run: float | None,
@@ -93,7 +94,7 @@ def command(
     from clbench.engine.runner import RunOptions
 
     check_writable(results)
-    how = RunOptions(results=results, device=device, workers=workers, cache=cache, threads=threads)
+    how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
     with watching(quiet=quiet) as terminal, followed(left, how, watch=terminal) as watch:
         if address is None:
             outcomes = _here(left, how, jobs=jobs, watch=watch)

@@ -1,0 +1,185 @@
+"""Features of a frozen backbone, computed once per picture and read from disk ever after.
+
+Where the backbone never trains and pictures are shown without augmentation, every pass through it repeats the one
+before. Then a run can train its head on stored features: the same record, many times sooner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from clbench.data.folders import cache_folder
+from clbench.data.images import CachedImages, ImageSource, Progress
+from clbench.data.stream import Stream
+from clbench.engine.strategy import Strategy
+from clbench.errors import DataError, RunError, UsageError
+from clbench.nn.backbones import Backbone
+from clbench.nn.pooled import LinearHead
+from clbench.spec import TrainSpec, digest
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["off", "maps", "pooled"]
+VERSION = 1
+BATCH = 64
+TOLERANCE = 1e-4
+"""How far scores from stored features may lie from those from pictures: GPU kernels differ with the batch's size."""
+
+
+class StoredFeatures:
+    """An image source whose pictures are feature maps: float32 [n, width, h, w] in the order of the rows."""
+
+    def __init__(
+        self, path: Path, *, rows: npt.NDArray[np.int64], shape: tuple[int, ...], size: int, channels_last: bool
+    ) -> None:
+        self.path = path
+        self.size = size
+        self.rows = rows
+        self.shape = shape
+        self.channels_last = channels_last
+        self._map: npt.NDArray[np.float32] | None = None
+
+    def read(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        """Return float32 [n, width, h, w], in the memory layout in which the backbone gives them."""
+        if self._map is None:  # opened late so that loader workers map the file themselves
+            self._map = np.memmap(self.path, dtype=np.float32, mode="r", shape=(len(self.rows), *self.shape))
+        found = torch.from_numpy(self._map[np.searchsorted(self.rows, rows)])
+        return found.contiguous(memory_format=torch.channels_last) if self.channels_last else found
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_map": None}
+
+
+def check_applicable(train: TrainSpec, strategy: Strategy, *, kind: Kind) -> None:
+    """Raise UsageError unless stored features give the record that pictures give, saying what stands against it."""
+    head = strategy.net.head
+    against = {
+        f"train.freeze is '{train.freeze}', so the backbone changes": train.freeze != "backbone",
+        f"train.augment is '{train.augment}', so no picture is the same twice": train.augment != "none",
+        f"train.amp is '{train.amp}', so training and scoring see different features": train.amp != "off",
+        f"the head '{strategy.head}' reads several stages of the backbone": head.wants_stages,
+        "the strategy does not keep the backbone that it was given": not isinstance(strategy.net.backbone, Backbone),
+        f"the head '{strategy.head}' does not pool": kind == "pooled" and not isinstance(head, LinearHead),
+    }
+    for reason, holds in against.items():
+        if holds:
+            raise UsageError(f"--features {kind}: {reason}.", hint="Run it without --features.")
+
+
+def stored_features(
+    source: ImageSource,
+    strategy: Strategy,
+    stream: Stream,
+    train: TrainSpec,
+    *,
+    kind: Kind,
+    content: Callable[[], str],
+    device: torch.device,
+    progress: Progress | None = None,
+) -> StoredFeatures:
+    """Return the features of the stream's pictures, computed now where they are not stored yet.
+
+    Afterwards the strategy's backbone passes them on as they are. `content()` names the pixels of `source`. Raises
+    UsageError where stored features would change the record, DataError when they do not fit the disk.
+    """
+    check_applicable(train, strategy, kind=kind)
+    backbone = strategy.net.backbone
+    assert isinstance(backbone, Backbone)
+    backbone.to(device).eval()
+    rows = np.unique(
+        np.concatenate([*(session.rows for session in stream.sessions), stream.test_rows, stream.val_rows])
+    )
+    pooling = strategy.net.head if kind == "pooled" else None
+
+    @torch.no_grad()
+    def computed(part: npt.NDArray[np.int64]) -> Tensor:
+        features = backbone(source.read(part).to(device))
+        return pooling.pool(features)[:, :, None, None] if isinstance(pooling, LinearHead) else features
+
+    first = computed(rows[:2])
+    key = digest(
+        [
+            VERSION,
+            kind,
+            source.path.stem if isinstance(source, CachedImages) else content(),
+            hashlib.sha256(rows.tobytes()).hexdigest(),
+            weights_digest(backbone),
+            [train.backbone, train.image_size, train.normalize, train.channels_last],
+            [str(torch.__version__), device.type, torch.backends.cpu.get_cpu_capability()],
+        ]
+    )
+    path = cache_folder() / "features" / f"{stream.table.name}-{key[:24]}.f32"
+    shape = tuple(first.shape[1:])
+    _fill(path, rows, shape, computed, progress=progress)
+    # sums over positions run in the order of memory; the tokens of transformers lie channels last too, with gaps
+    channels_last = not first.is_contiguous() and first.stride(1) == 1
+    found = StoredFeatures(path, rows=rows, shape=shape, size=source.size, channels_last=channels_last)
+    _check_same(found.read(rows[:2]).to(device), first)
+    backbone.given = True
+    return found
+
+
+def weights_digest(module: torch.nn.Module) -> str:
+    """Return the sha256 over the names and values of a module's weights and buffers."""
+    hasher = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        hasher.update(name.encode() + value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return hasher.hexdigest()
+
+
+def _check_same(stored: Tensor, fresh: Tensor) -> None:
+    scale = float(fresh.abs().max()) or 1.0
+    apart = float((stored - fresh).abs().max()) / scale
+    if not apart <= TOLERANCE:
+        raise RunError(
+            f"stored features differ from fresh ones by {apart:.1e} of the largest.",
+            hint="Remove the folder `features` in the cache (CLBENCH_CACHE), or run without --features.",
+        )
+
+
+def _fill(
+    path: Path,
+    rows: npt.NDArray[np.int64],
+    shape: tuple[int, ...],
+    computed: Callable[[npt.NDArray[np.int64]], Tensor],
+    *,
+    progress: Progress | None,
+) -> None:
+    """Write the features of all rows to `path`, which appears only when it is complete; concurrent runs wait."""
+    from filelock import FileLock
+
+    need = len(rows) * int(np.prod(shape)) * 4
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if path.exists() and path.stat().st_size == need:
+            return
+        free = shutil.disk_usage(path.parent).free
+        if free < need * 1.05:
+            raise DataError(
+                f"{path.parent}: the features need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free.",
+                hint="--features pooled takes far less where the head pools; CLBENCH_CACHE names another folder.",
+            )
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            with partial.open("wb") as file:
+                for begin in range(0, len(rows), BATCH):
+                    part = computed(rows[begin : begin + BATCH]).float().cpu().contiguous()
+                    file.write(part.numpy().tobytes())
+                    if progress:
+                        progress(min(begin + BATCH, len(rows)), len(rows))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)

@@ -1,0 +1,86 @@
+"""Training on stored features leaves the record that training on pictures leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from tiny_scenarios import planned, scenario
+
+from clbench.engine.runner import RunOptions, run
+from clbench.errors import RunError, UsageError
+from clbench.ledger.record import read_record
+from clbench.resolve import Plan
+
+FROZEN = {"freeze": "backbone", "augment": "none"}
+
+
+def frozen(folder: Path, strategy: str, *sets: str, **train: object) -> Plan:
+    return planned(scenario(folder, train=FROZEN | train), strategy, *sets)
+
+
+def content(wanted: Plan, results: Path, **options: object) -> dict[str, str]:
+    """Return the digest of every section but the code, which somebody may be changing."""
+    record = read_record(run(wanted, RunOptions(results=results, device="cpu", **options)))  # type: ignore[arg-type]
+    other = ("code", "marks", "times", "content")
+    return {name: value for name, value in record.hashes.items() if not name.startswith(other)}
+
+
+@pytest.mark.parametrize("backbone", ["clbench_small", "test_convnext", "test_vit"])
+@pytest.mark.parametrize(("strategy", "head"), [("er", "linear"), ("lwf", "queries")])
+def test_the_record_is_the_same(backbone: str, strategy: str, head: str, tmp_path: Path) -> None:
+    sets = [f"head={head}", *(['head_options={"d":32,"heads":4}'] if head == "queries" else [])]
+    size = {"image_size": 160} if backbone == "test_vit" else {}
+    wanted = frozen(tmp_path, strategy, *sets, backbone=backbone, epochs=1, batch_size=7, **size)
+    from_pictures = content(wanted, tmp_path / "pictures")
+    assert content(wanted, tmp_path / "maps", features="maps") == from_pictures
+    if head == "linear":
+        assert content(wanted, tmp_path / "pooled", features="pooled") == from_pictures
+
+
+def test_features_are_computed_once_per_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+    wanted = frozen(tmp_path, "naive", "train.epochs=1")
+    folder = tmp_path / "cache" / "features"
+    content(wanted, tmp_path / "a", features="maps")
+    (first,) = folder.glob("*.f32")
+    written = first.stat().st_mtime_ns
+    content(dataclasses.replace(wanted, fields={"unknown": "ignore"}), tmp_path / "b", features="maps")
+    assert [path.stat().st_mtime_ns for path in folder.glob("*.f32")] == [written]
+    content(dataclasses.replace(wanted, seed=2), tmp_path / "c", features="maps")
+    assert len(list(folder.glob("*.f32"))) == 2, "another seed has other random weights"
+    assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("train", "kind", "sets", "said"),
+    [
+        ({"freeze": "none"}, "maps", [], "the backbone changes"),
+        ({"freeze": "after-base"}, "maps", [], "the backbone changes"),
+        ({"augment": "flip"}, "maps", [], "no picture is the same twice"),
+        ({"amp": "bf16"}, "maps", [], "different features"),
+        ({}, "pooled", ["head=queries", 'head_options={"d":32,"heads":4}'], "does not pool"),
+    ],
+)
+def test_what_would_change_the_record_is_refused(
+    train: dict[str, object], kind: str, sets: list[str], said: str, tmp_path: Path
+) -> None:
+    wanted = frozen(tmp_path, "naive", *sets, **train)
+    with pytest.raises(UsageError, match=said):
+        run(wanted, RunOptions(results=tmp_path, device="cpu", features=kind))  # type: ignore[arg-type]
+
+
+def test_a_strategy_that_looks_inside_the_backbone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="stages of the backbone"):
+        run(frozen(tmp_path, "podnet"), RunOptions(results=tmp_path, device="cpu", features="maps"))
+
+
+def test_damaged_features_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+    wanted = frozen(tmp_path, "naive", "train.epochs=1")
+    content(wanted, tmp_path / "a", features="maps")
+    (path,) = (tmp_path / "cache" / "features").glob("*.f32")
+    path.write_bytes(b"\x40" * path.stat().st_size)
+    with pytest.raises(RunError, match="differ from fresh ones"):
+        content(wanted, tmp_path / "b", features="maps")
