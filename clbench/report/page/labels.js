@@ -4,6 +4,7 @@ const SETS = { fixed: "all test images", growing: "growing test set" };
 const MOST_FORGOTTEN = 12;
 const SMALL_GROUP = 45; // labels of a session that stay together in one column
 
+let mapped = {};
 const share = (value) => (value === undefined || value === null ? null : value / 10000);
 
 function heatRow() {
@@ -83,6 +84,8 @@ function mostForgotten(row) {
 
 function drawHeat() {
   const row = heatRow();
+  if (row === mapped.row && state.testSet === mapped.testSet) return; // hundreds of cells that have not changed
+  mapped = { row, testSet: state.testSet };
   if (!row) { byId("heat").replaceChildren(); return; }
   const { names, learned } = labelsOf(row);
   const matrix = row.ap[state.testSet];
