@@ -188,14 +188,23 @@ def _configured_by(root: Path) -> str:
 
 
 def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
-    table = path.parent / Path(spec.dataset).expanduser()
-    if not table.exists():
-        raise DataError(
-            f"{path}: dataset: {spec.dataset}: there is no {table}.",
-            hint="The path of a label table is read from the scenario's own folder.",
-        )
-    root = (data or (table if table.is_dir() else table.parent)).resolve()
-    return Source(str(table.resolve()), dict(spec.options), root, False, f"{'--data' if data else 'table'}: {root}")
+    """Find a label table beside its scenario, in the folder named by --data, or below CLBENCH_DATA."""
+    named = Path(spec.dataset).expanduser()
+    shared = os.environ.get("CLBENCH_DATA", "")
+    places = {"table": path.parent / named}
+    if data is not None:
+        places["--data"] = data / (named if (data / named).exists() else named.name)
+    if shared:
+        places["CLBENCH_DATA"] = Path(shared) / named
+    for origin, table in places.items():
+        if table.exists():
+            images = data or (table if table.is_dir() else table.parent)
+            origin = "--data" if data else origin
+            return Source(str(table.resolve()), dict(spec.options), images.resolve(), False, f"{origin}: {images}")
+    raise DataError(
+        f"{path}: dataset: {spec.dataset}: there is no {', no '.join(str(table) for table in places.values())}.",
+        hint="A label table is read beside its scenario, from the folder of --data, or below CLBENCH_DATA.",
+    )
 
 
 # ---------------------------------------------------------------------- strategies

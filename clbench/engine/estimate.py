@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from clbench.data.stream import Stream
+from clbench.engine.allocator import keep_freed_memory
 from clbench.engine.environment import pick_device
 from clbench.engine.optim import epochs, make_optimizer
 from clbench.engine.prepare import build_network, make_source, make_strategy, make_stream
@@ -78,6 +79,7 @@ def _measure(
     """Return seconds per image of a training step and of scoring, pictures included; the first batch warms up."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
+    keep_freed_memory()
     try:
         where = pick_device(device)
         source = make_source(plan, stream.table, cache=False)

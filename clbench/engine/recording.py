@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 import clbench
+from clbench.data.known import is_path
 from clbench.data.stream import Stream
 from clbench.engine.diagnosis import notes_of
 from clbench.engine.environment import code, describe
@@ -119,7 +120,7 @@ def make_record(
             version=plan.scenario.version,
             title=plan.scenario.title,
             digest=plan.scenario.digest(),
-            dataset=plan.dataset if not _is_path(plan.dataset) else Path(plan.dataset).stem,
+            dataset=stream.table.name if is_path(plan.dataset) else plan.dataset,
             stand_in=plan.stand_in,
             local=plan.scenario_origin != "shipped",
             sessions=[
@@ -172,7 +173,3 @@ def make_record(
             total_seconds=progress.total_seconds,
         ),
     )
-
-
-def _is_path(dataset: str) -> bool:
-    return "/" in dataset or "." in dataset

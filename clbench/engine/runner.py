@@ -23,6 +23,7 @@ from clbench.data.known import open_table
 from clbench.data.stream import Session, Stream
 from clbench.engine import distributed
 from clbench.engine import state as states
+from clbench.engine.allocator import keep_freed_memory
 from clbench.engine.budget import check_counted, check_met, count_stored
 from clbench.engine.diagnosis import session_angle
 from clbench.engine.environment import peak_memory, pick_device
@@ -118,7 +119,7 @@ class Run:
         return make_stream(self.plan, self.strategy)
 
     def _make_source(self) -> ImageSource:
-        told = Telling(self.watch, f"{self.plan.dataset}: pictures into the cache")
+        told = Telling(self.watch, f"{self.stream.table.name}: pictures into the cache")
         return make_source(self.plan, self.stream.table, cache=self.options.cache, progress=told)
 
     def _build_network(self) -> None:
@@ -166,6 +167,7 @@ class Run:
         before = torch.get_rng_state(), torch.get_num_threads()
         self.device = pick_device(self.options.device)
         torch.set_num_threads(self.options.threads)
+        keep_freed_memory()
         try:
             with self.stop:
                 self._from_start_to_end()
@@ -279,7 +281,7 @@ class Run:
             kind=kind,
             content=lambda: content_key(self.source, self.stream.table),
             device=self.device,
-            progress=Telling(self.watch, f"{self.plan.dataset}: features of the backbone"),
+            progress=Telling(self.watch, f"{self.stream.table.name}: features of the backbone"),
         )
 
     def _identity(self) -> dict[str, str]:
