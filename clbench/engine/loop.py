@@ -25,6 +25,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from clbench.engine.budget import check_counted
 from clbench.engine.distributed import average_gradients, gathered
+from clbench.engine.failures import NonFiniteLossError
 from clbench.engine.optim import check_holds_exactly, epochs, make_optimizer, make_schedule
 from clbench.engine.randomness import seed_torch
 from clbench.engine.strategy import Batch, Strategy
@@ -44,7 +45,7 @@ with warnings.catch_warnings():
     from avalanche.training.templates import SupervisedTemplate
     from avalanche.training.utils import ParamData
 
-__all__ = ["NonFiniteLossError", "ParamData", "SharedLoop", "training_plugins"]
+__all__ = ["ParamData", "SharedLoop", "training_plugins"]
 
 CHECK_EVERY = 50
 """Steps between two looks at what costs time to look at: the loss on a GPU, where recalled exemplars come from."""
@@ -54,16 +55,6 @@ def training_plugins() -> dict[str, type[Any]]:
     """Return Avalanche's training plugins by class name."""
     kinds = {name: getattr(avalanche_plugins, name) for name in dir(avalanche_plugins) if name.endswith("Plugin")}
     return {name: kind for name, kind in kinds.items() if isinstance(kind, type)}
-
-
-class NonFiniteLossError(RunError):
-    """The loss became infinite or not a number; `rows` are the images of the first such batch."""
-
-    def __init__(self, *, session: int, epoch: int, rows: list[int]) -> None:
-        super().__init__(f"session {session}, epoch {epoch}: the loss is not finite.")
-        self.session = session
-        self.epoch = epoch
-        self.rows = rows
 
 
 class _NoEvaluator:

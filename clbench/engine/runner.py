@@ -6,46 +6,40 @@ import contextlib
 import dataclasses
 import logging
 import math
-import os
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from clbench.data.images import ImageSource
-from clbench.data.known import open_table
 from clbench.data.stream import Session, Stream
 from clbench.engine import distributed
 from clbench.engine import state as states
 from clbench.engine.allocator import keep_freed_memory
-from clbench.engine.budget import check_counted, check_met, count_stored
-from clbench.engine.diagnosis import session_angle
-from clbench.engine.environment import peak_memory, pick_device
-from clbench.engine.evaluate import evaluate, score_matrix
+from clbench.engine.budget import check_counted, count_stored
+from clbench.engine.environment import pick_device
+from clbench.engine.failures import explained, is_loader_death, lost
 from clbench.engine.features import Kind, stored_features
-from clbench.engine.files import remove_unfinished, whole_file
-from clbench.engine.kept import keep_weights
+from clbench.engine.files import whole_file
+from clbench.engine.outcome import Evaluation
+from clbench.engine.place import place_of
 from clbench.engine.prepare import build_network, configuration, content_key, make_source, make_strategy, make_stream
 from clbench.engine.processes import AUTO, loader_processes
-from clbench.engine.progress import Done, Progress
+from clbench.engine.progress import Progress
 from clbench.engine.randomness import seed_torch
-from clbench.engine.recording import check_scores, make_record, now, save_scores
+from clbench.engine.recording import check_scores, make_record, now
 from clbench.engine.savepoint import Savepoint, restore_inside, restore_plugins, saved_exemplars
 from clbench.engine.session import LiveSession
 from clbench.engine.stopping import Interrupted, StopSignals
 from clbench.engine.strategy import LEAK, Strategy
 from clbench.engine.view import SessionView, steps_per_epoch
 from clbench.engine.watch import Silent, Telling, Watch
-from clbench.errors import ClbenchError, DataError, ResultsError, RunError
+from clbench.errors import DataError, ResultsError, RunError
 from clbench.ledger.record import read_record, write_record
-from clbench.ledger.store import run_folder, scenario_id, unpinned_id
-from clbench.nn.distil import without_teachers
 from clbench.nn.memory import Exemplars
 from clbench.nn.ranks import rank, world
 from clbench.resolve import Plan
@@ -100,11 +94,9 @@ class Run:
         self.train = plan.train
         self.strategy = self._make_strategy()
         self.configuration = configuration(plan, self.strategy)
-        place = scenario_id(plan.scenario.name, version=plan.scenario.version, stand_in=_instead(plan))
-        self.folder = run_folder(options.results, place, plan.entry.name, self.configuration)
-        self.record = self.folder / f"seed{plan.seed}.json"
-        self.work = self.folder / f"seed{plan.seed}"
-        self.state_file = self.work / "state.pt"
+        self.place = place_of(plan, self.configuration, results=options.results)
+        self.folder, self.record, self.work = self.place.folder, self.place.record, self.place.work
+        self.state_file = self.place.state_file
         self.name = plan.title
         self.progress = Progress()
         self.exemplars: Exemplars | None = None
@@ -131,17 +123,17 @@ class Run:
         """Return the path of the record, which exists afterwards."""
         if self._finished():
             read_record(self.record)  # a damaged record is an error, not a finished run
-            self._tidy_up()
+            if rank() == 0:
+                self.place.tidy_up()
             return self.record
         if rank() == 0:
-            self._make_folders()
+            self.place.make()
         try:
-            with FileLock(str(self.work) + ".lock", timeout=0) if rank() == 0 else contextlib.nullcontext():
+            with self.place.held() if rank() == 0 else contextlib.nullcontext():
                 if self._finished():
                     return self.record
                 if rank() == 0:
-                    remove_unfinished(self.work)
-                    remove_unfinished(self.folder, f".{self.record.name}.*.tmp")
+                    self.place.remove_unfinished()
                 return self._carry_out()
         except Timeout:
             raise TakenError(
@@ -149,19 +141,12 @@ class Run:
                 hint="Wait for it; its record will be used. clbench status shows what is running.",
             ) from None
 
-    def _tidy_up(self) -> None:
-        """Remove what a process left that was killed between its record and its end."""
-        if rank() == 0 and self.state_file.exists():
-            with contextlib.suppress(OSError, Timeout), FileLock(str(self.work) + ".lock", timeout=0):
-                remove_unfinished(self.work)
-                self.state_file.unlink(missing_ok=True)
-
     def _finished(self) -> bool:
         """Whether the record exists already; rank 0 decides for all."""
         try:
             return bool(distributed.from_first(self.options.resume and self.record.exists()))
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self.place.unwritable(error) from error
 
     def _carry_out(self) -> Path:
         before = torch.get_rng_state(), torch.get_num_threads()
@@ -207,21 +192,6 @@ class Run:
         write_record(record, self.record)
         self.state_file.unlink(missing_ok=True)
 
-    def _make_folders(self) -> None:
-        probe = self.work / f".writable.{os.getpid()}"
-        try:
-            self.work.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"")
-            probe.unlink()
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> ResultsError:
-        return ResultsError(
-            f"{self.options.results}: results cannot be written there ({error.strerror}).",
-            hint="Name another folder with --results.",
-        )
-
     def _write_config(self) -> None:
         import yaml
 
@@ -248,7 +218,6 @@ class Run:
         # the loop imports avalanche, which takes seconds; everything that can be wrong has been looked at by now
         from clbench.engine.loop import SharedLoop
 
-        self.truth = self.stream.truth(self.stream.test_rows)
         self.savepoint = Savepoint(self.state_file, identity=self._identity())
         self.saved = self.savepoint.load() if self.options.resume else None
         if self.saved is None:
@@ -375,20 +344,14 @@ class Run:
                 )
         except (RunError, DataError) as error:
             self._rescue()
-            raise self._explained(error) from error
+            raise explained(error, run=self.name, ids=self.stream.table.ids, work=self.work) from error
         except RuntimeError as error:
-            if "DataLoader worker" in str(error):
+            if is_loader_death(error):
                 self._rescue()
-                raise RunError(
-                    f"{self.name}: a loader process died ({str(error).partition(chr(10))[0].rstrip('.')}).",
-                    hint="Was memory short? The same command goes on from the last saved state, with --workers 0 too.",
-                ) from error
-            if world() == 1:
+            told = lost(error, run=self.name, state_file=self.state_file)
+            if told is None:
                 raise
-            raise RunError(
-                f"{self.name}: rank {rank()} lost another rank ({str(error).splitlines()[0]}).",
-                hint=f"Run the same command again: it goes on from {self.state_file}.",
-            ) from error
+            raise told from error
         if self.stop.asked:
             raise Interrupted(self.state_file)
         seed_torch(seed, "end", session.index)
@@ -404,57 +367,18 @@ class Run:
         self._save_state(inside=False)
 
     def _evaluate(self, session: Session, *, mean_loss: float) -> None:
-        clock = time.monotonic()
-        arguments: dict[str, Any] = {
-            "source": self.source,
-            "rows": self.stream.test_rows,
-            "seen": session.seen,
-            "device": self.device,
-            "batch": max(self.train.batch_size, 64),
-        }
-        with self.loop.ema.applied(self.strategy) if self.loop.ema else contextlib.nullcontext():
-            scores = score_matrix(self.strategy, **arguments)
-            angle = session_angle(self.strategy)
-            if self.options.keep_weights and rank() == 0:
-                keep_weights(self.strategy, self.work, session=session.index)
-        found = evaluate(scores, truth=self.truth, test_rows=self.stream.test_rows, session=session)
-        stored = count_stored(self.strategy, image_size=self.train.image_size)
-        check_met(
-            self.strategy,
-            stored,
-            met=np.concatenate([past.rows for past in self.stream.sessions[: session.index + 1]]),
+        evaluation = Evaluation(
+            self.name,
+            self.stream,
+            self.source,
+            self.train,
+            self.device,
+            self.work,
+            self.options.keep_weights,
+            self.watch,
         )
-        modules = without_teachers(self.strategy)
         self.progress.done.append(
-            Done(
-                growing=found.growing.tolist(),
-                fixed=found.fixed.tolist(),
-                counts=found.counts,
-                cost={
-                    "images_seen": self.progress.images_seen,
-                    "steps": self.loop.step_index,
-                    "parameters": sum(p.numel() for p in modules),
-                    "trainable": sum(p.numel() for p in modules if p.requires_grad),
-                    "stored_images": stored.images,
-                    "stored_bytes": stored.bytes,
-                },
-                times={
-                    "train_seconds": self.progress.train_seconds,
-                    "eval_seconds": time.monotonic() - clock,
-                    "peak_memory_bytes": peak_memory(self.device),
-                },
-                scores=save_scores(scores, folder=self.work, session=session.index) if rank() == 0 else {},
-                mean_loss=mean_loss,
-                angle=angle,
-            )
-        )
-        self.watch.session_finished(
-            run=self.name,
-            session=session.index,
-            seconds=self.progress.train_seconds,
-            last_map=_mean(found.growing),
-            fixed_map=_mean(found.fixed),
-            stored=stored.images,
+            evaluation.of(session, strategy=self.strategy, loop=self.loop, progress=self.progress, mean_loss=mean_loss)
         )
 
     def _on_step(self, epoch: int, step: int) -> None:
@@ -492,30 +416,3 @@ class Run:
         if self.progress.inside and self.loop.between_steps:
             with contextlib.suppress(ResultsError, RunError):
                 self._save_inside()
-
-    def _explained(self, error: ClbenchError) -> ClbenchError:
-        from clbench.engine.loop import NonFiniteLossError
-
-        if not isinstance(error, NonFiniteLossError):
-            return error
-        ids = [str(self.stream.table.ids[row]) for row in error.rows]
-        path = self.work / "not-finite.json"
-        with whole_file(path, what="the list of images") as file:
-            file.write(msgspec.json.encode({"session": error.session, "epoch": error.epoch, "images": ids}))
-        return RunError(
-            f"{self.name}: {error.message} The images of that batch are in {path}.",
-            hint="Lower train.lr or set train.clip_norm; with amp fp16 try bf16. A loss that reads unknown targets "
-            "(NaN) gives this too: use batch.known.",
-        )
-
-
-def _instead(plan: Plan) -> str:
-    """Return what sets the results folder of a run apart that is not on its scenario's own data."""
-    if plan.unpinned:
-        return unpinned_id(open_table(plan.dataset, root=plan.root, options=plan.options).digest())
-    return plan.dataset if plan.stand_in else ""
-
-
-def _mean(values: np.ndarray[Any, Any]) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else math.nan

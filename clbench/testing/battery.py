@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from clbench.engine.budget import OverBudgetError
 from clbench.engine.evaluate import BadScoresError
-from clbench.engine.loop import NonFiniteLossError
+from clbench.engine.failures import NonFiniteLossError
 from clbench.errors import ClbenchError, UsageError, suggest
 from clbench.testing import checks_file as files
 from clbench.testing import checks_manners as manners
