@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clbench import catalog
+from clbench.data.folders import cache_folder
 from clbench.errors import ResultsError, UsageError, suggest
 from clbench.ledger.findings import Verification
 from clbench.ledger.record import Record, read_record
 from clbench.ledger.rows import Row
-from clbench.ledger.verify import verify, verify_all
+from clbench.ledger.verdicts import Verdicts
+from clbench.ledger.verify import verify_all
 
 log = logging.getLogger(__name__)
 
@@ -37,25 +39,28 @@ class Collection:
         return Collection(found, self.trust)
 
 
-def collect(results: Path, *, check: Callable[[Path], Verification] = verify, scenario: str = "") -> Collection:
+def collect(results: Path, *, check: Callable[[Path], Verification] | None = None, scenario: str = "") -> Collection:
     """Return the records below `results` together with those that clbench ships.
 
     Where both have the same run, that of `results` counts. What is wrong with a file is logged. `check` verifies one
-    file. With `scenario` the folders of other scenarios are left out, unless it has none: then what there is can be
-    suggested. Raises ResultsError when there is nothing at all.
+    file; without it, a text that was found whole before is not checked again (see `Verdicts`). With `scenario` the
+    folders of other scenarios are left out, unless it has none: then what there is can be suggested. Raises
+    ResultsError when there is nothing at all.
     """
     if scenario and not any(next(folder.glob(f"{scenario}.v*"), None) for folder in folders(results)):
         scenario = ""
+    verdicts = Verdicts(cache_folder() / "verdicts")
     found = Collection()
     seen: set[tuple[object, ...]] = set()
     for folder in folders(results):
-        for outcome in verify_all(folder, check=check, scenario=scenario):
+        for outcome in verify_all(folder, check=check or verdicts.check, scenario=scenario):
             for finding in outcome.findings[:3]:
                 log.warning("%s: %s", outcome.path, finding)
             if outcome.record is not None and _run(outcome.record) not in seen:
                 seen.add(_run(outcome.record))
                 found.records.append(outcome.record)
                 found.trust[outcome.record.content] = outcome.level
+    verdicts.save()
     if not found.records:
         raise ResultsError(f"{results}: there are no records yet.", hint="Run something first: clbench run tiny")
     return found

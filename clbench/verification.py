@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from clbench import catalog
 from clbench.data.known import open_table
@@ -51,20 +52,28 @@ def _rescored(first: Verification, *, data: Path | None) -> Verification:
     record, path = first.record, first.path
     assert record is not None
     assert path is not None
-    about = record.scenario
-    stream = _stream(about.name, about.digest, stand_in=about.stand_in, data=data)
-    wrong = list(_other_stream(record, stream))
+    stream = stream_of(record, data=data)
+    wrong = list(other_stream(record, stream))
     if wrong:
         return Verification(path, "unverified", tuple(wrong), record)
-    truth = stream.truth(stream.test_rows)
+    return verify_scores(path, truth=stream.truth(stream.test_rows), tests=tested_places(record, stream))
+
+
+def stream_of(record: Record, *, data: Path | None = None) -> Stream:
+    """Return the stream of a record's scenario, from the data here. Raises UsageError or DataError without them."""
+    about = record.scenario
+    return _stream(about.name, about.digest, stand_in=about.stand_in, data=data)
+
+
+def tested_places(record: Record, stream: Stream) -> list[npt.NDArray[np.int64]]:
+    """Return, per session of the record, the positions of the growing test set within the fixed one."""
     # what saw everything in one session was tested on everything
-    static = len(about.sessions) == 1
+    static = len(record.scenario.sessions) == 1
     growing = [stream.test_rows] if static else [session.test_rows for session in stream.sessions]
-    tests = [np.flatnonzero(np.isin(stream.test_rows, rows)) for rows in growing]
-    return verify_scores(path, truth=truth, tests=tests)
+    return [np.flatnonzero(np.isin(stream.test_rows, rows)) for rows in growing]
 
 
-def _other_stream(record: Record, stream: Stream) -> Iterator[Finding]:
+def other_stream(record: Record, stream: Stream) -> Iterator[Finding]:
     """Yield where the record's stream is not the one that its scenario gives here."""
     told = record.scenario
     if told.data.digest != stream.table.digest():

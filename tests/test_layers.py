@@ -32,10 +32,11 @@ MAY_IMPORT = {
     "nn": "errors seeds nn data.folders",
     "engine": "errors seeds spec metrics data ledger nn engine resolve catalog",
     "status": "errors ledger",
-    "collection": "errors catalog ledger",
+    "collection": "errors catalog data.folders ledger",
     "live": "status",
     "serve": "errors collection ledger live report",
     "verification": "errors catalog spec resolve data ledger",
+    "scored": "errors ledger report verification",
     "doctor": "errors catalog data engine.loop",
 }
 """What each module or folder of the package may import of the rest. Those not named here stand on top of everything."""

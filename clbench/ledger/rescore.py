@@ -40,7 +40,7 @@ def rescore_record(
     findings: list[Finding] = []
     for session in range(sessions):
         seen = sum(since <= session for since in record.learned)
-        scores = _load(record, session, folder=folder, shape=(len(truth), seen), findings=findings)
+        scores = load_scores(record, session, folder=folder, shape=(len(truth), seen), findings=findings)
         if scores is not None:
             try:
                 findings += _session(record, session, scores=scores, truth=truth[:, :seen], rows=tests[session])
@@ -59,9 +59,10 @@ def decide(threshold: str, scores: Scores, truth: Truth) -> Counts:
         raise DataError(f"counts: {threshold!r} is neither a threshold nor `top` and a number.") from error
 
 
-def _load(
+def load_scores(
     record: Record, session: int, *, folder: Path, shape: tuple[int, int], findings: list[Finding]
 ) -> Scores | None:
+    """Return the score matrix of one session, or None after adding to `findings` why it cannot be used."""
     entry, field = record.scores[session], f"scores[{session}]"
     path = folder / entry.file
     wrong = f"should be a NumPy file of float32 {shape}: {path}"

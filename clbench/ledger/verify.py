@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import ResultsError
+from clbench.ledger.bulk import collector_resting
 from clbench.ledger.consistency import check_record
 from clbench.ledger.findings import Finding, Verification
 from clbench.ledger.hashes import changed_parts
@@ -56,14 +57,15 @@ def verify_all(
     scenario are looked at.
     """
     found = []
-    for path in record_files(results):
-        if scenario and not path.relative_to(results).parts[0].startswith(f"{scenario}.v"):
-            continue
-        outcome = check(path)
-        if outcome.record is not None and (right := record_path(results, outcome.record)) != path:
-            astray = Finding("the file", f"belongs to {right.relative_to(results)}")
-            outcome = Verification(path, "unverified", (*outcome.findings, astray), outcome.record)
-        found.append(outcome)
+    with collector_resting():
+        for path in record_files(results):
+            if scenario and not path.relative_to(results).parts[0].startswith(f"{scenario}.v"):
+                continue
+            outcome = check(path)
+            if outcome.record is not None and (right := record_path(results, outcome.record)) != path:
+                astray = Finding("the file", f"belongs to {right.relative_to(results)}")
+                outcome = Verification(path, "unverified", (*outcome.findings, astray), outcome.record)
+            found.append(outcome)
     return found
 
 

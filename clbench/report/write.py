@@ -1,24 +1,22 @@
-"""A whole report: leaderboard files and figures of a results folder."""
+"""A whole report: leaderboard files and figures of records."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from clbench.errors import ResultsError, UsageError, suggest
+from clbench.errors import UsageError, suggest
 from clbench.ledger.record import Record
-from clbench.ledger.verify import verify_all
+from clbench.ledger.rows import Row
+from clbench.report.curves import Line
 from clbench.report.fragment import fragment
 from clbench.report.latex import latex
 from clbench.report.markdown import markdown
 from clbench.report.model import Leaderboard
 from clbench.report.sheet import sheet
 from clbench.report.tables import leaderboard, sections
-
-log = logging.getLogger(__name__)
 
 
 def json_text(board: Leaderboard) -> str:
@@ -38,49 +36,11 @@ TABLES: dict[str, Callable[[Leaderboard], str]] = {
 FIGURES = ("pdf", "svg", "png")
 """The formats of a figure."""
 
+Decided = Callable[[Sequence[Row]], dict[str, list[Line]]]
+"""Rows of one table -> figure (CP, CR, CF1) -> lines over `thresholds.THRESHOLDS`."""
+
 
 def write_report(
-    results: Path,
-    *,
-    out: Path,
-    scenario: str = "",
-    formats: Iterable[str] = (*TABLES, *FIGURES),
-    sort: str = "average_map",
-    threshold: str = "0.5",
-    published: bool = True,
-    digits: int = 1,
-) -> list[Path]:
-    """Write leaderboard and figures of all records below `results`, or of one scenario's, and return the paths.
-
-    Every record is verified first: what is wrong is logged and its row marked `unverified`. See `write_records` for the
-    rest. Raises ResultsError when there is nothing to report.
-    """
-    outcomes = verify_all(results)
-    for outcome in outcomes:
-        for finding in outcome.findings[:3]:
-            log.warning("%s: %s", outcome.path, finding)
-    records = [item.record for item in outcomes if item.record is not None]
-    known = sorted({record.scenario.name for record in records})
-    if scenario and scenario not in known:
-        raise ResultsError(
-            f"{results}: no records of '{scenario}'.{suggest(scenario, known)}",
-            hint=f"There are records of: {', '.join(known) or 'nothing yet'}.",
-        )
-    if not records:
-        raise ResultsError(f"{results}: no records to report.", hint="Run something first: clbench run tiny")
-    return write_records(
-        [record for record in records if scenario in ("", record.scenario.name)],
-        trust={item.record.content: item.level for item in outcomes if item.record is not None},
-        out=out,
-        formats=formats,
-        sort=sort,
-        threshold=threshold,
-        published=published,
-        digits=digits,
-    )
-
-
-def write_records(
     records: Sequence[Record],
     *,
     trust: Mapping[str, str],
@@ -90,12 +50,14 @@ def write_records(
     threshold: str = "0.5",
     published: bool = True,
     digits: int = 1,
+    decided: Decided | None = None,
 ) -> list[Path]:
     """Write leaderboard and figures of records that were verified already, and return the paths.
 
     Files: `leaderboard.md`, `.csv`, `.tex`, `.html`, `.json`, and per table a folder `figures/SCENARIO…` with a CSV
-    beside every figure; `formats` chooses among `TABLES` and `FIGURES`. The rest is as in `tables.leaderboard`. Raises
-    UsageError for an unknown format, column or rule.
+    beside every figure; `formats` chooses among `TABLES` and `FIGURES`. `decided` gives the lines of CP and CR over the
+    threshold for the rows of a table, which need score files. The rest is as in `tables.leaderboard`. Raises UsageError
+    for an unknown format, column or rule.
     """
     chosen = _checked(formats)
     board = leaderboard(records, sort=sort, threshold=threshold, trust=trust, published=published, digits=digits)
@@ -107,15 +69,18 @@ def write_records(
             path.write_text(TABLES[name](board), encoding="utf-8")
             written.append(path)
     pictures = [name for name in chosen if name in FIGURES]
-    return written + (_figures(board, records, out=out, formats=pictures) if pictures else [])
+    return written + (_figures(board, records, out=out, formats=pictures, decided=decided) if pictures else [])
 
 
-def _figures(board: Leaderboard, records: Sequence[Record], *, out: Path, formats: list[str]) -> list[Path]:
+def _figures(
+    board: Leaderboard, records: Sequence[Record], *, out: Path, formats: list[str], decided: Decided | None
+) -> list[Path]:
     from clbench.report.album import write_album
 
     written = []
     for table, (rows, _) in zip(board.tables, sections(records), strict=True):
-        written += write_album(rows, out / "figures" / table.slug, formats=formats)
+        lines = decided(rows) if decided else None
+        written += write_album(rows, out / "figures" / table.slug, formats=formats, thresholds=lines)
     return written
 
 

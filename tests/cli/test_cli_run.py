@@ -72,8 +72,8 @@ def drawing(monkeypatch: pytest.MonkeyPatch) -> Engine:
 def engine(drawing: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Without figures, which take seconds."""
 
-    def quick(results: Path, *, out: Path, scenario: str, formats: tuple[str, ...]) -> list[Path]:
-        return write_report(results, out=out, scenario=scenario, formats=[f for f in formats if f in TABLES])
+    def quick(records: list[Record], *, formats: tuple[str, ...], **how: Any) -> list[Path]:
+        return write_report(records, formats=[name for name in formats if name in TABLES], **how)
 
     monkeypatch.setattr("clbench.report.write.write_report", quick)
     return drawing

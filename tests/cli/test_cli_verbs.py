@@ -17,7 +17,7 @@ from record_factory import B40, METHODS, TINY, make_record
 
 from clbench import doctor
 from clbench.cli.heads import heads
-from clbench.ledger.record import write_record
+from clbench.ledger.record import Record, write_record
 from clbench.ledger.store import record_path
 from clbench.nn.heads import HEADS
 from clbench.report.write import write_report
@@ -153,16 +153,18 @@ def test_a_scenario_without_records_is_refused_with_the_nearest_name(cli: Cli, r
 def test_curves_and_everything_are_written_where_asked(cli: Cli, results: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[dict[str, Any]] = []
 
-    def quick(folder: Path, *, formats: tuple[str, ...], **how: Any) -> list[Path]:
-        asked.append({"folder": folder, "formats": formats, **how})
-        return write_report(folder, formats=("md",), **how)
+    def quick(records: list[Record], *, formats: tuple[str, ...], **how: Any) -> list[Path]:
+        asked.append({"scenarios": {record.scenario.name for record in records}, "formats": formats, **how})
+        return write_report(records, formats=("md",), **how)
 
     monkeypatch.setattr("clbench.report.write.write_report", quick)
     assert cli("report", "curves", "coco_b40c10", "--out", "figures", "--format", "pdf").code == 0
-    assert cli("report", "all", "--out", "site", "--sort", "last_map").code == 0
-    assert (asked[0]["formats"], asked[0]["scenario"], asked[0]["out"]) == (("pdf",), "coco_b40c10", Path("figures"))
+    done = cli("report", "all", "--out", "site", "--sort", "last_map")
+    assert (done.code, done.out) == (0, "site/leaderboard.md\nsite/report.html\n")
+    assert (asked[0]["formats"], asked[0]["scenarios"], asked[0]["out"]) == (("pdf",), {"coco_b40c10"}, Path("figures"))
     assert {"md", "csv", "tex", "html", "json", "png"} <= set(asked[1]["formats"])
     assert (results.parent / "site" / "leaderboard.md").exists()
+    assert "coco_b40c10" in (results.parent / "site" / "report.html").read_text(encoding="utf-8")
 
 
 def test_diff_names_the_ingredient_that_differs(cli: Cli, results: Path):

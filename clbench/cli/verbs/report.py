@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from clbench.cli import complete, options
 from clbench.errors import CheckError, UsageError
+
+if TYPE_CHECKING:
+    from clbench.collection import Collection
+    from clbench.report.write import Decided
 
 FIGURES = ("pdf", "svg", "png")
 
@@ -16,6 +21,7 @@ threshold = click.option(
     "--threshold", default="0.5", show_default=True, help="The rule of the F1 columns: 0.5, 0.8, top3."
 )
 digits = click.option("--digits", type=click.IntRange(1, 2), default=1, show_default=True, help="Decimals of per cent.")
+labels = click.option("--data", type=options.FOLDER, help="The data set's folder, for CP and CR over the threshold.")
 unprinted = click.option("--no-published", is_flag=True, help="Leave out the numbers printed in papers.")
 
 
@@ -89,17 +95,29 @@ def leaderboard(
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice(FIGURES), help="Repeat for several. Default: all."
 )
-def curves(scenario: str, results: Path, out: Path, formats: tuple[str, ...]) -> None:
+@labels
+def curves(scenario: str, results: Path, out: Path, formats: tuple[str, ...], data: Path | None) -> None:
     """Draw the figures of a scenario.
 
-    Beside every figure lies a CSV with its numbers.
+    Beside every figure lies a CSV with its numbers. CP and CR over the threshold are drawn where the runs' score files
+    and the data set's labels are on this machine.
 
     \b
     Example:
       clbench report curves coco_b40c10 --out paper/figures --format pdf
     """
-    name = Path(scenario).stem if scenario.endswith(".yaml") else scenario
-    _write(results, out=out, scenario=name, formats=formats or FIGURES)
+    from clbench.collection import collect
+    from clbench.report.write import write_report
+
+    collection = collect(results, scenario=Path(scenario).stem).of(scenario)
+    for path in write_report(
+        collection.records,
+        trust=collection.trust,
+        out=out,
+        formats=formats or FIGURES,
+        decided=_decided(results, data=data),
+    ):
+        click.echo(path)
 
 
 @command.command("html")
@@ -123,16 +141,11 @@ def html(scenario: str, results: Path, out: Path, no_published: bool) -> None:
       clbench report html
       clbench report html coco_b40c10 --out coco.html
     """
-    from clbench.collection import collect, folders
-    from clbench.report.page.document import write_page
-    from clbench.report.page.gallery import galleries
-    from clbench.report.page.model import page_model
+    from clbench.collection import collect
 
-    collection = collect(results)
-    records = collection.of(scenario).records if scenario else collection.records
-    pictures = galleries(records, folders(results))
-    model = page_model(records, trust=collection.trust, galleries=pictures, published=not no_published)
-    click.echo(write_page(model, out))
+    collection = collect(results, scenario=Path(scenario).stem)
+    chosen = collection.of(scenario) if scenario else collection
+    click.echo(_page(chosen, results, out=out, published=not no_published))
 
 
 @command.command("all")
@@ -142,24 +155,33 @@ def html(scenario: str, results: Path, out: Path, no_published: bool) -> None:
 @threshold
 @digits
 @unprinted
-def all_(results: Path, out: Path, sort: str, threshold: str, digits: int, no_published: bool) -> None:
-    """Write tables and figures of every scenario.
+@labels
+def all_(
+    results: Path, out: Path, sort: str, threshold: str, digits: int, no_published: bool, data: Path | None
+) -> None:
+    """Write tables and figures of every scenario, and one page with all of it.
 
     \b
     Example:
       clbench report all --out site
     """
-    from clbench.report.write import TABLES
+    from clbench.collection import collect
+    from clbench.report.write import TABLES, write_report
 
-    _write(
-        results,
+    collection = collect(results)
+    for path in write_report(
+        collection.records,
+        trust=collection.trust,
         out=out,
         formats=(*TABLES, *FIGURES),
         sort=sort,
         threshold=threshold,
         published=not no_published,
         digits=digits,
-    )
+        decided=_decided(results, data=data),
+    ):
+        click.echo(path)
+    click.echo(_page(collection, results, out=out / "report.html", published=not no_published))
 
 
 @command.command("diff")
@@ -216,10 +238,20 @@ def readme(file: Path, results: Path, check: bool) -> None:
     click.echo(f"{file} is as it should be.")
 
 
-def _write(results: Path, *, out: Path, formats: tuple[str, ...], **how: object) -> None:
+def _decided(results: Path, *, data: Path | None) -> Decided:
     from clbench.collection import folders
-    from clbench.report.write import write_report
+    from clbench.scored import over_thresholds
 
-    existing = folders(results)
-    for path in write_report(existing[0] if existing else results, out=out, formats=formats, **how):  # type: ignore[arg-type]
-        click.echo(path)
+    places = folders(results)
+    return lambda rows: over_thresholds(rows, folders=places, data=data)
+
+
+def _page(collection: Collection, results: Path, *, out: Path, published: bool) -> Path:
+    from clbench.collection import folders
+    from clbench.report.page.document import write_page
+    from clbench.report.page.gallery import galleries
+    from clbench.report.page.model import page_model
+
+    pictures = galleries(collection.records, folders(results))
+    model = page_model(collection.records, trust=collection.trust, galleries=pictures, published=published)
+    return write_page(model, out)

@@ -163,17 +163,25 @@ def _finish(outcomes: list[Outcome], results: Path) -> None:
 def _report(records: list[Path], plan: Plan, results: Path) -> None:
     """Print the leaderboard of what ran and write it with its curves; print where everything lies."""
     from clbench.cli.board import print_board
-    from clbench.collection import collect
+    from clbench.collection import collect, folders
     from clbench.report.tables import leaderboard
     from clbench.report.write import TABLES, write_report
+    from clbench.scored import over_thresholds
 
     name = plan.scenario.name
-    collection = collect(results).of(name)
+    collection = collect(results, scenario=name).of(name)
     rows = [record for record in collection.records if record.scenario.stand_in == plan.stand_in]
     print_board(leaderboard(rows, trust=collection.trust))
     folder = records[0].parents[2] / "report"
     # PNG alone: drawing takes seconds, and papers are served by `clbench report curves`
-    written = write_report(results, out=folder, scenario=name, formats=(*TABLES, "png"))
+    places, data = folders(results), plan.root
+    written = write_report(
+        collection.records,
+        trust=collection.trust,
+        out=folder,
+        formats=(*TABLES, "png"),
+        decided=lambda found: over_thresholds(found, folders=places, data=data),
+    )
     click.echo()
     for title, paths in (
         ("record", records),
