@@ -14,7 +14,7 @@ import msgspec
 from clbench import catalog
 from clbench.errors import DataError, UsageError, suggest
 from clbench.settings import COMMAND_LINE, Chosen, Settings, parse_settings
-from clbench.spec import ScenarioSpec, TrainSpec, convert, entries, parse_scenario, read_yaml
+from clbench.spec import ScenarioSpec, TrainSpec, TrialSpec, convert, entries, parse_scenario, read_yaml
 
 DEFAULT = "default"
 STAND_IN = "stand_in"
@@ -49,6 +49,10 @@ class Plan:
     """Whether data other than the pinned may be shown; its rows are marked and stay apart."""
     label: str = ""
     """What the run is called while it runs, where strategy and seed do not set it apart from others."""
+    trial: TrialSpec | None = None
+    """Set for a trial of a search: it sees no test image, and its record is no row."""
+    tuning: dict[str, Any] | None = None
+    """How a search found these values, as the record's `tuning` has it; None where no search did."""
 
     @property
     def title(self) -> str:

@@ -48,6 +48,14 @@ class ValidationSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     seed: Count = 0
 
 
+class TrialSpec(Struct, frozen=True, kw_only=True):
+    """How a trial of a search departs from its scenario: it is scored on validation images, never on test images."""
+
+    validation: ValidationSpec
+    sessions: Count = 0
+    """Only the first so many sessions; 0 means all."""
+
+
 class PinsSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Digests (sha256, hexadecimal) that the built stream must have; empty means not pinned."""
 

@@ -9,7 +9,9 @@ from clbench.report import grid
 from clbench.report.model import Leaderboard, Table
 
 TEXTS = (grid.RANK, grid.STRATEGY, grid.SETTINGS, grid.SEEDS, grid.MARKS)
-NUMBERS = ("average_map", "last_map", "cf1_harmonic", "of1", "forgetting", "bwt", "stored_images", "train_seconds")
+NUMBERS = (
+    "average_map", "last_map", "cf1_harmonic", "of1", "forgetting", "bwt", "stored_images", "train_seconds", "trials",
+)  # fmt: skip
 
 
 def print_board(board: Leaderboard) -> None:

@@ -28,11 +28,13 @@ class Place:
     folder: Path
     """Of the configuration; its seeds lie side by side."""
     seed: int
+    trial: bool = False
+    """Whether this is a trial of a search, whose record no reader of results takes for one of theirs."""
 
     @property
     def record(self) -> Path:
         """The record, written last."""
-        return self.folder / f"seed{self.seed}.json"
+        return self.folder / f"{'trial' if self.trial else 'seed'}{self.seed}.json"
 
     @property
     def work(self) -> Path:
@@ -81,7 +83,8 @@ class Place:
 def place_of(plan: Plan, configuration: str, *, results: Path) -> Place:
     """Return where a plan's files lie below `results`."""
     scenario = scenario_id(plan.scenario.name, version=plan.scenario.version, stand_in=_instead(plan))
-    return Place(results, run_folder(results, scenario, plan.entry.name, configuration), plan.seed)
+    folder = run_folder(results, scenario, plan.entry.name, configuration)
+    return Place(results, folder, plan.seed, trial=plan.trial is not None)
 
 
 def _instead(plan: Plan) -> str:

@@ -15,6 +15,7 @@ from clbench.data.images import FolderImages, ImageSource, Progress, SceneImages
 from clbench.data.known import open_table
 from clbench.data.stream import Session, Stream, build_stream, check_pins
 from clbench.data.table import LabelTable
+from clbench.data.trial import TrainImages, trial_stream
 from clbench.engine.randomness import seed_torch
 from clbench.engine.strategy import Strategy
 from clbench.ledger.record import configuration_digest
@@ -34,7 +35,11 @@ def make_strategy(plan: Plan) -> Strategy:
 def configuration(plan: Plan, strategy: Strategy) -> str:
     """Return the configuration digest of a run: everything chosen but the seed."""
     return configuration_digest(
-        plan.entry.name, fields=strategy.values(), train=msgspec.to_builtins(plan.train), protocol=PROTOCOL
+        plan.entry.name,
+        fields=strategy.values(),
+        train=msgspec.to_builtins(plan.train),
+        protocol=PROTOCOL,
+        tuning=plan.tuning,
     )
 
 
@@ -47,6 +52,8 @@ def make_stream(plan: Plan, strategy: Strategy) -> Stream:
         spec = msgspec.structs.replace(spec, pins=spec.stand_in.pins)
     if not plan.unpinned:
         check_pins(stream, spec)
+    if plan.trial is not None:
+        stream = trial_stream(table, plan.scenario, plan.trial)
     return as_seen_by(strategy, stream)
 
 
@@ -109,13 +116,14 @@ def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: 
         assert plan.root is not None
         made = FolderImages(table, root=plan.root, size=size)
     # asked only where a cache may be made: looking at every file's size and time costs a second for COCO
-    return cached(
+    found = cached(
         made,
         key=lambda: f"{table.name}-{content_key(made, table)}",
         count=len(table),
         wanted=cache,
         progress=progress,
     )
+    return found if plan.trial is None else TrainImages(found, table)
 
 
 def content_key(source: ImageSource, table: LabelTable) -> str:
@@ -125,6 +133,8 @@ def content_key(source: ImageSource, table: LabelTable) -> str:
     """
     from clbench.spec import digest
 
+    if isinstance(source, TrainImages):
+        return content_key(source.source, table)
     if isinstance(source, FolderImages):
         files = [(source.root / path).stat() for path in table.paths.tolist() if (source.root / path).exists()]
         held = [[file.st_size, file.st_mtime_ns] for file in files]

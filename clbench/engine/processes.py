@@ -7,6 +7,7 @@ import os
 import torch
 
 from clbench.data.images import CachedImages, ImageSource
+from clbench.data.trial import TrainImages
 
 AUTO = -1
 MOST = 16
@@ -22,6 +23,8 @@ def loader_processes(wanted: int, source: ImageSource, *, device: torch.device, 
     """
     if wanted != AUTO:
         return wanted
+    if isinstance(source, TrainImages):
+        source = source.source
     if isinstance(source, CachedImages) or device.type != "cuda":
         return 0
     return min(max((share or cores()) - 1, 0), MOST)

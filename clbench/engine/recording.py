@@ -35,6 +35,7 @@ from clbench.ledger.schema import (
     StrategyPart,
     StreamPart,
     TimesPart,
+    TuningPart,
 )
 from clbench.metrics.summary import summarize
 from clbench.nn.ranks import world
@@ -80,6 +81,7 @@ def marks(plan: Plan, strategy: Strategy, *, dirty: bool) -> list[str]:
         "unpinned": plan.unpinned,
         "dirty": dirty,
         "changed-train": bool(plan.changed_train),
+        "trial": plan.trial is not None,
     }
     shared = {f"world-{world()}"} if world() > 1 else set()
     return sorted({name for name, holds in found.items() if holds} | shared | set(strategy.marks()))
@@ -145,6 +147,7 @@ def make_record(
         ),
         train=msgspec.to_builtins(plan.train),
         configuration=configuration,
+        tuning=msgspec.UNSET if plan.tuning is None else msgspec.convert(plan.tuning, TuningPart),
         seed=plan.seed,
         labels=list(stream.labels),
         learned=learned.tolist(),

@@ -15,7 +15,7 @@ from clbench.engine.watch import Watch
 from clbench.errors import UsageError
 from clbench.ledger.findings import Finding
 from clbench.ledger.paths import join
-from clbench.ledger.record import Record, read_record, to_plain
+from clbench.ledger.record import Record, read_record, to_plain, tuning_of
 from clbench.resolve import Plan
 from clbench.spec import TrainSpec, convert, load_scenario
 
@@ -76,6 +76,7 @@ def plan_of(record: Record, *, data: Path | None = None) -> Plan:
         # whether the recipe was changed is told by the record; which of its values were does not matter any more
         changed_train=tuple(msgspec.structs.asdict(train)) if "changed-train" in record.marks else (),
         unpinned="unpinned" in record.marks,
+        tuning=tuning_of(record),
     )
 
 

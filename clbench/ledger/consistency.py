@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,10 @@ import numpy.typing as npt
 from clbench.errors import DataError
 from clbench.ledger.findings import Finding
 from clbench.ledger.paths import join
-from clbench.ledger.record import Record, configuration_digest
+from clbench.ledger.record import Record, configuration_digest, tuning_of
 from clbench.ledger.rows import required_marks
 from clbench.metrics.summary import summarize
+from clbench.spec import digest
 
 TOLERANCE = 1e-12
 """How far a recomputed fraction may be from the stored one; sums are rounded once, so this is generous."""
@@ -105,9 +107,19 @@ def _flags(record: Record) -> Iterator[Finding]:
     for mark in sorted(required_marks(record) - set(record.marks)):
         yield Finding("marks", f"lacks '{mark}', which the rest of the record asks for")
     strategy = record.strategy
-    right = configuration_digest(strategy.name, fields=strategy.fields, train=record.train, protocol=record.protocol)
+    tuning = tuning_of(record)
+    right = configuration_digest(
+        strategy.name, fields=strategy.fields, train=record.train, protocol=record.protocol, tuning=tuning
+    )
     if record.configuration != right:
-        yield Finding("configuration", "is not the digest of strategy.name, strategy.fields, train and protocol")
+        parts = (
+            "strategy.name, strategy.fields, train and protocol"
+            if tuning is None
+            else ("strategy.name, strategy.fields, train, protocol and tuning")
+        )
+        yield Finding("configuration", f"is not the digest of {parts}")
+    if tuning is not None:
+        yield from _tuning(tuning)
     for name, value in strategy.changed.items():
         if name not in strategy.fields or strategy.fields[name] != value:
             yield Finding(join("strategy.changed", name), "is not the value in strategy.fields")
@@ -115,6 +127,13 @@ def _flags(record: Record) -> Iterator[Finding]:
     # a resumed run adds up what its parts took, so only the impossible is refused
     if seconds > record.times.total_seconds * 1.001 + 1.0:
         yield Finding("times.total_seconds", f"is less than its sessions' {seconds:.1f} s together")
+
+
+def _tuning(tuning: dict[str, Any]) -> Iterator[Finding]:
+    if tuning["space_digest"] != digest(tuning["space"]):
+        yield Finding("tuning.space_digest", "is not the digest of tuning.space")
+    if tuning["failed"] >= tuning["trials"]:
+        yield Finding("tuning.failed", f"leaves none of the {tuning['trials']} trials to choose from")
 
 
 def _matrices(arrays: _Arrays) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ __all__ = [
     "seal",
     "to_plain",
     "to_text",
+    "tuning_of",
     "write_record",
 ]
 
@@ -52,9 +53,33 @@ _MAY_BE_NULL = ("ap.", "summary")
 _DECODER = msgspec.json.Decoder(Record)
 
 
-def configuration_digest(strategy: str, *, fields: Mapping[str, Any], train: Mapping[str, Any], protocol: int) -> str:
-    """Return the digest of everything chosen for a run but its seed; equal digests mean one row."""
-    return digest({"strategy": strategy, "fields": dict(fields), "train": dict(train), "protocol": protocol})
+TUNING_OUTCOMES = ("failed", "value")
+"""What of a record's `tuning` a search came to; the rest says how it searched and belongs to the configuration."""
+
+
+def configuration_digest(
+    strategy: str,
+    *,
+    fields: Mapping[str, Any],
+    train: Mapping[str, Any],
+    protocol: int,
+    tuning: Mapping[str, Any] | None = None,
+) -> str:
+    """Return the digest of everything chosen for a run but its seed; equal digests mean one row.
+
+    `tuning` is the record's part of that name. The same values found by hand and by searches of different size are
+    rows of their own: what they may be compared with differs.
+    """
+    chosen: dict[str, Any] = {"strategy": strategy, "fields": dict(fields), "train": dict(train), "protocol": protocol}
+    if tuning is not None:
+        chosen["tuning"] = {name: value for name, value in tuning.items() if name not in TUNING_OUTCOMES}
+    return digest(chosen)
+
+
+def tuning_of(record: Record) -> dict[str, Any] | None:
+    """Return a record's `tuning` as plain values, None where it has none."""
+    plain: dict[str, Any] | None = None if record.tuning is msgspec.UNSET else msgspec.to_builtins(record.tuning)
+    return plain
 
 
 def as_rows(matrix: Iterable[Iterable[float]]) -> list[list[float | None]]:

@@ -20,6 +20,7 @@ MARKS = {
     "dirty": "clbench had uncommitted changes",
     "leak": "uses labels that the protocol hides, for parity with a published leak",
     "custom-step": "replaces the shared training step",
+    "trial": "a trial of a search, scored on validation images",
     "saw-coco": "the pretrained weights have seen COCO's labels",
     "unverified": "verification found something wrong",
     "mixed-code": "the seeds ran different versions of the strategy's file or of clbench",

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 SCHEMA: Literal[1] = 1
 """The schema that this version writes; older ones stay readable through `record.MIGRATIONS`."""
@@ -96,6 +96,38 @@ class StrategyPart(_Part, frozen=True, kw_only=True):
     """Those that differ from the defaults."""
 
 
+class SplitPart(_Part, frozen=True, kw_only=True):
+    """A validation split: which share of the train images, dealt by which seed."""
+
+    fraction: Fraction
+    seed: Count
+
+
+class TuningPart(_Part, frozen=True, kw_only=True):
+    """How a search on validation images chose values of this run; no test image took part in it."""
+
+    trials: Positive
+    """Configurations that were tried, failed ones included."""
+    failed: Count
+    """Trials that came to no number, because they diverged, say."""
+    objective: Literal["average_map", "last_map"]
+    value: Fraction
+    """The objective that the chosen configuration reached on the validation images, mean over `seeds`."""
+    sampler: Text
+    sampler_seed: Count
+    batch: Positive
+    """Trials that were suggested at once, before any of them was scored."""
+    space: dict[Text, Plain]
+    """Every value that was searched, with its choices or its range."""
+    space_digest: Sha
+    seeds: Annotated[list[Count], Meta(min_length=1)]
+    """Of the trials' runs."""
+    sessions: Positive
+    """How many of the stream's sessions a trial had."""
+    validation: SplitPart
+    """The images that trials were scored on; the run itself trained on them too unless the scenario has the split."""
+
+
 class ApPart(_Part, frozen=True, kw_only=True):
     """Average precision after each session (rows) of each label (columns, arrival order); null where undefined."""
 
@@ -173,6 +205,8 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     strategy: StrategyPart
     train: dict[Text, Plain]
     configuration: Sha
+    tuning: TuningPart | UnsetType = UNSET
+    """How values of the configuration were found, where a search found them; absent otherwise."""
     seed: Count
     labels: Annotated[list[Label], Meta(min_length=1)]
     learned: list[Count]

@@ -12,6 +12,7 @@ from clbench.ledger.record import Record
 from clbench.ledger.rows import Row, is_static
 from clbench.report import curves, figures, numbers, style
 from clbench.report.columns import columns
+from clbench.report.lines import upper_bounds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,7 @@ def write_album(
     for name, figure, lines in (
         *_common(ordered),
         *_single([row for row in ordered if not is_static(row.first)][:matrices]),
-        *_thresholds(thresholds),
+        *_thresholds(thresholds, note=_note(ordered)),
     ):
         written += [
             *style.save(figure, folder / name, formats=formats),
@@ -94,16 +95,18 @@ def _single(rows: Sequence[Row]) -> Iterator[Drawn]:
             yield f"forgotten-{stem}", figure, numbers.of_forgotten(found)
 
 
-def _thresholds(lines: dict[str, list[curves.Line]] | None) -> Iterator[Drawn]:
+def _thresholds(lines: dict[str, list[curves.Line]] | None, *, note: str) -> Iterator[Drawn]:
     if lines:
         from clbench.report.thresholds import THRESHOLDS
 
         table = numbers.of_lines(lines, kind="figure", steps=THRESHOLDS, step="threshold")
-        yield "thresholds", figures.draw_thresholds(lines, thresholds=THRESHOLDS), table
+        yield "thresholds", figures.draw_thresholds(lines, thresholds=THRESHOLDS, note=note), table
 
 
 def _shown(items: Sequence[Item]) -> list[Item]:
-    return list(items[:MOST_LINES])
+    """Return upper bounds and the first `MOST_LINES` of the rest, so that every figure shows the same ones."""
+    competing = [item for item in items if not item.reference][:MOST_LINES]
+    return [item for item in items if item.reference or item in competing]
 
 
 def _longest(rows: Sequence[Row]) -> Record:
@@ -120,6 +123,7 @@ def _note(rows: Sequence[Row]) -> str:
     said = []
     if scenario.stand_in:
         said.append(f"Stand-in: generated pictures ({scenario.dataset}), not the data set of {scenario.name}.")
-    if len(rows) > MOST_LINES:
-        said.append(f"The best {MOST_LINES} of {len(rows)} configurations; the CSV beside this figure has all.")
+    competing = len(rows) - len(upper_bounds(rows))
+    if competing > MOST_LINES:
+        said.append(f"The best {MOST_LINES} of {competing} configurations; the CSV beside this figure has all.")
     return " ".join(said)

@@ -49,7 +49,7 @@ def columns(threshold: str) -> dict[str, Column]:
             hint=f"Choose one of {', '.join(RULES)}.",
         )
     decided = [replace(column, read=_summary(f"{column.key}@{threshold}")) for column in _F1]
-    return {column.key: column for column in (*_MAP, *decided, *_CONTINUAL, *_COSTS)}
+    return {column.key: column for column in (*_MAP, *decided, *_CONTINUAL, *_COSTS, *_TRIALS)}
 
 
 def column(key: str, *, threshold: str) -> Column:
@@ -107,6 +107,8 @@ _CONTINUAL = (
     # filled in by the table, which knows the joint row
     Column("gap", "Gap to joint", "points", lambda record: None),
 )
+_TRIALS = (Column("trials", "Trials", "count", lambda r: r.tuning.trials if r.tuning else None, False, False),)
+"""Configurations that a search tried before it chose this one; of rows that no search chose, nothing is known."""
 _COSTS = (
     Column("stored_images", "Stored", "count", lambda record: max(c.stored_images for c in record.costs), False, False),
     Column("stored_bytes", "Memory", "bytes", lambda record: max(c.stored_bytes for c in record.costs), False, False),

@@ -95,7 +95,7 @@ def draw_forgotten(found: Sequence[Forgotten], *, strategy: str, worst: int = 10
         named.set_yticks(range(len(top)), [f"{f.label} ({f.session + 1})" for f in top])
         named.invert_yaxis()
         named.grid(axis="y", visible=False)
-        named.set_title(f"Worst {len(top)} labels (session)")
+        named.set_title(f"{strategy}: worst {len(top)} labels (session)")
         values = [100 * item.mean for item in found]
         shades = [colour] * len(top) + ["#c9c9c9"] * (len(found) - len(top))
         every.bar(range(1, len(found) + 1), values, color=shades, width=0.85)
@@ -155,7 +155,7 @@ def draw_thresholds(curves: Mapping[str, Sequence[Line]], *, thresholds: Sequenc
                 how = look(line.strategy, variant=line.variant)
                 panel.plot(thresholds, 100 * line.mean, color=how.colour, linestyle=how.dash, label=line.name)
                 if line.seeds > 1:
-                    low, high = 100 * (line.mean - line.std), 100 * (line.mean + line.std)
+                    low, high = (np.clip(100 * (line.mean + sign * line.std), 0, 100) for sign in (-1, 1))
                     panel.fill_between(thresholds, low, high, color=how.colour, alpha=0.18, linewidth=0)
             panel.set_title(name)
             panel.set_xlabel("Threshold")

@@ -8,8 +8,9 @@ from clbench.report.model import Leaderboard, Table, TableRow
 GROUPS = (
     ("mAP", {"average_map": "Avg.", "last_map": "Last"}),
     ("F1", {"cf1_harmonic": "CF1", "macro_f1": "macro", "of1": "OF1"}),
-    ("", {"forgetting": "Forg.", "bwt": "BWT", "gap": "Gap", "stored_images": "Stored", "parameters": "Params"}),
-)
+    ("", {"forgetting": "Forg.", "bwt": "BWT", "gap": "Gap", "stored_images": "Stored", "parameters": "Params",
+          "trials": "Trials"}),
+)  # fmt: skip
 """The number columns that fit the width of a page, under their common headings; the other formats have all."""
 
 _SPECIAL = {

@@ -14,6 +14,7 @@ from clbench.report.model import Leaderboard
 
 KEYS = (
     "average_map", "last_map", "cf1_harmonic", "macro_f1", "of1", "forgetting", "gap", "stored_images", "train_seconds",
+    "trials",
 )  # fmt: skip
 """Number columns that a README has room for; the report has all."""
 

@@ -128,6 +128,7 @@ def _definitions() -> dict[str, dict[str, Any]]:
         "parameters": ("Params", "Parameters of the model after the last session."),
         "train_seconds": ("Train time", "Seconds of training over all sessions, on the machine that ran it."),
     }
+    costs["trials"] = ("Trials", "Configurations that a search tried on validation images before it chose this one.")
     return told | {key: {"title": title, "formula": "", "doc": doc} for key, (title, doc) in costs.items()}
 
 
