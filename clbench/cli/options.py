@@ -67,7 +67,7 @@ def pictures(command: Command) -> Command:
     for option in (
         click.option(
             "--features",
-            type=click.Choice(["off", "maps", "pooled"]),
+            type=click.Choice(["off", "maps", "pooled", "stages"]),
             default="off",
             show_default=True,
             help="With train.freeze=backbone and train.augment=none: compute the backbone's features once, keep them.",

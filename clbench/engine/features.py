@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -24,13 +25,13 @@ from clbench.data.images import CachedImages, ImageSource, Progress
 from clbench.data.stream import Stream
 from clbench.engine.strategy import Strategy
 from clbench.errors import DataError, RunError, UsageError
-from clbench.nn.backbones import Backbone
+from clbench.nn.backbones import Backbone, Given
 from clbench.nn.pooled import LinearHead
 from clbench.spec import TrainSpec, digest
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["off", "maps", "pooled"]
+Kind = Literal["off", "maps", "pooled", "stages"]
 VERSION = 1
 BATCH = 64
 TOLERANCE = 1e-4
@@ -38,24 +39,23 @@ TOLERANCE = 1e-4
 
 
 class StoredFeatures:
-    """An image source whose pictures are feature maps: float32 [n, width, h, w] in the order of the rows."""
+    """An image source whose pictures are feature maps, in the order of the rows.
 
-    def __init__(
-        self, path: Path, *, rows: npt.NDArray[np.int64], shape: tuple[int, ...], size: int, channels_last: bool
-    ) -> None:
+    They are float32 [n, width, h, w], or [n, values] with the maps of all stages end to end.
+    """
+
+    def __init__(self, path: Path, *, rows: npt.NDArray[np.int64], shape: tuple[int, ...], size: int) -> None:
         self.path = path
         self.size = size
         self.rows = rows
         self.shape = shape
-        self.channels_last = channels_last
         self._map: npt.NDArray[np.float32] | None = None
 
     def read(self, rows: npt.NDArray[np.int64]) -> Tensor:
-        """Return float32 [n, width, h, w], in the memory layout in which the backbone gives them."""
+        """Return float32 [n, width, h, w], or [n, values] of several stages."""
         if self._map is None:  # opened late so that loader workers map the file themselves
             self._map = np.memmap(self.path, dtype=np.float32, mode="r", shape=(len(self.rows), *self.shape))
-        found = torch.from_numpy(self._map[np.searchsorted(self.rows, rows)])
-        return found.contiguous(memory_format=torch.channels_last) if self.channels_last else found
+        return torch.from_numpy(self._map[np.searchsorted(self.rows, rows)])
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_map": None}
@@ -68,7 +68,9 @@ def check_applicable(train: TrainSpec, strategy: Strategy, *, kind: Kind) -> Non
         f"train.freeze is '{train.freeze}', so the backbone changes": train.freeze != "backbone",
         f"train.augment is '{train.augment}', so no picture is the same twice": train.augment != "none",
         f"train.amp is '{train.amp}', so training and scoring see different features": train.amp != "off",
-        f"the head '{strategy.head}' reads several stages of the backbone": head.wants_stages,
+        f"the head '{strategy.head}' reads several stages of the backbone, which `stages` keeps": (
+            head.wants_stages and kind != "stages"
+        ),
         "the strategy does not keep the backbone that it was given": not isinstance(strategy.net.backbone, Backbone),
         f"the head '{strategy.head}' does not pool": kind == "pooled" and not isinstance(head, LinearHead),
     }
@@ -103,11 +105,18 @@ def stored_features(
     pooling = strategy.net.head if kind == "pooled" else None
 
     @torch.no_grad()
-    def computed(part: npt.NDArray[np.int64]) -> Tensor:
-        features = backbone(source.read(part).to(device))
-        return pooling.pool(features)[:, :, None, None] if isinstance(pooling, LinearHead) else features
+    def maps(part: npt.NDArray[np.int64]) -> list[Tensor]:
+        images = source.read(part).to(device)
+        if kind == "stages":
+            return backbone.stages(images)
+        features = backbone(images)
+        return [pooling.pool(features)[:, :, None, None] if isinstance(pooling, LinearHead) else features]
 
-    first = computed(rows[:2])
+    def computed(part: npt.NDArray[np.int64]) -> Tensor:
+        found = maps(part)
+        return torch.cat([stage.flatten(1) for stage in found], dim=1) if kind == "stages" else found[0]
+
+    first = maps(rows[:2])
     key = digest(
         [
             VERSION,
@@ -120,13 +129,15 @@ def stored_features(
         ]
     )
     path = cache_folder() / "features" / f"{stream.table.name}-{key[:24]}.f32"
-    shape = tuple(first.shape[1:])
+    shapes = tuple(tuple(stage.shape[1:]) for stage in first)
+    shape = (sum(map(math.prod, shapes)),) if kind == "stages" else shapes[0]
     _fill(path, rows, shape, computed, progress=progress)
-    # sums over positions run in the order of memory; the tokens of transformers lie channels last too, with gaps
-    channels_last = not first.is_contiguous() and first.stride(1) == 1
-    found = StoredFeatures(path, rows=rows, shape=shape, size=source.size, channels_last=channels_last)
-    _check_same(found.read(rows[:2]).to(device), first)
-    backbone.given = True
+    # the tokens of transformers lie channels last too, with gaps
+    given = Given(shapes, tuple(not stage.is_contiguous() and stage.stride(1) == 1 for stage in first))
+    found = StoredFeatures(path, rows=rows, shape=shape, size=source.size)
+    for stored, fresh in zip(given.maps(found.read(rows[:2]).to(device)), first, strict=True):
+        _check_same(stored, fresh)
+    backbone.given = given
     return found
 
 

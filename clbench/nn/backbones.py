@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +19,31 @@ SMALL = "clbench_small"
 """The small network for the embedded stand-in; it has no pretrained weights."""
 
 
+@dataclass(frozen=True)
+class Given:
+    """How stored maps come in: one map as it is, or those of several stages end to end, [B, sum of c * h * w]."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    """(c, h, w) of every stage, shallow to deep."""
+    channels_last: tuple[bool, ...]
+    """Whether the backbone gives a stage in this memory layout: sums over positions run in the order of memory."""
+
+    def maps(self, stored: Tensor) -> list[Tensor]:
+        """Return the maps [B, c, h, w] of every stage."""
+        if stored.ndim == 4:
+            return [in_layout(stored, channels_last=self.channels_last[0])]
+        parts = torch.split(stored, [math.prod(shape) for shape in self.shapes], dim=1)
+        return [
+            in_layout(part.reshape(-1, *shape), channels_last=last)
+            for part, shape, last in zip(parts, self.shapes, self.channels_last, strict=True)
+        ]
+
+
+def in_layout(maps: Tensor, *, channels_last: bool) -> Tensor:
+    """Return maps [B, c, h, w] in the named memory layout."""
+    return maps.contiguous(memory_format=torch.channels_last) if channels_last else maps.contiguous()
+
+
 class Backbone(nn.Module):
     """Turns images into a feature map [B, width, h, w].
 
@@ -28,8 +55,8 @@ class Backbone(nn.Module):
     std: Tensor
     scale: Tensor
     shift: Tensor
-    given = False
-    """Whether what comes in are the feature maps already, stored when they were first computed."""
+    given: Given | None = None
+    """What comes in instead of images: maps that were stored when they were first computed."""
 
     def __init__(
         self,
@@ -61,18 +88,20 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the feature map [B, width, h, w] of images [B, 3, H, W]."""
-        if self.given:
-            return images
+        if self.given is not None:
+            return self.given.maps(images)[-1]
         features: Tensor = self.body(self.normalise(images))
         return features
 
     def stages(self, images: Tensor) -> list[Tensor]:
         """Return the maps of the intermediate stages, shallow to deep; the last one is `forward`'s."""
-        if self.given:
-            raise UsageError(
-                "the strategy looks at the stages of the backbone, of which the last alone is stored.",
-                hint="Run it without --features.",
-            )
+        if self.given is not None:
+            if len(self.given.shapes) == 1:
+                raise UsageError(
+                    "the strategy looks at the stages of the backbone, of which the last alone is stored.",
+                    hint="Run it with --features stages.",
+                )
+            return self.given.maps(images)
         stages: list[Tensor] = self.body.stages(self.normalise(images))  # type: ignore[operator]
         return stages
 

@@ -39,6 +39,14 @@ def test_the_record_is_the_same(backbone: str, strategy: str, head: str, tmp_pat
         assert content(wanted, tmp_path / "pooled", features="pooled") == from_pictures
 
 
+@pytest.mark.parametrize("backbone", ["clbench_small", "test_convnext"])
+@pytest.mark.parametrize("strategy", ["podnet", "mmdsr", "naive"])
+def test_the_record_is_the_same_for_who_looks_at_the_stages(backbone: str, strategy: str, tmp_path: Path) -> None:
+    wanted = frozen(tmp_path, strategy, backbone=backbone, epochs=1, batch_size=7)
+    from_pictures = content(wanted, tmp_path / "pictures")
+    assert content(wanted, tmp_path / "stages", features="stages") == from_pictures
+
+
 def test_features_are_computed_once_per_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
     wanted = frozen(tmp_path, "naive", "train.epochs=1")
