@@ -1,0 +1,174 @@
+"""Labels at scale: the dense table and its stream, the same as a sparse matrix, and ids and paths as text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from clbench.data.deal import disjoint
+from clbench.data.ids import by_id
+from clbench.data.stream import build_stream
+from clbench.data.table import LabelTable, from_arrays
+from clbench.spec import LabelsSpec, ScenarioSpec
+
+SESSIONS, PER_IMAGE, CHUNK, BATCH = 10, 8, 100_000, 64
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class SparseSession:
+    """What a session needs: its images, and the positives among its new labels; all other entries follow."""
+
+    new: slice
+    rows: npt.NDArray[np.int64]
+    positives: sparse.csr_array
+
+    def targets(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        """Return a batch's targets as the strategies see them: float32 [B, seen], NaN for unknown."""
+        y = np.full((len(places), self.new.stop), np.nan, dtype=np.float32)
+        y[:, self.new] = self.positives[places].toarray()
+        return y
+
+
+def labelled(rows: int, labels: int, *, first: int = 0) -> sparse.csr_array:
+    """Return positives [rows, labels], long-tailed, 8 drawn per image at random; a pure function of `first`."""
+    rng = np.random.default_rng([first, labels])
+    # every session has frequent and rare labels, as it has when names are in alphabetical order
+    shares = np.random.default_rng(labels).permutation(1.0 / np.arange(1, labels + 1) ** 0.9)
+    counts = np.maximum(rng.poisson(PER_IMAGE, rows), 1)
+    columns = np.searchsorted(np.cumsum(shares / shares.sum()), rng.random(int(counts.sum())))
+    columns = np.minimum(columns, labels - 1).astype(np.int32)
+    # the rarest labels have few images; taking turns leaves none of them without a train image
+    ends, number = np.cumsum(counts), first + np.arange(rows)
+    columns[ends - 1] = (number // 10 * 9 + number % 10) % labels
+    found = sparse.csr_array(
+        (np.ones(len(columns), dtype=np.int8), columns, np.r_[0, ends].astype(np.int64)), shape=(rows, labels)
+    )
+    found.sum_duplicates()
+    found.data[:] = 1
+    return found
+
+
+def table_of(positives: sparse.csr_array) -> LabelTable:
+    """Return the dense table with these labels, a tenth of it for testing."""
+    rows, labels = positives.shape
+    test = np.arange(rows) % 10 == 9
+    return from_arrays(
+        "large",
+        labels=[f"label {k:05d}" for k in range(labels)],
+        y=positives.toarray(),
+        split=np.where(test, "test", "train"),
+    )
+
+
+def scenario(labels: int) -> ScenarioSpec:
+    return ScenarioSpec(
+        name="large", version=1, title="Large.", dataset="large", labels=LabelsSpec(increment=-(-labels // SESSIONS))
+    )
+
+
+def sparse_sessions(
+    positives: sparse.csr_array, train: npt.NDArray[np.bool_], *, increment: int
+) -> Iterator[SparseSession]:
+    """Yield the sessions of the overlapping protocol one after the other, without any dense matrix."""
+    rows, labels = positives.shape
+    # one byte and one row number per positive; everything else is as small as the session
+    joined = (positives.indices // increment).astype(np.uint8)
+    owner = np.repeat(np.arange(rows, dtype=np.int32), np.diff(positives.indptr))
+    joined[~train[owner]] = 255
+    for index, start in enumerate(range(0, labels, increment)):
+        stop = min(start + increment, labels)
+        held = joined == index
+        owners, columns = owner[held], positives.indices[held] - start
+        members, counts = np.unique(owners, return_counts=True)
+        found = sparse.csr_array(
+            (np.ones(len(columns), dtype=np.int8), columns, np.r_[0, np.cumsum(counts)]),
+            shape=(len(members), stop - start),
+        )
+        yield SparseSession(slice(start, stop), members.astype(np.int64), found)
+
+
+def dense(rows: int, labels: int, folder: Path) -> Figures:
+    """The label table and the stream as they are in clbench."""
+    positives = labelled(rows, labels)
+    start = time.process_time()
+    table = table_of(positives)
+    made = time.process_time()
+    stream = build_stream(table, scenario(labels))
+    return {
+        "bytes of the table": table.y.nbytes + table.member.nbytes,
+        "bytes of the stream": sum(session.targets.nbytes + session.rows.nbytes for session in stream.sessions),
+        "seconds for the table": made - start,
+        "seconds for the stream": time.process_time() - made,
+    }
+
+
+def compressed(rows: int, labels: int, folder: Path) -> Figures:
+    """The same labels as a compressed sparse matrix (CSR), its sessions built one after the other."""
+    indices, ends, at = [], [np.zeros(1, dtype=np.int64)], 0
+    for first in range(0, rows, CHUNK):
+        part = labelled(min(CHUNK, rows - first), labels, first=first)
+        indices.append(part.indices)
+        ends.append(part.indptr[1:].astype(np.int64) + at)
+        at = int(ends[-1][-1])
+    columns = np.concatenate(indices)
+    indices.clear()
+    positives = sparse.csr_array(
+        (np.ones(len(columns), dtype=np.int8), columns, np.concatenate(ends)), shape=(rows, labels)
+    )
+    train = np.arange(rows) % 10 != 9
+    start = time.process_time()
+    held, batches, largest = 0, [], 0
+    for session in sparse_sessions(positives, train, increment=-(-labels // SESSIONS)):
+        size = session.rows.nbytes + sum(
+            getattr(session.positives, name).nbytes for name in ("data", "indices", "indptr")
+        )
+        held, largest = held + size, max(largest, size)
+        begun = time.process_time()
+        session.targets(np.arange(min(BATCH, len(session.rows))))
+        batches.append(time.process_time() - begun)
+    return {
+        "bytes of the table": positives.data.nbytes + positives.indices.nbytes + positives.indptr.nbytes,
+        "bytes of the stream": held,
+        "bytes of the largest session": largest,
+        "seconds for the stream": time.process_time() - start,
+        "milliseconds for a batch": 1e3 * float(np.median(batches)),
+    }
+
+
+def texts(rows: int, labels: int, folder: Path) -> Figures:
+    """What a table does per image whatever the number of labels: ids and paths as text, order, digest and deal."""
+    y = np.ones((rows, 2), dtype=bool)
+    split = np.where(np.arange(rows) % 10 == 9, "test", "train")
+    start = time.process_time()
+    table = from_arrays("large", labels=["a", "b"], y=y, split=split)
+    made = time.process_time()
+    by_id(table.ids)
+    ordered = time.process_time()
+    table.digest()
+    digested = time.process_time()
+    some = min(rows, CHUNK)
+    disjoint(np.ones((SESSIONS, some), dtype=bool), ids=table.ids[:some], seed=0)
+    dealt = time.process_time()
+    return {
+        "bytes of ids and paths": table.ids.nbytes + table.paths.nbytes + table.split.nbytes,
+        "seconds for the table": made - start,
+        "seconds to sort the ids": ordered - made,
+        "seconds for the digest": digested - ordered,
+        "microseconds an image to deal": 1e6 * (dealt - digested) / some,
+    }
+
+
+def shuffling(rows: int, labels: int, folder: Path) -> Figures:
+    """The order of one epoch over all images, as the shared loop draws it."""
+    from clbench.engine.view import order  # torch comes with it, half a gigabyte that the other parts do without
+
+    start = time.process_time()
+    order(rows, rows, seed=0, session=0, epoch=0)
+    return {"seconds for the order": time.process_time() - start}
