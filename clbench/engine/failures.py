@@ -23,6 +23,14 @@ class NonFiniteLossError(RunError):
         self.rows = rows
 
 
+class DivergedError(RunError):
+    """A run whose numbers stopped being finite; the same values would do it again."""
+
+
+class CutOffError(RunError):
+    """A run that something outside it ended; the same command goes on with it."""
+
+
 def explained(error: ClbenchError, *, run: str, ids: npt.NDArray[np.generic], work: Path) -> ClbenchError:
     """Return the error with the images of the batch written beside the run, where its loss was not finite."""
     if not isinstance(error, NonFiniteLossError):
@@ -31,7 +39,7 @@ def explained(error: ClbenchError, *, run: str, ids: npt.NDArray[np.generic], wo
     path = work / "not-finite.json"
     with whole_file(path, what="the list of images") as file:
         file.write(msgspec.json.encode({"session": error.session, "epoch": error.epoch, "images": images}))
-    return RunError(
+    return DivergedError(
         f"{run}: {error.message} The images of that batch are in {path}.",
         hint="Lower train.lr or set train.clip_norm; with amp fp16 try bf16. A loss that reads unknown targets "
         "(NaN) gives this too: use batch.known.",
@@ -46,12 +54,12 @@ def is_loader_death(error: RuntimeError) -> bool:
 def lost(error: RuntimeError, *, run: str, state_file: Path) -> RunError | None:
     """Return what to say when a loader process or another rank is gone; None for any other error."""
     if is_loader_death(error):
-        return RunError(
+        return CutOffError(
             f"{run}: a loader process died ({str(error).partition(chr(10))[0].rstrip('.')}).",
             hint="Was memory short? The same command goes on from the last saved state, with --workers 0 too.",
         )
     if world() > 1:
-        return RunError(
+        return CutOffError(
             f"{run}: rank {rank()} lost another rank ({str(error).splitlines()[0]}).",
             hint=f"Run the same command again: it goes on from {state_file}.",
         )

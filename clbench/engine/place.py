@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from clbench.data.known import open_table
@@ -15,7 +16,10 @@ from clbench.engine.files import remove_unfinished
 from clbench.errors import ResultsError
 from clbench.ledger.store import run_folder, scenario_id, unpinned_id
 from clbench.resolve import Plan
+from clbench.spec import digest
 
+SEARCHES = ".search"
+"""The folder below the results that holds what searches tried out; readers of results do not enter it."""
 LOOK = 2.0
 """Seconds to wait for a lock: whoever only looks whether it is held (`clbench status`) holds it for a moment."""
 
@@ -83,8 +87,12 @@ class Place:
 def place_of(plan: Plan, configuration: str, *, results: Path) -> Place:
     """Return where a plan's files lie below `results`."""
     scenario = scenario_id(plan.scenario.name, version=plan.scenario.version, stand_in=_instead(plan))
-    folder = run_folder(results, scenario, plan.entry.name, configuration)
-    return Place(results, folder, plan.seed, trial=plan.trial is not None)
+    if plan.trial is None:
+        return Place(results, run_folder(results, scenario, plan.entry.name, configuration), plan.seed)
+    # a trial is told apart by what it is scored on, so that searches of one scenario share what they have in common
+    shown = digest([plan.scenario.digest(), msgspec.to_builtins(plan.trial)])[:8]
+    folder = run_folder(results / SEARCHES, f"{scenario}.{shown}", plan.entry.name, configuration)
+    return Place(results, folder, plan.seed, trial=True)
 
 
 def _instead(plan: Plan) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from clbench.engine.failures import CutOffError
 from clbench.engine.jobs import Outcome, Teller, one, pass_on, tell_failure
 from clbench.engine.watch import Watch
 from clbench.errors import ClbenchError, RunError
@@ -172,7 +173,7 @@ def _work(plan: Plan, options: RunOptions) -> tuple[str, ClbenchError | None]:
     except KeyboardInterrupt as error:  # this worker alone was asked to stop, or nobody reads what it returns
         if os.getppid() != _parent:
             os._exit(1)  # the state is saved, and to wait for more work would be to wait for ever
-        return "", RunError(f"{plan.title}: {str(error) or 'interrupted'}")
+        return "", CutOffError(f"{plan.title}: {str(error) or 'interrupted'}")
     return str(outcome.record or ""), outcome.error
 
 

@@ -45,6 +45,11 @@ def configuration(plan: Plan, strategy: Strategy) -> str:
 
 def make_stream(plan: Plan, strategy: Strategy) -> Stream:
     """Return the plan's stream as this strategy sees it, after checking that it is the pinned one."""
+    return as_seen_by(strategy, plan_stream(plan))
+
+
+def plan_stream(plan: Plan) -> Stream:
+    """Return the stream that the plan's scenario makes of its data; that of a trial has no test images."""
     table = open_table(plan.dataset, root=plan.root, options=plan.options)
     stream = build_stream(table, plan.scenario)
     spec = plan.scenario
@@ -53,8 +58,8 @@ def make_stream(plan: Plan, strategy: Strategy) -> Stream:
     if not plan.unpinned:
         check_pins(stream, spec)
     if plan.trial is not None:
-        stream = trial_stream(table, plan.scenario, plan.trial)
-    return as_seen_by(strategy, stream)
+        return trial_stream(table, plan.scenario, plan.trial)
+    return stream
 
 
 def as_seen_by(strategy: Strategy, stream: Stream) -> Stream:

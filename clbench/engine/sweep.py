@@ -65,7 +65,7 @@ def expand(spec: SweepSpec, *, path: Path) -> list[Plan]:
     """
     plans: dict[str, Plan] = {}
     for name in spec.scenarios:
-        scenario = _beside(name, path, suffix=".yaml")
+        scenario = beside(name, path, suffix=".yaml")
         found: list[Plan] = []
         for setting in combinations(spec):
             found += _planned(spec, scenario, setting, path=path)
@@ -73,7 +73,7 @@ def expand(spec: SweepSpec, *, path: Path) -> list[Plan]:
         for item in sorted(found, key=lambda item: rank[item.seed]):
             # a value that only one strategy has leaves the runs of the others as they are
             plans.setdefault(_identity(item), item)
-    _check_data(spec, list(plans.values()), path=path)
+    check_data(spec.data, list(plans.values()), path=path)
     return _told_apart(list(plans.values()))
 
 
@@ -103,10 +103,10 @@ def _planned(spec: SweepSpec, scenario: str, setting: Mapping[str, Value], *, pa
     try:
         found = plan(
             scenario,
-            strategies=[_beside(name, path, suffix=".py") for name in spec.strategies],
+            strategies=[beside(name, path, suffix=".py") for name in spec.strategies],
             sets=texts,
             seeds=spec.seeds,
-            data=_folder(spec, scenario, path=path),
+            data=data_folder(spec.data, scenario, path=path),
             unpinned=spec.unpinned,
         )
     except UsageError as error:
@@ -141,27 +141,30 @@ def _told_apart(plans: list[Plan]) -> list[Plan]:
     return found
 
 
-def _beside(name: str, path: Path, *, suffix: str) -> str:
+def beside(name: str, path: Path, *, suffix: str) -> str:
+    """Return a name as it was written in the file `path`, or the path of the file it names beside that."""
     near = path.parent / name
     return str(near) if name.endswith(suffix) and near.is_file() else name
 
 
-def _folder(spec: SweepSpec, scenario: str, *, path: Path) -> Path | None:
-    if not spec.data:
+def data_folder(data: Mapping[str, str], scenario: str, *, path: Path) -> Path | None:
+    """Return the folder that the file `path` names in `data` for the scenario's data set, None where it names none."""
+    if not data:
         return None
     from clbench.spec import load_scenario
 
     dataset = load_scenario(catalog.find_scenario(scenario).path).dataset
-    folder = spec.data.get(dataset)
+    folder = data.get(dataset)
     return None if folder is None else path.parent / Path(folder).expanduser()
 
 
-def _check_data(spec: SweepSpec, plans: list[Plan], *, path: Path) -> None:
+def check_data(data: Mapping[str, str], plans: list[Plan], *, path: Path) -> None:
+    """Raise UsageError for a data set in `data` that none of the plans reads; `path` is the file that names it."""
     used = {item.scenario.dataset for item in plans}
-    for name in spec.data:
+    for name in data:
         if name not in used:
             raise UsageError(
-                f"{path}: data.{name}: no scenario of this sweep reads it.",
+                f"{path}: data.{name}: no scenario of this file reads it.",
                 hint=f"They read: {', '.join(sorted(used))}.",
             )
 

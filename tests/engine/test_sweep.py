@@ -110,7 +110,7 @@ def test_what_is_finished_is_left_out(tmp_path: Path) -> None:
         ({"grid": {"train.lr": []}}, "grid.train.lr is empty"),
         ({"grid": {"train.lr": [1.0]}, "set": {"train.lr": 1.0}}, "stands under `set` and under `grid`"),
         ({"seeds": [-1]}, "seeds"),
-        ({"data": {"coco2014": "/nowhere"}}, "no scenario of this sweep reads it"),
+        ({"data": {"coco2014": "/nowhere"}}, "no scenario of this file reads it"),
         ({"scenarios": []}, "scenarios"),
     ],
 )

@@ -1,0 +1,166 @@
+"""`clbench search`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clbench.cli import failures, options, output
+from clbench.cli.progress import watching
+from clbench.errors import RunError
+
+if TYPE_CHECKING:
+    from clbench.engine.jobs import Outcome
+    from clbench.engine.runner import RunOptions
+    from clbench.engine.study import Study
+    from clbench.engine.watch import Watch
+    from clbench.resolve import Plan
+
+SHOWN = 5
+"""Trials of each strategy that are listed at the end, the best ones."""
+
+
+@click.command()
+@click.argument("file", metavar="SEARCH.yaml", type=click.Path(path_type=Path))
+@options.results
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once. Default: one per core or GPU.")
+@options.pictures
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads per run.")
+@click.option("--dry-run", is_flag=True, help="Say what is searched and what it costs, and stop.")
+@click.option("--quiet", is_flag=True, help="Print nothing but the result.")
+def command(
+    file: Path,
+    *,
+    results: Path,
+    device: str,
+    jobs: int | None,
+    workers: int,
+    cache: bool | None,
+    features: Any,
+    threads: int,
+    dry_run: bool,
+    quiet: bool,
+) -> None:
+    """Search hyper-parameters on validation images, then run the best configuration.
+
+    Trials are scored on images held out from train and never see a test image. What they leave is no row of any table;
+    the runs of the best configuration are, and say how many trials it took. The same command goes on where it stopped,
+    and the same file gives the same trials whatever --jobs is.
+
+    \b
+    Examples:
+      clbench search search-lr.yaml --dry-run
+      clbench search search-lr.yaml --jobs 4
+    """
+    from clbench.engine.search import load_search
+    from clbench.engine.study import studies
+    from clbench.engine.suggest import import_optuna
+
+    import_optuna()
+    found = studies(load_search(file), path=file, results=results)
+    if found[0].base.stand_in:
+        dataset = found[0].base.scenario.dataset
+        output.frame(f"STAND-IN: {dataset} not on this machine. Trials and runs use generated pictures.")
+    if dry_run:
+        _print_plan(found)
+        return
+    from clbench.doctor import check_writable
+    from clbench.engine.jobs import run_all
+    from clbench.engine.runner import RunOptions
+    from clbench.engine.trying import carry_out
+
+    check_writable(results)
+    how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
+    if not quiet:
+        click.echo(_split_text(found), err=True)
+    with watching(quiet=quiet) as watch:
+        carry_out(found, carry=lambda plans: run_all(plans, how, jobs=jobs, watch=watch), say=watch.message)
+        for study in found:
+            _print_trials(study)
+        outcomes = _run_best([plan for study in found for plan in study.final_plans()], how, jobs=jobs, watch=watch)
+    _finish(found, outcomes, results)
+
+
+def _split_text(found: Sequence[Study]) -> str:
+    stream = found[0].stream
+    spec = found[0].spec
+    trained = len({row for session in stream.sessions for row in session.rows.tolist()})
+    images = f"Trials: {len(stream.sessions)} sessions, {trained:,} train images, scored on {len(stream.test_rows):,} "
+    held = (
+        "the scenario holds these out of the final runs too"
+        if found[0].base.scenario.validation.fraction
+        else ("the final runs train on them too")
+    )
+    done = sum(spec.trials - study.left for study in found)
+    total = spec.trials * len(found)
+    return f"{images}validation images ({held}).\n{total} trials, {done} of them finished before."
+
+
+def _run_best(plans: list[Plan], how: RunOptions, *, jobs: int | None, watch: Watch) -> list[Outcome]:
+    from clbench.engine.follow import followed
+    from clbench.engine.jobs import run_all
+
+    if not plans:
+        return []
+    with followed(plans, how, watch=watch) as told:
+        return run_all(plans, how, jobs=jobs, watch=told)
+
+
+def _print_plan(found: Sequence[Study]) -> None:
+    """List what is searched, how much is left, and what one trial costs."""
+    from clbench.engine.estimate import estimate
+
+    rows = []
+    for study in found:
+        cost = estimate(study.base)
+        runs = study.left * len(study.spec.seeds)
+        for place, dim in enumerate(study.dims):
+            first = place == 0
+            rows.append(
+                [
+                    study.title if first else "",
+                    dim.text,
+                    f"{study.spec.trials:,}" if first else "",
+                    f"{study.left:,}" if first else "",
+                    f"{runs * cost.image_steps:,}" if first else "",
+                    f"{runs * cost.scored:,}" if first else "",
+                ]
+            )
+    heads = ["search", "values", "trials", "to do", "images trained on", "images scored"]
+    output.table(heads, rows)
+    click.echo(_split_text(found))
+    finals = len(found[0].spec.final_seeds or found[0].base.scenario.seeds)
+    finals = 0 if found[0].spec.final_seeds == [] else finals
+    click.echo(f"Then {finals} runs of each strategy's best configuration, scored on the test images.")
+
+
+def _print_trials(study: Study) -> None:
+    done = sorted(
+        (trial for trial in study.trials if trial.value is not None), key=lambda t: (-(t.value or 0), t.number)
+    )
+    rows = [
+        [str(trial.number), f"{100 * (trial.value or 0):.2f}", " ".join(study.texts(trial))] for trial in done[:SHOWN]
+    ]
+    failed = len(study.trials) - len(done)
+    title = f"{study.title}: {len(study.trials)} trials" + (f", {failed} failed" if failed else "")
+    output.table(["trial", f"{study.spec.objective} (validation)", "settings"], rows, title=title)
+
+
+def _finish(found: Sequence[Study], outcomes: Sequence[Outcome], results: Path) -> None:
+    """Say what became of the final runs, and raise for what failed."""
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    for outcome in failed:
+        failures.complain(str(outcome.error))
+    if outcomes:
+        click.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} runs have their record in {results}.")
+        flag = "" if results == Path("results") else f" --results {results}"
+        click.echo(f"clbench report leaderboard {found[0].base.scenario.name}{flag}")
+    else:
+        for study in found:
+            click.echo(f"{study.title}: {' '.join(study.texts(study.best()))}")
+    if failed:
+        raise RunError(f"{len(failed)} of {len(outcomes)} runs failed.", hint="Run the same command again.")
