@@ -134,6 +134,17 @@ def test_the_leaderboard_is_printed_in_every_format(cli: Cli, results: Path):
     assert "\\toprule" in cli("report", "leaderboard", "coco_b40c10", "--format", "latex").out
 
 
+def test_heads_are_named_on_the_terminal_where_they_differ(cli: Cli, results: Path):
+    assert "Head" not in cli("report", "leaderboard", "coco_b40c10").out
+    other = make_record(METHODS[6], B40)
+    path = record_path(results, other)
+    path.parent.mkdir(parents=True)
+    write_record(other, path)
+    shown = cli("report", "leaderboard", "coco_b40c10").out
+    assert "Head" in shown
+    assert all(name in shown for name in ("queries", "linear"))
+
+
 def test_the_leaderboard_is_sorted_by_the_column_asked_for(cli: Cli, results: Path):
     def order(sort: str) -> list[str]:
         out = cli("report", "leaderboard", "coco_b40c10", "--format", "json", "--sort", sort).out
