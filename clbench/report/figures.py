@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +23,21 @@ _UNITS: dict[str, tuple[str, list[tuple[float, str]]]] = {
     "parameters": ("Parameters", [(1e9, "billions"), (1e6, "millions"), (1e3, "thousands"), (1.0, "")]),
     "train_seconds": ("Training time", [(3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds")]),
 }
+
+
+HEAD_COLOURS = ("#999999", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#0072B2", "#332288")
+"""Of heads, in the order in which they are given."""
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One panel of `draw_heads`: (mean, spread) by (method, head), as printed on its axis."""
+
+    title: str
+    methods: Sequence[str]
+    heads: Sequence[str]
+    shared: Mapping[str, bool]
+    values: Mapping[tuple[str, str], tuple[float, float]]
 
 
 def draw_maps(curves: Mapping[str, Sequence[Line]], *, seen: Sequence[int], note: str = "") -> Figure:
@@ -160,6 +177,45 @@ def draw_thresholds(curves: Mapping[str, Sequence[Line]], *, thresholds: Sequenc
             panel.set_title(name)
             panel.set_xlabel("Threshold")
         panels[0].set_ylabel("%")
+        _legend(figure, panels[0])
+        return figure
+
+
+def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
+    """Draw a panel per number: methods side by side, for each a bar per head with the spread over the seeds."""
+    with styled():
+        figure, panels = _figure(len(bars), height=2.5, note=note)
+        for panel, shown in zip(panels, bars, strict=True):
+            width = 0.8 / max(len(shown.heads), 1)
+            for place, head in enumerate(shown.heads):
+                found = [
+                    (x, shown.values[method, head])
+                    for x, method in enumerate(shown.methods)
+                    if (method, head) in shown.values
+                ]
+                xs = [x + (place - (len(shown.heads) - 1) / 2) * width for x, _ in found]
+                panel.bar(
+                    xs,
+                    [value for _, (value, _) in found],
+                    0.92 * width,
+                    color=HEAD_COLOURS[place % len(HEAD_COLOURS)],
+                    hatch="" if shown.shared[head] else "///",
+                    edgecolor="white",
+                    linewidth=0.5,
+                    label=f"{head} ({'one shared feature' if shown.shared[head] else 'one feature per label'})",
+                )
+                panel.errorbar(
+                    xs,
+                    [value for _, (value, _) in found],
+                    [spread for _, (_, spread) in found],
+                    fmt="none",
+                    ecolor="#222222",
+                    elinewidth=0.8,
+                    capsize=1.5,
+                )
+            panel.set_xticks(range(len(shown.methods)), [textwrap.fill(method, 14) for method in shown.methods])
+            panel.grid(visible=False, axis="x")
+            panel.set_title(shown.title)
         _legend(figure, panels[0])
         return figure
 

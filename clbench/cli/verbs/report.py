@@ -36,6 +36,7 @@ def command() -> None:
       clbench report leaderboard coco_b40c10
       clbench report leaderboard coco_b40c10 --format latex > table.tex
       clbench report curves coco_b40c10 --out figures
+      clbench report heads coco_b40c10
       clbench report html
       clbench report diff results/tiny.v1/er results/tiny.v1/naive
       clbench report all
@@ -118,6 +119,58 @@ def curves(scenario: str, results: Path, out: Path, formats: tuple[str, ...], da
         decided=_decided(results, data=data),
     ):
         click.echo(path)
+
+
+@command.command("heads")
+@click.argument("scenario", type=complete.SCENARIO)
+@options.results
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md", "csv"]),
+    default="text",
+    show_default=True,
+    help="csv: per seed.",
+)
+@click.option(
+    "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw it too: a .pdf, .svg or .png file."
+)
+def heads(scenario: str, results: Path, form: str, figure: Path | None) -> None:
+    """Compare methods that ran with several heads.
+
+    The question of DLFL: does a feature of its own for each label (OFOL) beat one that all labels share (OFML)? Angles
+    are those between features and classifiers of present labels; speed is that of training beside the linear head.
+
+    \b
+    Examples:
+      clbench report heads coco_b40c10
+      clbench report heads coco_b40c10 --format csv > heads.csv
+      clbench report heads coco_b40c10 --figure heads.png
+    """
+    from clbench.cli import output
+    from clbench.collection import collect
+    from clbench.report.heads import TITLES, bars, csv_text, head_tables, markdown
+
+    if figure is not None and figure.suffix.removeprefix(".") not in FIGURES:
+        raise UsageError(f"--figure {figure}: expected a file that ends in .{', .'.join(FIGURES)}.")
+    collection = collect(results, scenario=Path(scenario).stem).of(scenario)
+    found = head_tables(collection.records)
+    if not found:
+        raise UsageError(
+            f"{scenario}: no method has records with more than one head.",
+            hint=f"clbench run {scenario} --strategy er --set head=queries",
+        )
+    if form == "text":
+        for table in found:
+            click.secho(table.heading, bold=True)
+            output.table(list(TITLES), [row.cells() for row in table.rows])
+    else:
+        click.echo(csv_text(found) if form == "csv" else markdown(found), nl=False)
+    if figure is not None:
+        from clbench.report.figures import draw_heads
+        from clbench.report.style import save
+
+        save(draw_heads(bars(found[0]), note=found[0].heading), figure.with_suffix(""), formats=[figure.suffix[1:]])
 
 
 @command.command("html")
