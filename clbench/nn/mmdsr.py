@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clbench.errors import UsageError
+from clbench.errors import UsageError, suggest
 from clbench.nn.blocks import Blocks, uniform
 from clbench.nn.crossattention import check_heads, tokens
-from clbench.nn.dualbranch import DualBranch
+from clbench.nn.dualbranch import CHANNELS
 from clbench.nn.graph import LabelGraph
 from clbench.nn.head import Head
 from clbench.nn.reconstruction import RECONSTRUCTIONS, Reconstruction
@@ -26,10 +26,11 @@ class MMDSRHead(Head):
     the graph; the logit is the mean of a classifier on the node and of the map's strongest responses.
 
     Options: `m1` multi-scale reconstruction (`msfr` "attn" or "mul" over the last `levels` stages), `m2` channel dual
-    branch, `m3` graph; with all three off it is the head `linear`, bit for bit. `d` width of maps and nodes, `heads`
-    of the attention between scales, `perspectives`, `layers`, `epsilon` and `normalise` of the graph, `top` share of
-    positions that a map's response is averaged over, `old_sees_new`: whether labels hear those that came later. They do
-    not by default, so that growing leaves old outputs as they are; in a single session it makes no difference.
+    branch (`cdbca` "gates" or "qk"), `m3` graph; with all three off it is the head `linear`, bit for bit. `d` width of
+    maps and nodes, `heads` of the attention between scales, `perspectives`, `layers`, `epsilon` and `normalise` of the
+    graph, `top` share of positions that a map's response is averaged over, `old_sees_new`: whether labels hear those
+    that came later. They do not by default, so that growing leaves old outputs as they are; in a single session it
+    makes no difference.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class MMDSRHead(Head):
         m2: bool = True,
         m3: bool = True,
         msfr: str = "attn",
+        cdbca: str = "gates",
         perspectives: int = 4,
         layers: int = 1,
         epsilon: float = 0.0,
@@ -64,7 +66,12 @@ class MMDSRHead(Head):
         self.reconstruction: Reconstruction | None = None
         if msfr not in RECONSTRUCTIONS:
             Reconstruction([width], d=d, kind=msfr)  # says what is wrong before a backbone is there
-        self.dual = DualBranch(channels) if m2 else None
+        if cdbca not in CHANNELS:
+            raise UsageError(
+                f"head_options: cdbca is '{cdbca}'.{suggest(cdbca, CHANNELS)}",
+                hint=f"Use one of: {', '.join(CHANNELS)}.",
+            )
+        self.dual = CHANNELS[cdbca](channels) if m2 else None
         self.value = nn.Linear(channels, d) if m3 else None
         self.norm = nn.LayerNorm(d) if m3 else None
         self.graph = (

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from clbench.errors import UsageError
-from clbench.nn.dualbranch import DualBranch
+from clbench.nn.dualbranch import ChannelAttention, DualBranch
 from clbench.nn.graph import LabelGraph, WeightedCosine
 from clbench.nn.heads import build_head
 from clbench.nn.mmdsr import MMDSRHead, chosen_levels
@@ -232,6 +232,21 @@ def test_half_open_gates_and_equal_branches_give_one_and_a_half_times_the_map():
     assert torch.equal(module(x), 1.5 * x)
 
 
+def test_channel_attention_is_a_distribution_over_channels_and_begins_as_nothing():
+    torch.manual_seed(0)
+    module = ChannelAttention(12).double()
+    x = torch.randn(2, 12, 3, 4).double()
+    attention = module.attention(x)
+    assert attention.shape == (2, 12, 12)
+    assert (attention.sum(2) - 1).abs().max() < 1e-14
+    assert torch.equal(module(x), x)
+    with torch.no_grad():
+        module.scale.fill_(0.5)
+    where = (0, 3, 1, 2)
+    mixed = sum(attention[0, 3, c] * x[0, c, 1, 2] for c in range(12))
+    assert torch.allclose(module(x)[where], x[where] + 0.5 * mixed)
+
+
 # ---------------------------------------------------------------- the head
 
 
@@ -261,7 +276,7 @@ def test_each_module_can_be_switched_off(off):
     assert {part for part in parts.values() if part in names} == {parts[m] for m in parts if m != off}
 
 
-@pytest.mark.parametrize("options", [{}, {"m2": False}, {"msfr": "mul"}, {"top": 1.0}, {"layers": 2}])
+@pytest.mark.parametrize("options", [{}, {"m2": False}, {"msfr": "mul"}, {"cdbca": "qk"}, {"top": 1.0}, {"layers": 2}])
 def test_logits_are_label_features_met_by_classifier_rows(options):
     head = a_head(3, 2, **options)
     features, (weight, bias) = head.label_features(maps()), head.classifier()
@@ -323,6 +338,7 @@ def test_a_network_gives_the_head_all_stages_and_others_the_last_map():
 def test_impossible_options_are_designed_errors():
     for options, message in (
         ({"msfr": "mull"}, "Did you mean 'mul'"),
+        ({"cdbca": "qkk"}, "Did you mean 'qk'"),
         ({"normalise": "sym"}, "Use one of: symmetric, row"),
         ({"levels": 1}, "levels is 1"),
         ({"top": 0.0}, "top is 0"),
