@@ -74,6 +74,7 @@ class HeadRow:
 class HeadTable:
     """The methods of one scenario that ran with two heads or more."""
 
+    scenario: str
     heading: str
     rows: list[HeadRow]
 
@@ -93,8 +94,11 @@ def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[
         # a bound that saw the whole stream at once belongs to every table of its scenario; once is enough
         if any(id(record) not in known for group in compared for row in group for record in row.row.records):
             about = rows[0].first.scenario
-            heading = f"{about.name} v{about.version}" + (f" on the stand-in {about.dataset}" if about.stand_in else "")
-            found.append(HeadTable(heading, [row for group in sorted(compared, key=_best) for row in group]))
+            heading = f"{about.name} v{about.version}"
+            heading += f" on the stand-in {about.dataset}" if about.stand_in else ""
+            found.append(
+                HeadTable(about.name, heading, [row for group in sorted(compared, key=_best) for row in group])
+            )
     return found
 
 

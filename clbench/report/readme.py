@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from clbench.errors import ResultsError, UsageError
 from clbench.report.grid import HEAD, MARKS, RANK, SEEDS, SETTINGS, STRATEGY
+from clbench.report.heads import HeadTable, markdown
 from clbench.report.markdown import escape, markdown_table
 from clbench.report.model import Leaderboard
 
@@ -21,9 +23,10 @@ KEYS = (
 TEXTS = (RANK, STRATEGY, HEAD, SETTINGS, SEEDS, MARKS)
 
 _BLOCK = re.compile(
-    r"(<!-- leaderboard:(?P<name>[a-z0-9][a-z0-9_-]*) -->\n)(?P<body>.*?)(<!-- /leaderboard -->)", re.DOTALL
+    r"(<!-- (?P<kind>leaderboard|heads):(?P<name>[a-z0-9][a-z0-9_-]*) -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
+    re.DOTALL,
 )
-_OPENING = re.compile(r"<!-- leaderboard:([a-z0-9][a-z0-9_-]*) -->")
+_OPENING = re.compile(r"<!-- ((?:leaderboard|heads):[a-z0-9][a-z0-9_-]*) -->")
 
 
 def block(board: Leaderboard, name: str) -> str:
@@ -36,39 +39,49 @@ def block(board: Leaderboard, name: str) -> str:
     return "\n".join(parts) + (f"\nRanks: {escape(board.rule)}\n" if parts else f"\nNo records of {name} yet.\n") + "\n"
 
 
+def heads_block(tables: Sequence[HeadTable], name: str) -> str:
+    """Return the text between the markers of the comparison of heads on the scenario `name`."""
+    found = [table for table in tables if table.scenario == name]
+    return f"\n{markdown(found)}\n" if found else f"\nNo method of {name} has records with more than one head yet.\n\n"
+
+
 def names(text: str) -> list[str]:
     """Return the scenarios that a README has markers for. Raises UsageError for a marker that is never closed."""
     blocks = list(_BLOCK.finditer(text))
     found = [block["name"] for block in blocks]
-    unclosed = [block["name"] for block in blocks if _OPENING.search(block["body"])]
+    unclosed = [f"{block['kind']}:{block['name']}" for block in blocks if _OPENING.search(block["body"])]
     unclosed += _OPENING.findall(text)[len(found) + len(unclosed) :]
     if unclosed:
         raise UsageError(
-            f"<!-- leaderboard:{unclosed[0]} -->: the marker has no <!-- /leaderboard --> before the next one.",
+            f"<!-- {unclosed[0]} -->: the marker has no <!-- /{unclosed[0].partition(':')[0]} --> before the next one.",
             hint="Write the closing marker on a line of its own.",
         )
     return found
 
 
-def updated(text: str, board: Leaderboard) -> str:
+def updated(text: str, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> str:
     """Return a README's text with every block written anew."""
     names(text)
-    return _BLOCK.sub(lambda match: match[1] + block(board, match["name"]) + match[4], text)
+    return _BLOCK.sub(lambda match: match[1] + _body(match, board, heads) + match[5], text)
 
 
-def stale(text: str, board: Leaderboard) -> list[str]:
+def stale(text: str, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> list[str]:
     """Return the scenarios whose block in a README differs from what the records say."""
     names(text)
-    return [match["name"] for match in _BLOCK.finditer(text) if match["body"] != block(board, match["name"])]
+    return [match["name"] for match in _BLOCK.finditer(text) if match["body"] != _body(match, board, heads)]
 
 
-def update_readme(path: Path, board: Leaderboard) -> bool:
+def _body(match: re.Match[str], board: Leaderboard, heads: Sequence[HeadTable]) -> str:
+    return heads_block(heads, match["name"]) if match["kind"] == "heads" else block(board, match["name"])
+
+
+def update_readme(path: Path, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> bool:
     """Write a README's blocks anew; return whether anything changed. Raises ResultsError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read ({error.strerror}).", hint="Name the README to update.") from error
-    fresh = updated(text, board)
+    fresh = updated(text, board, heads)
     if fresh != text:
         path.write_text(fresh, encoding="utf-8")
     return fresh != text

@@ -17,6 +17,8 @@ from clbench.ledger.record import Record, write_record
 from clbench.ledger.store import record_path
 from clbench.report.figures import draw_heads
 from clbench.report.heads import bars, csv_text, head_tables, markdown
+from clbench.report.readme import stale, updated
+from clbench.report.tables import leaderboard
 
 ER = METHODS[4]
 
@@ -102,6 +104,18 @@ def test_the_command_prints_and_draws(
     assert (tmp_path / "heads.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UsageError, match=r"ends in .pdf, .svg, .png"):
         invoke(["report", "heads", "coco_b40c10", "--figure", "heads.gif"])
+
+
+def test_a_document_shows_the_comparison_between_its_markers() -> None:
+    records = [with_head("linear"), with_head("queries")]
+    board, text = leaderboard(records), "# X\n<!-- heads:coco_b40c10 -->\n<!-- /heads -->\n"
+    assert stale(text, board, head_tables(records)) == ["coco_b40c10"]
+    fresh = updated(text, board, head_tables(records))
+    assert "| er (memory=1600) | queries | own |" in fresh
+    assert stale(fresh, board, head_tables(records)) == []
+    assert stale(fresh, board, head_tables(records[:1])) == ["coco_b40c10"]
+    with pytest.raises(UsageError, match="has no <!-- /heads -->"):
+        stale("<!-- heads:coco_b40c10 -->\n<!-- /leaderboard -->", board)
 
 
 def test_one_head_alone_is_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

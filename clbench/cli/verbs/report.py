@@ -265,7 +265,8 @@ def diff(a: str, b: str, results: Path) -> None:
 def readme(file: Path, results: Path, check: bool) -> None:
     """Write the tables of a README anew.
 
-    Tables stand between <!-- leaderboard:SCENARIO --> and <!-- /leaderboard -->.
+    Tables stand between <!-- leaderboard:SCENARIO --> and <!-- /leaderboard -->, comparisons of heads between
+    <!-- heads:SCENARIO --> and <!-- /heads -->.
 
     \b
     Examples:
@@ -274,16 +275,18 @@ def readme(file: Path, results: Path, check: bool) -> None:
     """
     from clbench.collection import collect
     from clbench.report import tables
+    from clbench.report.heads import head_tables
     from clbench.report.readme import stale, update_readme
 
     if not file.is_file():
         raise UsageError(f"{file}: there is no such file.")
     collection = collect(results)
     board = tables.leaderboard(collection.records, trust=collection.trust, published=False)
+    heads = head_tables(collection.records)
     if not check:
-        click.echo(f"{file} is {'written anew' if update_readme(file, board) else 'as it should be'}.")
+        click.echo(f"{file} is {'written anew' if update_readme(file, board, heads) else 'as it should be'}.")
         return
-    old = stale(file.read_text(encoding="utf-8"), board)
+    old = stale(file.read_text(encoding="utf-8"), board, heads)
     if old:
         raise CheckError(
             f"{file}: the table of {', '.join(old)} is not what the records say.", hint="clbench report readme"
