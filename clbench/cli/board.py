@@ -35,7 +35,7 @@ def _print_table(board: Leaderboard, table: Table) -> None:
         click.echo(f"Apart from the table above: {table.apart}.")
     names = [name for name, _ in shown.headings]
     rows = [[field.text for field in row] for row in shown.rows]
-    left_out = _narrowed(names, rows) if output.on_terminal() else []
+    left_out = _narrowed(names, rows, kept=board.sort_title) if output.on_terminal() else []
     output.table(names, rows)
     if left_out:
         click.echo(f"  Not shown, for want of width: {', '.join(left_out)}. All of it: --format md")
@@ -43,10 +43,10 @@ def _print_table(board: Leaderboard, table: Table) -> None:
         click.echo(f"  {mark}: {meaning}")
 
 
-def _narrowed(names: list[str], rows: list[list[str]]) -> list[str]:
-    """Take columns out of a table until no cell is broken, the dispensable ones first; return what they are called."""
+def _narrowed(names: list[str], rows: list[list[str]], *, kept: str) -> list[str]:
+    """Take columns out of a table until no cell is broken, `kept` never; return what they are called."""
     width, gone = shutil.get_terminal_size().columns, []
-    for column in DISPENSABLE:
+    for column in (title for title in DISPENSABLE if title != kept):
         if output.room(names, rows) <= width:
             break
         place = next((i for i, name in enumerate(names) if name.partition(" @")[0] == column), None)

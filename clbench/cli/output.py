@@ -13,6 +13,12 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def room(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns of a terminal a table takes when no cell is broken; headers may break at spaces."""
+    words = [max(map(len, header.split()), default=0) for header in headers]
+    return 1 + sum(2 + max(word, *(len(row[i]) for row in rows), 0) for i, word in enumerate(words))
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
     """Print `rows` under `headers`."""
     if on_terminal():
@@ -33,7 +39,7 @@ def _drawn(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str)
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title or None, title_justify="left", box=SIMPLE, show_header=any(headers))
+    drawn = Table(title=title or None, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), show_header=any(headers))
     for header in headers:
         drawn.add_column(header, overflow="fold")
     for row in rows:

@@ -111,13 +111,19 @@ class Live(Plain):
         )
         self._tasks: dict[str, TaskID] = {}
         self._meters: dict[str, Meter] = {}
+        self._sessions: dict[str, int] = {}
+
+    def run_started(self, *, run: str, strategy: str, seed: int, sessions: int, stand_in: bool) -> None:
+        """Say that the run begins."""
+        self._sessions[run] = sessions
+        super().run_started(run=run, strategy=strategy, seed=seed, sessions=sessions, stand_in=stand_in)
 
     def session_started(self, *, run: str, session: int, labels: int, images: int, steps: int) -> None:
         """Give the run a fresh line."""
         self._remove(run)
         if not self._tasks:
             self._progress.start()
-        place = f"session {session + 1}, {labels} labels"
+        place = f"{self._place(run, session)}, {labels} labels"
         self._tasks[run] = self._progress.add_task(run, total=None, place=place, numbers="")
         self._meters[run] = Meter()
 
@@ -130,7 +136,7 @@ class Live(Plain):
         meter = self._meters[run]
         meter.add(step=step, images=images)
         if meter.due() or step == steps:
-            place = f"session {session + 1}, epoch {epoch + 1}"
+            place = f"{self._place(run, session)}, epoch {epoch + 1}"
             numbers = f"loss {loss():.4f}  {meter.rate():.0f} images/s"
             self._progress.update(self._tasks[run], completed=step, total=steps, place=place, numbers=numbers)
 
@@ -156,6 +162,10 @@ class Live(Plain):
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._progress.stop()
+
+    def _place(self, run: str, session: int) -> str:
+        known = self._sessions.get(run, 0)
+        return f"session {session + 1}" + (f" of {known}" if known else "")
 
     def _remove(self, run: str) -> None:
         task = self._tasks.pop(run, None)

@@ -46,7 +46,7 @@ def write_album(
     for name, figure, lines in (
         *_common(ordered),
         *_single([row for row in ordered if not is_static(row.first)][:matrices]),
-        *_thresholds(thresholds, note=_note(ordered)),
+        *_thresholds(thresholds, note=_note(ordered[:1])),
     ):
         written += [
             *style.save(figure, folder / name, formats=formats),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOUR = "#ff5a00"
+LETTERS = 18
+"""Letters of the note that fit into an inch."""
 
 
 def draw_looks(
@@ -30,7 +33,9 @@ def draw_looks(
     columns = min(len(maps) + 1, 6)
     rows = -(-(len(maps) + 1) // columns)
     with styled():
-        figure = Figure(figsize=(max(WIDTH * columns / 6, 2.6), 1.35 * rows + 0.2), layout="constrained")
+        width = max(WIDTH * columns / 6, 2.6)
+        lines = textwrap.wrap(note, int(width * LETTERS))
+        figure = Figure(figsize=(width, 1.35 * rows + 0.1 + 0.11 * len(lines)), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for panel in panels:
             panel.set_axis_off()
@@ -49,6 +54,6 @@ def draw_looks(
                 interpolation="nearest",
             )
             panel.set_title(title, loc="left", fontsize=7)
-        if note:
-            figure.supxlabel(note, fontsize=6.5, color="#666666", x=0.01, ha="left")
+        if lines:
+            figure.supxlabel("\n".join(lines), fontsize=6.5, color="#666666", x=0.01, ha="left")
         return figure

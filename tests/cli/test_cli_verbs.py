@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -153,6 +154,24 @@ def test_the_leaderboard_is_sorted_by_the_column_asked_for(cli: Cli, results: Pa
     assert sorted(order("average_map")) == sorted(order("forgetting"))
     done = cli("report", "leaderboard", "coco_b40c10", "--sort", "last_mapp")
     assert (done.code, "Did you mean 'last_map'" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("columns", [70, 100, 120, 200])
+def test_on_a_terminal_no_number_is_broken_and_what_has_no_room_is_named(
+    cli: Cli, results: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+):
+    monkeypatch.setattr("clbench.cli.output.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = cli("report", "leaderboard", "coco_b40c10", "--sort", "bwt").out.partition("\n\ncoco_b40c10")[0]
+    assert max(map(len, out.splitlines()[1:8])) <= columns
+    rows = [line for line in out.splitlines() if re.search(r"\b(naive|lwf)\b", line)]
+    assert len(rows) == 2
+    assert all(re.search(r"\d ± \d", row) and not re.search(r"±\s*$|±\s\s", row) for row in rows)
+    heading = next(line for line in out.splitlines() if "Rank" in line)
+    assert "BWT" in heading, "the column that orders stays"
+    told = out.partition("Not shown, for want of width: ")[2].partition(". All")[0]
+    assert bool(told) == (columns < 200)
+    assert not set(filter(None, told.split(", "))) & set(heading.split("  "))
 
 
 def test_a_scenario_without_records_is_refused_with_the_nearest_name(cli: Cli, results: Path):

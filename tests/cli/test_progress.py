@@ -82,6 +82,7 @@ def test_live_lines_show_the_loss_seldom_and_leave_the_terminal_clean(monkeypatc
     watch.close()
     text = screen.getvalue()
     assert "session 1: mAP 25.00" in text
+    assert "session 1 of 2, " in text
     assert "failed: [bold]no" in text
     assert 2 <= len(losses) < 10, "the loss costs a device sync"
     assert text.rstrip().endswith("a word")

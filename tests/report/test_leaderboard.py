@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clbench.errors import UsageError
-from clbench.ledger.record import Record
+from clbench.ledger.record import Record, parse_record, to_text
 from clbench.ledger.rows import Stat, group_rows
 from clbench.report.columns import columns
 from clbench.report.grid import grid
@@ -509,32 +509,42 @@ def test_tables_import_neither_torch_nor_matplotlib_nor_pandas() -> None:
 
 
 @pytest.mark.slow
-def test_tables_import_in_a_quarter_of_a_second() -> None:
-    program = "import time; t = time.process_time(); import clbench.report.tables; print(time.process_time() - t)"
-    times = [
+def test_tables_import_in_less_time_than_the_libraries_they_use() -> None:
+    program = (
+        "import time; a = time.process_time(); import json, numpy, msgspec; b = time.process_time()\n"
+        "import clbench.report.tables; print((time.process_time() - b) / (b - a))"
+    )
+    ratios = [
         float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
         for _ in range(5)
     ]
-    assert min(times) < 0.25
+    assert min(ratios) < 1.5, "measured: 0.4 of what importing json, numpy and msgspec takes"
 
 
 @pytest.mark.slow
-def test_a_thousand_records_make_a_leaderboard_in_two_seconds() -> None:
+def test_a_thousand_records_make_every_table_in_less_time_than_reading_them() -> None:
     layouts = [factory.B40, factory.B0, renamed_b0("coco_b0c5"), renamed_b0("coco_b20c4")]
-    records = []
+    records, texts = [], []
     for layout in layouts:
         for place in range(50):
             method = factory.Method(f"method{place}", 0.6 + 0.004 * place, 0.5 + 0.009 * place)
             first = factory.make_record(method, layout)
+            texts.append(to_text(first))
             for seed in range(5):
                 code = msgspec.structs.replace(first, seed=seed, content=f"{seed}{first.content[1:]}")
                 records.append(code)
     assert len(records) == 1000
-    start = time.process_time()
-    board = leaderboard(records)
-    for write in TABLES.values():
-        write(board)
-    assert time.process_time() - start < 2.0
+    ratios = []
+    for _ in range(3):  # the best of three: another process may have had the processor meanwhile
+        start = time.process_time()
+        for text in texts * 5:
+            parse_record(text, source="a record")
+        read = time.process_time() - start
+        board = leaderboard(records)
+        for write in TABLES.values():
+            write(board)
+        ratios.append((time.process_time() - start - read) / read)
+    assert min(ratios) < 1, "measured: 0.3 of what reading the records takes"
     assert [len(table.rows) for table in board.tables] == [50] * 4
 
 

@@ -72,5 +72,39 @@
     return performance.now() - from;
   }
 
-  return { contrast, names, spent };
+  // Milliseconds that the browser takes to make a bare table of numbers and lay it out.
+  function bareTable(rows, columns) {
+    const from = performance.now();
+    const table = document.createElement("table");
+    for (let row = 0; row < rows; row += 1) {
+      const line = table.insertRow();
+      for (let column = 0; column < columns; column += 1) line.insertCell().textContent = (row * column) / 7;
+    }
+    document.body.append(table);
+    document.body.getBoundingClientRect();
+    table.remove();
+    document.body.getBoundingClientRect();
+    return performance.now() - from;
+  }
+
+  const reachable = () => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")].filter(
+    (node) => !node.disabled && node.checkVisibility({ visibilityProperty: true }) && !(node.type === "radio" && !node.checked));
+
+  const stops = () => reachable().length;
+
+  // Where the focus is: its place in the page, whether it can be seen and whether it is marked; null outside.
+  function stop() {
+    const node = document.activeElement;
+    if (!node || node === document.body) return null;
+    const box = node.getBoundingClientRect();
+    const style = getComputedStyle(node);
+    return {
+      name: `${node.tagName} ${node.getAttribute("aria-label") || node.textContent.trim().slice(0, 40) || node.id}`,
+      place: reachable().indexOf(node),
+      in_sight: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth && box.width > 0,
+      marked: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+    };
+  }
+
+  return { contrast, names, spent, bareTable, stops, stop };
 })()

@@ -18,7 +18,7 @@ from PIL import Image
 from record_factory import B0, B40, METHODS, TINY, make_record, sealed, sections_of
 
 from clbench.errors import ResultsError
-from clbench.ledger.record import Record
+from clbench.ledger.record import Record, parse_record, to_text
 from clbench.ledger.rows import group_rows
 from clbench.metrics.names import NAMES
 from clbench.report.columns import RULES, columns
@@ -220,15 +220,23 @@ def test_a_pool_keeps_equal_values_once_whatever_the_order_of_their_keys():
 
 
 @pytest.mark.slow
-def test_a_thousand_records_make_a_page_below_five_megabytes_in_seconds(thousand: list[Record], tmp_path: Path):
-    started = time.process_time()
-    path = write_page(model_of(thousand), tmp_path / "report.html")
-    spent = time.process_time() - started
+def test_a_thousand_records_make_a_page_below_five_megabytes_in_about_the_time_of_reading_them(
+    thousand: list[Record], tmp_path: Path
+):
+    texts = [to_text(record) for record in thousand[::5]]
+    ratios = []
+    for _ in range(3):  # the best of three: another process may have had the processor meanwhile
+        started = time.process_time()
+        for text in texts * 5:
+            parse_record(text, source="a record")
+        read = time.process_time() - started
+        path = write_page(model_of(thousand), tmp_path / "report.html")
+        ratios.append((time.process_time() - started - read) / read)
     model = embedded(path.read_text(encoding="utf-8"))
     assert model["records"] == 1000
     assert sum(len(table["rows"]) for table in model["tables"]) == 200
     assert path.stat().st_size < 5_000_000
-    assert spent < 8
+    assert min(ratios) < 3, "measured: 0.9 of what reading the records takes"
 
 
 def test_growing_streams_of_other_shapes_fit():

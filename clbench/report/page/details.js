@@ -49,8 +49,8 @@ function seedTable(row) {
   const columns = numberColumns().filter((item) => row.perSeed[item.key] && isShare(item));
   const body = row.seeds.map((seed, place) => h("tr", {}, h("th", { scope: "row" }, String(seed)),
     columns.map((item) => h("td", { class: "number" }, UNITS[item.unit](row.perSeed[item.key][place], 2))),
-    h("td", { class: "number" }, UNITS.seconds(row.seconds[place])), h("td", {}, row.finished[place]), h("td", {}, h("code", {}, row.content[place]))));
-  const names = ["Seed", ...columns.map(titleOf), "Time", "Finished", "Content"];
+    h("td", { class: "number" }, UNITS.seconds(row.seconds[place])), h("td", {}, row.finished[place].slice(0, 16).replace("T", " ")), h("td", {}, h("code", {}, row.content[place]))));
+  const names = ["Seed", ...columns.map(titleOf), "Time", "Finished (UTC)", "Content"];
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Seeds of ${row.strategy}` },
     h("table", { class: "plain" }, h("caption", { class: "hidden" }, "Every seed"), h("thead", {}, h("tr", {}, names.map((name, place) => h("th", { scope: "col", class: place && place < names.length - 2 ? "number" : null }, name)))), h("tbody", {}, body)));
 }
