@@ -1,0 +1,29 @@
+"""The tables in the documents are what the shipped records say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clbench.collection import collect
+from clbench.report.heads import head_tables
+from clbench.report.readme import stale
+from clbench.report.tables import leaderboard
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/claim.md"])
+def test_no_table_is_stale(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a results folder of the user's would be read as well
+    collection = collect(ROOT / "results")
+    board = leaderboard(collection.records, trust=collection.trust, published=False)
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert stale(text, board, head_tables(collection.records)) == [], "clbench report readme FILE"
+
+
+def test_every_shipped_record_is_consistent() -> None:
+    collection = collect(ROOT / "results")
+    assert collection.records
+    assert {collection.trust[record.content] for record in collection.records} == {"consistent"}
