@@ -274,3 +274,10 @@ def load_strategy(entry: Entry) -> type[Strategy]:
     from clbench.loading import load
 
     return load(entry)
+
+
+def digest_read(entry: Entry) -> str:
+    """Return the sha256 of the strategy's file as it was imported in this process, else as it lies there now."""
+    from clbench import loading
+
+    return loading.digest_read(entry)

@@ -18,6 +18,9 @@ from clbench.errors import UsageError
 
 PACKAGE = "clbench.strategies"
 
+_read: dict[Path, str] = {}
+"""The sha256 of each strategy's file as it was when Python read it."""
+
 
 def load(entry: Entry) -> type[Strategy]:
     """Return the one strategy class of the file; see `clbench.catalog.load_strategy`."""
@@ -63,8 +66,11 @@ def _imported(entry: Entry) -> ModuleType:
     loaded = sys.modules.get(name)
     if loaded is not None and not _lies_at(loaded, entry.path):
         del sys.modules[name]
+        loaded = None
     printed = io.StringIO()
     try:
+        if loaded is None:
+            digest = entry.sha256()
         with contextlib.redirect_stdout(printed):
             module = importlib.import_module(name)
     except KeyboardInterrupt:
@@ -86,7 +92,14 @@ def _imported(entry: Entry) -> ModuleType:
             f"{entry.path}: prints while it is imported: {start!r}.",
             hint="Output belongs to clbench; remove the print or use the logging module.",
         )
+    if loaded is None:
+        _read[entry.path.resolve()] = digest
     return module
+
+
+def digest_read(entry: Entry) -> str:
+    """Return the sha256 of the strategy's file as it was imported here, else as it is: it may be edited meanwhile."""
+    return _read.get(entry.path.resolve()) or entry.sha256()
 
 
 def _lies_at(module: ModuleType, path: Path) -> bool:

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 
 @dataclass
 class Done:
@@ -49,5 +51,5 @@ class Progress:
 
     @staticmethod
     def from_plain(plain: dict[str, Any]) -> Progress:
-        """Return what `to_plain` gave."""
-        return Progress(**{**plain, "done": [Done(**item) for item in plain["done"]]})
+        """Return what `to_plain` gave. Raises msgspec.ValidationError naming what is missing or of another type."""
+        return msgspec.convert(plain, Progress)

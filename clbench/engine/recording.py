@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 import clbench
+from clbench.catalog import digest_read
 from clbench.data.known import is_path
 from clbench.data.stream import Stream
 from clbench.engine.diagnosis import notes_of
@@ -140,7 +141,7 @@ def make_record(
             name=plan.entry.name,
             title=plan.entry.title,
             origin=plan.entry.origin,
-            sha256=file_sha256(plan.entry.path),
+            sha256=digest_read(plan.entry),
             head=strategy.head,
             fields=strategy.values(),
             changed=strategy.changed(),

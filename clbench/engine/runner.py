@@ -10,11 +10,13 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
 from filelock import Timeout
 
+from clbench.catalog import digest_read
 from clbench.data.images import ImageSource
 from clbench.data.stream import Session, Stream
 from clbench.engine import distributed
@@ -122,9 +124,13 @@ class Run:
     def carry_out(self) -> Path:
         """Return the path of the record, which exists afterwards."""
         if self._finished():
-            read_record(self.record)  # a damaged record is an error, not a finished run
+            record = read_record(self.record)  # a damaged record is an error, not a finished run
             if rank() == 0:
                 self.place.tidy_up()
+            if record.strategy.sha256 != digest_read(self.plan.entry):
+                self.watch.message(
+                    f"{self.name}: finished before {self.plan.entry.path.name} was changed; --no-resume runs it again"
+                )
             return self.record
         if rank() == 0:
             self.place.make()
@@ -165,13 +171,6 @@ class Run:
         return self.record
 
     def _from_start_to_end(self) -> None:
-        self.watch.run_started(
-            run=self.name,
-            strategy=self.plan.entry.name,
-            seed=self.plan.seed,
-            sessions=0,
-            stand_in=self.plan.stand_in,
-        )
         self._set_up()
         self._train_all()
         if rank() == 0:
@@ -211,6 +210,13 @@ class Run:
 
     def _set_up(self) -> None:
         self.stream = self._make_stream()
+        self.watch.run_started(
+            run=self.name,
+            strategy=self.plan.entry.name,
+            seed=self.plan.seed,
+            sessions=len(self.stream.sessions),
+            stand_in=self.plan.stand_in,
+        )
         self.source = self._make_source()
         self._build_network()
         if self.options.features != "off":
@@ -223,12 +229,13 @@ class Run:
         if self.saved is None:
             self.progress = Progress(started=now())
         else:
-            self.progress = Progress.from_plain(self.saved["progress"])
+            self.progress = self.savepoint.progress(self.saved, sessions=len(self.stream.sessions))
             if rank() == 0:
                 check_scores(self.progress, folder=self.work)
             for session in self.stream.sessions[: self.progress.session + self.progress.inside]:
                 self._begin(session, structure_only=True)
-            states.load_strategy_state(self.strategy, self.saved["strategy"])
+            with self.savepoint.understood():
+                states.load_strategy_state(self.strategy, self.saved["strategy"])
         self.strategy.to(self.device)
         self.loop = SharedLoop(
             strategy=self.strategy,
@@ -239,7 +246,8 @@ class Run:
             on_step=self._on_step,
         )
         if self.saved is not None:
-            restore_plugins(self.loop, self.saved)
+            with self.savepoint.understood():
+                restore_plugins(self.loop, self.saved)
 
     def _store_features(self, kind: Kind) -> ImageSource:
         return stored_features(
@@ -258,6 +266,7 @@ class Run:
         return {
             "scenario": self.plan.scenario.digest(),
             "configuration": self.configuration,
+            "the strategy's file": digest_read(self.plan.entry),
             "seed": str(self.plan.seed),
             "session and test images": digest.images,
             "visible labels": digest.labels,
@@ -318,7 +327,8 @@ class Run:
             if self.exemplars is not None:
                 check_counted(strategy, self.exemplars.rows, own=session.rows)
         else:
-            self.exemplars = saved_exemplars(resumed)
+            with self.savepoint.understood():
+                self.exemplars = saved_exemplars(resumed)
         view = SessionView(
             session,
             source=self.source,
@@ -340,7 +350,7 @@ class Run:
                 mean_loss = self.loop.train_session(
                     view,
                     start=(progress.epoch, progress.step),
-                    restore=partial(restore_inside, strategy, self.loop, resumed) if resumed is not None else None,
+                    restore=partial(self._restore_inside, resumed) if resumed is not None else None,
                 )
         except (RunError, DataError) as error:
             self._rescue()
@@ -365,6 +375,10 @@ class Run:
         progress.session, progress.epoch, progress.step = session.index + 1, 0, 0
         progress.train_seconds, progress.images_seen = 0.0, 0
         self._save_state(inside=False)
+
+    def _restore_inside(self, saved: dict[str, Any]) -> None:
+        with self.savepoint.understood():
+            restore_inside(self.strategy, self.loop, saved)
 
     def _evaluate(self, session: Session, *, mean_loss: float) -> None:
         evaluation = Evaluation(

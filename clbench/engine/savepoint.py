@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +39,38 @@ class Savepoint:
         if not self.path.exists():
             return None
         saved = states.load(self.path)
+        with self.understood():
+            identity = dict(saved["identity"])
         for field, value in self.identity.items():
-            if saved["identity"].get(field) != value:
+            if identity.get(field) != value:
                 raise ResultsError(
-                    f"{self.path}: belongs to another run: {field} was {saved['identity'].get(field)!r} "
-                    f"and is {value!r} now.",
+                    f"{self.path}: belongs to another run: {field} was {identity.get(field)!r} and is {value!r} now.",
                     hint="Start afresh with --no-resume, or go back to what it was.",
                 )
         return saved
+
+    def progress(self, saved: Mapping[str, Any], *, sessions: int) -> Progress:
+        """Return how far the saved run had come, in a stream of so many sessions. Raises ResultsError."""
+        with self.understood():
+            progress = Progress.from_plain(saved["progress"])
+            if not len(progress.done) == progress.session <= sessions - progress.inside:
+                raise ValueError(f"{len(progress.done)} sessions are done and session {progress.session} is next")
+        return progress
+
+    @contextlib.contextmanager
+    def understood(self) -> Iterator[None]:
+        """Tell what goes wrong while a state is put back as a fault of the file, which may be from anywhere."""
+        try:
+            yield
+        except ResultsError as error:
+            raise ResultsError(f"{self.path}: {error.message}", hint=error.hint) from error
+        except torch.OutOfMemoryError:
+            raise  # no fault of the file
+        except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+            text = (str(error) or type(error).__name__).splitlines()[0]
+            raise ResultsError(
+                f"{self.path}: not a whole state: {text[:200].rstrip('.')}.", hint="Start afresh with --no-resume."
+            ) from error
 
     def save(
         self, strategy: Strategy, loop: SharedLoop, progress: Progress, *, inside: bool, exemplars: Exemplars | None

@@ -65,7 +65,7 @@ def load_strategy_state(strategy: Strategy, state: dict[str, Any]) -> None:
         strategy.load_state_dict(state["module"])
     except RuntimeError as error:
         raise ResultsError(
-            f"the saved state does not fit {type(strategy).__name__}: {str(error).splitlines()[-1].strip()}",
+            f"the saved state does not fit {type(strategy).__name__}: {str(error).splitlines()[-1].strip()[:200]}",
             hint="Start afresh with --no-resume.",
         ) from error
     for name, item in state["own"].items():
