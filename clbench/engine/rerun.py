@@ -17,12 +17,16 @@ from clbench.ledger.findings import Finding
 from clbench.ledger.paths import join
 from clbench.ledger.record import Record, read_record, to_plain, tuning_of
 from clbench.resolve import Plan
-from clbench.spec import TrainSpec, convert, load_scenario
+from clbench.spec import ScenarioSpec, TrainSpec, convert, load_scenario
 
 COMPARED = ("configuration", "labels", "learned", "ap", "counts", "costs", "summary", "scores")
 """Sections that must be the same. Which code and machine ran is told only where a number differs."""
 STREAM = ("digest", "dataset", "stand_in", "sessions", "stream", "data")
 """What of the scenario must be the same; its title, say, may be another."""
+STRATEGY = ("name", "head", "fields", "changed")
+"""What of the strategy must be the same; its file may lie elsewhere."""
+OF_THE_PLACE = {"dirty", "local-strategy", "local-scenario"}
+"""Marks that say where and from what a run was started, which may differ."""
 TOLD = 20
 """Differences named one by one."""
 
@@ -73,11 +77,19 @@ def plan_of(record: Record, *, data: Path | None = None) -> Plan:
         root=source.root,
         fields=dict(strategy.fields),
         train=train,
-        # whether the recipe was changed is told by the record; which of its values were does not matter any more
-        changed_train=tuple(msgspec.structs.asdict(train)) if "changed-train" in record.marks else (),
+        changed_train=_changed(train, spec, stand_in=about.stand_in),
         unpinned="unpinned" in record.marks,
         tuning=tuning_of(record),
     )
+
+
+def _changed(train: TrainSpec, spec: ScenarioSpec, *, stand_in: bool) -> tuple[str, ...]:
+    """Return the values of a recipe that are not the scenario's own, whatever a record says of them."""
+    usual = msgspec.to_builtins(spec.train)
+    if stand_in and spec.stand_in is not None:
+        usual |= spec.stand_in.train
+    recipe = msgspec.to_builtins(convert(usual, TrainSpec, source=spec.name))
+    return tuple(name for name, value in msgspec.to_builtins(train).items() if value != recipe[name])
 
 
 def differences(record: Record, again: Record) -> list[Finding]:
@@ -86,6 +98,9 @@ def differences(record: Record, again: Record) -> list[Finding]:
     found = [finding for name in COMPARED for finding in _between(name, told[name], fresh[name])]
     for name in STREAM:
         found += _between(f"scenario.{name}", told["scenario"][name], fresh["scenario"][name])
+    for name in STRATEGY:
+        found += _between(f"strategy.{name}", told["strategy"][name], fresh["strategy"][name])
+    found += _marks(_of_the_run(told["marks"]), _of_the_run(fresh["marks"]))
     if not found:
         return []
     shown = found[:TOLD]
@@ -103,6 +118,17 @@ def _circumstances(told: dict[str, Any], fresh: dict[str, Any]) -> Iterator[Find
     if told["code"]["commit"] != fresh["code"]["commit"] or told["code"]["dirty"] or fresh["code"]["dirty"]:
         yield Finding("code", "is not the same, or was changed without a commit")
     yield from _between("environment", told["environment"], fresh["environment"])
+
+
+def _of_the_run(marks: list[str]) -> set[str]:
+    return {mark for mark in marks if mark not in OF_THE_PLACE and not mark.startswith("world-")}
+
+
+def _marks(told: set[str], fresh: set[str]) -> Iterator[Finding]:
+    for mark in sorted(fresh - told):
+        yield Finding("marks", f"lacks '{mark}', which the run carries when it is run again")
+    for mark in sorted(told - fresh):
+        yield Finding("marks", f"has '{mark}', which the run does not carry when it is run again")
 
 
 def _between(path: str, told: Any, fresh: Any) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from clbench.engine.rerun import plan_of, reproduce
 from clbench.engine.runner import RunOptions, run
 from clbench.errors import CheckError, UsageError
 from clbench.ledger.record import Record, read_record, seal, write_record
+from clbench.ledger.verify import verify
 from clbench.resolve import plan
 
 
@@ -51,6 +52,22 @@ def test_a_forged_number_is_named_with_both_values(record: Path, tmp_path: Path)
     found = reproduce(forged, tmp_path / "again")
     lines = [str(finding) for finding in found if finding.field == "ap.growing[2][1]"]
     assert lines and "is 0.987654; run again it is" in lines[0]
+
+
+def test_a_mark_that_was_taken_away_or_a_value_that_was_hidden_is_named(record: Path, tmp_path: Path) -> None:
+    told = read_record(record)
+    assert "changed-train" in told.marks and "memory" in told.strategy.changed
+    changed = {name: value for name, value in told.strategy.changed.items() if name != "memory"}
+    clean = altered(
+        record,
+        tmp_path,
+        marks=[mark for mark in told.marks if mark != "changed-train"],
+        strategy=msgspec.structs.replace(told.strategy, changed=changed),
+    )
+    assert verify(clean).ok, "inside the record nothing contradicts it"
+    found = [str(finding) for finding in reproduce(clean, tmp_path / "again")]
+    assert any(line.startswith("marks lacks 'changed-train'") for line in found), found
+    assert any(line.startswith("strategy.changed.memory is new") for line in found), found
 
 
 def test_another_scenario_of_the_same_name_is_refused(record: Path, tmp_path: Path) -> None:
