@@ -65,6 +65,7 @@ CHECKS: tuple[Check, ...] = (
     Check(files.fields_survive_json, needs="constructs_with_its_defaults"),
     Check(runs_to_its_end, needs="constructs_with_its_defaults"),
     Check(scores.scores_are_probabilities, stops=(BadScoresError,)),
+    Check(scores.record_follows_from_its_scores),
     Check(scores.scores_ignore_the_batch, probes=(scores.Batching,)),
     Check(scores.growth_adds_exactly_the_new_labels, probes=(scores.Growth,)),
     Check(scores.learns_above_chance),
@@ -131,7 +132,7 @@ def _examined(subject: Subject, check: Check) -> Outcome:
         note = _verdict(subject, check)
     except NotRun as obstacle:
         return Outcome(check.name, check.sentence, "not run", note=str(obstacle))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a strategy that leaves Python has not passed
         return Outcome(check.name, check.sentence, "failed", lines=_lines(subject, error))
     return Outcome(check.name, check.sentence, "noted" if note else "passed", note=note)
 
@@ -148,7 +149,7 @@ def _verdict(subject: Subject, check: Check) -> str:
     return check.run(subject) or ""
 
 
-def _lines(subject: Subject, error: Exception) -> tuple[str, str, str]:
+def _lines(subject: Subject, error: BaseException) -> tuple[str, str, str]:
     """Return what was found, where to look, and what to do."""
     if isinstance(error, Failed):
         cause = error.__cause__

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 
 from clbench.testing.outcome import Failed
 from clbench.testing.subject import Subject
+from clbench.testing.surroundings import replaced, settings, writes_noted
 
 _SEEDERS: tuple[tuple[Any, str], ...] = (
     (random, "seed"),
@@ -23,24 +23,6 @@ _SEEDERS: tuple[tuple[Any, str], ...] = (
     (torch, "manual_seed"),
     (torch, "seed"),
 )
-
-
-def _settings() -> dict[str, object]:
-    """What of the process a strategy could change for everybody."""
-    return {
-        "the state of Python's random": random.getstate(),
-        "the state of numpy.random": str(np.random.get_state()),
-        "torch's default dtype": torch.get_default_dtype(),
-        "torch's number of threads": torch.get_num_threads(),
-        "torch's deterministic mode": torch.are_deterministic_algorithms_enabled(),
-        "torch's gradient mode": torch.is_grad_enabled(),
-        "torch.backends.cudnn.benchmark": torch.backends.cudnn.benchmark,
-        "torch's matmul precision": torch.get_float32_matmul_precision(),
-        "numpy's handling of errors": np.geterr(),
-        "the environment variables": dict(os.environ),
-        "the current folder": str(Path.cwd()),
-        "the handler of Ctrl-C": signal.getsignal(signal.SIGINT),
-    }
 
 
 @contextlib.contextmanager
@@ -65,43 +47,54 @@ def _seeders_noted(called: list[str]) -> Iterator[None]:
 
 
 def process_is_left_as_it_was(subject: Subject) -> None:
-    """A run seeds and draws from no global generator but torch's, and changes no setting of the process."""
+    """A run seeds and draws from no global generator but torch's, and changes no setting and no function of others."""
     subject.plain()  # what is imported on first use may settle now
     trial = subject.trial()
     called: list[str] = []
-    before, state = _settings(), torch.get_rng_state()
+    before, state = settings(), torch.get_rng_state()
     subject.kind()
     construction = not torch.equal(state, torch.get_rng_state())
     with _seeders_noted(called):
         trial.carry_out()
-    after = _settings()
+    after = settings()
     changed = [name for name in before if before[name] != after[name]]
     found = [f"{name} was called" for name in called] + [f"{name} changed" for name in changed]
+    found += [f"{name} was replaced" for name in replaced(subject.functions)]
     if construction:
         found.append("constructing the strategy drew from torch's global generator")
     if found:
         raise Failed(
             found[0],
             verb="class",
-            mend="Draw from self.rng(name); inside a verb torch's global generator is seeded already and may be used.",
+            mend="Draw from self.rng(name), or from torch inside a verb, where it is seeded; change what is your own.",
         )
 
 
 def no_stray_files(subject: Subject) -> None:
-    """A run writes into its own results folder and nowhere into the current one."""
+    """A run writes into its own results folder and nowhere else."""
     here, empty = Path.cwd(), subject.new_folder()
     trial = subject.trial()
+    written: list[str] = []
     os.chdir(empty)
     try:
-        trial.carry_out()
+        with writes_noted(written):
+            trial.carry_out()
         strays = sorted(path.name for path in empty.iterdir())
     finally:
         os.chdir(here)
     expected = {trial.record.name, "config.yaml", trial.work.name, f"{trial.work.name}.lock"}
     strays += sorted(path.name for path in trial.folder.iterdir() if path.name not in expected)
+    strays += [path for path in written if not _is_fine(Path(path), own=trial.folder)]
     if strays:
         raise Failed(
-            f"a run left '{strays[0]}' behind",
+            f"a run wrote '{strays[0]}'",
             verb="class",
             mend="Write no files; what must be kept goes into attributes, which the run saves, or into notes().",
         )
+
+
+def _is_fine(path: Path, *, own: Path) -> bool:
+    """Whether a run may write there: in its own folder and the folders above it, to devices, bytecode of imports."""
+    places = {own.absolute(), own.resolve()}
+    below = any(path.is_relative_to(place) or place.is_relative_to(path) for place in places)
+    return below or path.is_relative_to(os.devnull) or "__pycache__" in path.parts

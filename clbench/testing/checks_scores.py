@@ -8,6 +8,7 @@ from torch import Tensor
 
 from clbench.data.stream import Session
 from clbench.engine.strategy import Strategy
+from clbench.ledger.verify import verify_scores
 from clbench.testing.outcome import Failed
 from clbench.testing.subject import Subject
 from clbench.testing.trial import Probe, Trial
@@ -91,6 +92,24 @@ class Growth(Probe):
 
 def scores_are_probabilities(subject: Subject) -> None:
     """After every session there is one finite score in [0, 1] for each test image and each seen label."""
+
+
+def record_follows_from_its_scores(subject: Subject) -> None:
+    """The record is whole, and scored again its score files give every average precision and count in it."""
+    trial = subject.run.trial
+    stream = trial.stream
+    found = verify_scores(
+        trial.record,
+        scores=trial.work,
+        truth=stream.truth(stream.test_rows),
+        tests=[np.flatnonzero(np.isin(stream.test_rows, session.test_rows)) for session in stream.sessions],
+    )
+    if found.findings:
+        raise Failed(
+            f"the record's {found.findings[0]}",
+            verb="class",
+            mend="Scores are all that a strategy has to say; what becomes of them is no strategy's business.",
+        )
 
 
 def scores_ignore_the_batch(subject: Subject) -> None:

@@ -10,7 +10,7 @@ from clbench.testing.world import OutOfReachError, World
 
 
 def hidden_labels_change_nothing(subject: Subject) -> str:
-    """Training on a table whose hidden labels are all others ends with the same weights, bit for bit."""
+    """Training on a table whose hidden labels are all others ends with the same weights and scores, bit for bit."""
     if LEAK in subject.kind.configured(subject.fields, source="check").marks():
         return f"declared: the strategy carries the mark '{LEAK}' and is shown what others are not"
     world = World.make(images="disjoint")  # where each image has one session, most of its labels stay hidden
@@ -18,7 +18,7 @@ def hidden_labels_change_nothing(subject: Subject) -> str:
     runs = [subject.trial(world=w) for w in (world, other)]
     for run in runs:
         run.carry_out()
-    difference = first_difference(runs[0].fingerprint(), runs[1].fingerprint())
+    difference = first_difference(*({**run.fingerprint(), **run.answers()} for run in runs))
     if difference:
         raise Failed(
             f"labels that no session shows have changed {difference}",
@@ -29,15 +29,23 @@ def hidden_labels_change_nothing(subject: Subject) -> str:
 
 
 def test_split_is_out_of_reach(subject: Subject) -> None:
-    """No test picture is read while training, and other test pictures and labels leave the same weights."""
+    """No test picture is read in training; other test pictures leave the same weights, other test labels all scores."""
+    blind = subject.trial(world=subject.world.with_other_test_labels().sealed())
     try:
-        subject.trial(world=subject.world.sealed()).carry_out()
+        blind.carry_out()
     except OutOfReachError as error:
         raise Failed(
             error.message.rstrip("."),
             verb="prepare",
             mend="Read pictures with session.images(rows), of the session's own rows and of stored ones.",
         ) from error
+    told = first_difference(subject.plain().answers(), blind.answers())
+    if told:
+        raise Failed(
+            f"other labels of the test pictures have changed {told}",
+            verb="scores",
+            mend="A score comes from the picture and what was learned; labels of test pictures are for the metrics.",
+        )
     other = subject.trial(world=subject.world.with_another_test_split())
     other.carry_out()
     difference = first_difference(subject.plain().fingerprint(), other.fingerprint())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,6 @@ from torch import Tensor, nn
 
 from clbench.data.stream import Session
 from clbench.engine.optim import check_holds_exactly
-from clbench.engine.state import kept_values
 from clbench.engine.strategy import Batch
 from clbench.testing.outcome import Failed
 from clbench.testing.subject import Subject
@@ -98,14 +99,22 @@ class Stored(Probe):
     """Looks for pictures that are kept outside a counted memory."""
 
     def after_scoring(self, trial: Trial, session: Session) -> None:
-        """Look through everything the strategy keeps."""
-        for name, value in kept_values(trial.strategy).items():
+        """Look through everything the strategy keeps, what it does not save and what lies in its module too."""
+        strategy = trial.strategy
+        shelves = {f"self.{name}": value for name, value in vars(strategy).items() if name not in _NETWORKS}
+        for owner in (type(strategy), sys.modules[type(strategy).__module__]):
+            shelves |= {f"{owner.__name__}.{name}": value for name, value in vars(owner).items()}
+        for name, value in shelves.items():
             if any(_is_pictures(array) for array in _arrays(value)):
                 raise Failed(
-                    f"self.{name} holds pictures; what it holds is not counted",
+                    f"{name} holds pictures; what it holds is not counted",
                     verb="end_session",
                     mend="Store rows in a memory of clbench.nn.memory: the loop reads their pictures and counts them.",
                 )
+
+
+_NETWORKS = ("_parameters", "_modules")
+"""What a strategy trains may well be as large as a picture."""
 
 
 def _is_pictures(array: Any) -> bool:
@@ -121,7 +130,7 @@ def _arrays(value: Any) -> Iterator[Any]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _arrays(item)
-    elif callable(getattr(value, "state", None)):
+    elif not isinstance(value, (type, ModuleType)) and callable(getattr(value, "state", None)):
         yield from _arrays(value.state())
 
 

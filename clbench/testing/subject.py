@@ -18,6 +18,7 @@ from clbench.engine.watch import Silent
 from clbench.errors import ClbenchError
 from clbench.nn.heads import head_options
 from clbench.testing.outcome import Outcome
+from clbench.testing.surroundings import functions
 from clbench.testing.trial import Probe, Trial
 from clbench.testing.watched import Watched
 from clbench.testing.world import World
@@ -40,6 +41,8 @@ class Subject:
     ) -> None:
         self.load_error: ClbenchError | None = None
         self._kind: type[Strategy] | None = None
+        self.functions = functions()
+        """What clbench and its libraries consisted of before the strategy's file was imported."""
         if isinstance(strategy, str):
             self.entry = _named(strategy)
             try:

@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from clbench.data.stream import Session, Stream
 from clbench.engine import state as states
+from clbench.engine.budget import count_stored
 from clbench.engine.prepare import as_seen_by
 from clbench.engine.randomness import seed_torch
 from clbench.engine.runner import Run, RunOptions
 from clbench.engine.strategy import Strategy
 from clbench.engine.watch import Silent
 from clbench.resolve import Plan
-from clbench.testing.world import RECIPE, Pictures, World, tiny_backbone
+from clbench.testing.reader import Reader
+from clbench.testing.world import RECIPE, World, tiny_backbone
 
 if TYPE_CHECKING:
     from clbench.testing.subject import Subject
@@ -59,6 +63,7 @@ class Trial(Run):
         self.subject = subject
         self.world = world
         self.probes = probes
+        self.reader = Reader(world.pictures)
         plan = Plan(
             scenario=world.spec,
             scenario_path=Path("check.yaml"),
@@ -88,8 +93,8 @@ class Trial(Run):
     def _make_stream(self) -> Stream:
         return as_seen_by(self.strategy, self.world.stream)
 
-    def _make_source(self) -> Pictures:
-        return self.world.pictures
+    def _make_source(self) -> Reader:
+        return self.reader
 
     def _build_network(self) -> None:
         seed_torch(self.plan.seed, "weights")
@@ -102,6 +107,7 @@ class Trial(Run):
 
     def _begin(self, session: Session, *, structure_only: bool) -> None:
         self._tell(lambda probe: probe.before_growth(self, session))
+        self.reader.may_read = lambda: self._countable(session)
         super()._begin(session, structure_only=structure_only)
         self._tell(lambda probe: probe.after_growth(self, session))
 
@@ -113,6 +119,7 @@ class Trial(Run):
     def _evaluate(self, session: Session, *, mean_loss: float) -> None:
         pictures = self.world.pictures
         sealed, pictures.sealed = pictures.sealed, False
+        self.reader.may_read = None
         super()._evaluate(session, mean_loss=mean_loss)
         pictures.sealed = sealed
         self._tell(lambda probe: probe.after_scoring(self, session))
@@ -125,7 +132,17 @@ class Trial(Run):
                 except Exception as error:
                     probe.problem = error
 
+    def _countable(self, session: Session) -> npt.NDArray[np.int64]:
+        """Return the rows whose pictures may be read in a session: its own, those rehearsed in it, those stored."""
+        view = getattr(self, "view", None)
+        rehearsed = view.rows if view is not None and view.session == session.index else session.rows
+        return np.concatenate([session.rows, rehearsed, count_stored(self.strategy, image_size=1).rows])
+
     # ------------------------------------------------------------------ what it leaves
+
+    def answers(self) -> dict[str, bytes]:
+        """Return name -> bytes of the score files."""
+        return {path.name: path.read_bytes() for path in sorted(self.work.glob("scores-*.npy"))}
 
     def fingerprint(self) -> dict[str, bytes]:
         """Return name -> bytes of every tensor and value the strategy holds now."""

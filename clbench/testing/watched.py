@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
+from clbench.testing.surroundings import functions
 from clbench.testing.trial import Probe, Trial
 
 if TYPE_CHECKING:
@@ -17,12 +19,17 @@ class Watched:
     """A run with probes, carried out; `error` is what stopped it."""
 
     def __init__(self, subject: Subject, kinds: Iterable[type[Probe]]) -> None:
+        # what the loop imports late is part of what a strategy may not touch
+        importlib.import_module("clbench.engine.loop")
+        subject.functions = functions() | subject.functions
         self._probes: dict[type[Probe], Probe] = {kind: kind() for kind in kinds}
         self.trial: Trial = subject.trial(probes=tuple(self._probes.values()))
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         try:
             self.trial.carry_out()
-        except Exception as error:
+            # a strategy that goes on after it was told has done it all the same
+            self.error = self.trial.reader.problem
+        except (Exception, SystemExit) as error:
             self.error = error
 
     def probe(self, kind: type[P]) -> P:

@@ -153,9 +153,15 @@ class World:
 
     def with_another_test_split(self) -> World:
         """Return the same training over other test pictures and opposite test labels."""
+        return self._with(self._opposite(), inverted=True)
+
+    def with_other_test_labels(self) -> World:
+        """Return the same training and the same pictures over opposite test labels."""
+        return self._with(self._opposite())
+
+    def _opposite(self) -> npt.NDArray[np.int8]:
         table = self.stream.table
-        tests = (table.split == "test")[:, None]
-        return self._with(np.where(tests, 1 - np.maximum(table.y, 0), table.y), inverted=True)
+        return np.where((table.split == "test")[:, None], 1 - np.maximum(table.y, 0), table.y)
 
     def sealed(self) -> World:
         """Return this world with pictures of its own, whose test part is sealed while training."""

@@ -30,6 +30,12 @@ def test_the_list_is_the_checks_that_run(capsys: pytest.CaptureFixture[str]) -> 
         assert line.endswith(check.sentence) and check.sentence.endswith(".")
 
 
+def test_the_help_page_says_what_is_checked_from_the_checks_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["check", "--help"]) == 0
+    _, told = " ".join(capsys.readouterr().out.split()).split(" Checks: ")
+    assert told == " ".join(f"{check.name} {check.sentence}" for check in CHECKS)
+
+
 def test_a_good_strategy_passes_with_a_line_per_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["check", "naive", *QUICK]) == 0
     assert "2 of 2 promises kept" in capsys.readouterr().out

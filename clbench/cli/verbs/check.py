@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 SIGNS = {"passed": ("ok", "green"), "noted": ("ok", "green"), "failed": ("FAIL", "red"), "not run": ("--", "yellow")}
 
 
-@click.command()
+class _WithChecks(click.Command):
+    """Ends its help with the checks themselves, so that the page says what is checked and nothing else."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one line per check."""
+        from clbench.testing import CHECKS
+
+        with formatter.section("Checks"):
+            formatter.write_dl([(check.name, check.sentence) for check in CHECKS])
+
+
+@click.command(cls=_WithChecks)
 @click.argument("strategies", nargs=-1, type=complete.ONE_STRATEGY, metavar="[STRATEGY]...")
 @click.option("--all", "everything", is_flag=True, help="Examine every strategy there is.")
 @click.option(
@@ -85,6 +96,7 @@ def _examined(
     from clbench.nn.heads import HEADS
     from clbench.testing import Subject, examine
     from clbench.testing.battery import chosen
+    from clbench.testing.surroundings import replaced
 
     for head in heads:
         if head not in HEADS:
@@ -101,6 +113,7 @@ def _examined(
                 _show(outcomes[-1])
         if not quiet:
             _sum_up(outcomes)
+        replaced(subject.functions)  # a strategy that changed clbench is not to be the judge of the next
         found.append((subject.name, outcomes))
     return found
 
