@@ -95,7 +95,7 @@ def test_records_are_found_by_scenario_strategy_configuration_and_seed(tmp_path:
 
 
 @pytest.mark.slow
-def test_a_thousand_records_are_read_in_seconds_from_a_fresh_interpreter(tmp_path: Path) -> None:
+def test_a_thousand_records_are_read_in_a_few_times_what_decoding_takes(tmp_path: Path) -> None:
     record = factory.make_record(ER, factory.B40)
     text = to_text(record)
     folder = record_path(tmp_path, record).parent
@@ -103,17 +103,20 @@ def test_a_thousand_records_are_read_in_seconds_from_a_fresh_interpreter(tmp_pat
     for seed in range(1000):
         (folder / f"seed{seed}.json").write_bytes(text.replace(b'"seed": 0,', b'"seed": %d,' % seed, 1))
     program = (
-        "import time; t = time.process_time()\n"
-        "from pathlib import Path; from clbench.ledger.store import read_all; import sys\n"
+        "import sys, time, msgspec; from pathlib import Path\n"
+        f"texts = [path.read_bytes() for path in Path({str(folder)!r}).iterdir()]\n"
+        "a = time.process_time(); plain = [msgspec.json.decode(text) for text in texts]; b = time.process_time()\n"
+        "del plain; c = time.process_time()\n"
+        "from clbench.ledger.store import read_all\n"
         f"assert len(read_all(Path({str(tmp_path)!r}))) == 1000\n"
         "assert not {'torch', 'pandas', 'scipy', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
-        "print(time.process_time() - t)"
+        "print((time.process_time() - c) / (b - a))"
     )
-    times = [
+    ratios = [
         float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
         for _ in range(3)
     ]
-    assert min(times) < 1.5
+    assert min(ratios) < 5, "measured: 1.7, imports included"
 
 
 # ---- rows

@@ -220,6 +220,16 @@ def test_a_figure_that_leaves_rows_out_says_so() -> None:
     assert album._note(rows_of(ER, layout=factory.B40, seeds=1)) == ""
 
 
+def test_every_figure_shows_the_same_ten_and_the_bound() -> None:
+    methods = [JOINT, *(factory.Method(f"method{i}", 0.6 + i * 0.02) for i in range(12))]
+    rows = sorted(rows_of(*methods, seeds=1), key=lambda row: -album._average(row))
+    best = {f"method{i}" for i in range(2, 12)}
+    for test_set in figures.TEST_SETS:
+        assert {line.name for line in album._shown(curves.map_curves(rows, test_set=test_set))} == {*best, "joint"}
+    assert {line.name for line in album._shown(curves.forgetting_curves(rows))} == best
+    assert "The best 10 of 12 configurations" in album._note(rows)
+
+
 def test_a_session_without_new_labels_breaks_no_heat_map() -> None:
     record = factory.make_record(ER, factory.TINY)
     empty = msgspec.structs.replace(record.scenario.sessions[0], labels=[])
