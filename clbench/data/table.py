@@ -122,6 +122,8 @@ def label_matrix(y: npt.ArrayLike, *, name: str) -> npt.NDArray[np.int8]:
     matrix = np.asarray(y)
     if matrix.dtype.kind not in "biuf" or matrix.ndim != 2:
         raise DataError(f"{name}: y must be a numeric matrix [images, labels], found {_describe(matrix)}.")
+    if matrix.size and matrix.dtype.kind != "f" and matrix.min() >= -1 and matrix.max() <= 1:
+        return matrix.astype(np.int8)  # looking each entry up takes 13 bytes for it, which large tables have not
     exact = np.isin(matrix, (-1, 0, 1))
     if not exact.all():
         row, column = (int(i) for i in np.argwhere(~exact)[0])
