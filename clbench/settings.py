@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from clbench.engine.strategy import Strategy
 
 COMMAND_LINE = "--set"
+LONGEST = 2000
+"""Characters of one setting; messages repeat it."""
 OTHER_OPTIONS = {"seeds": "--seed", "seed": "--seed", "strategies": "--strategy", "strategy": "--strategy"}
 
 
@@ -47,6 +49,8 @@ def parse_settings(sets: Sequence[str], chosen: Sequence[Chosen]) -> Settings:
     found = Settings({}, {})
     types = {field.name: field.type for field in msgspec.structs.fields(TrainSpec)}
     for text in sets:
+        if len(text) > LONGEST:
+            raise UsageError(f"--set {text[:60]}...: {len(text):,} characters; a setting here has at most {LONGEST:,}.")
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not name:
             raise UsageError(f"--set {text}: expected NAME=VALUE.", hint="For example --set train.epochs=1.")

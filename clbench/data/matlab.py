@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,7 @@ class MatFile(Fields):
     def __init__(self, path: Path, *, name: str) -> None:
         from scipy.io import loadmat  # slow to import, and only these data sets need it
 
+        _refuse_deadly(path, name=name)
         try:
             values = loadmat(str(path), squeeze_me=True, struct_as_record=False)
         except NotImplementedError as error:
@@ -92,6 +95,18 @@ class MatFile(Fields):
             raise DataError(f"{name}: {path} is not a MATLAB file: {error}.", hint="Fetch the file again.") from error
         super().__init__(
             {key: value for key, value in values.items() if not key.startswith("__")}, place=f"{name}: {path}"
+        )
+
+
+def _refuse_deadly(path: Path, *, name: str) -> None:
+    """Raise DataError for a file that would end this process: scipy trusts what a damaged file says of itself."""
+    code = "import sys; from scipy.io import loadmat; loadmat(sys.argv[1], squeeze_me=True, struct_as_record=False)"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
+    # 1 is an exception, which will be one here too and is told there; anything else would leave nobody to tell it
+    if done.returncode not in (0, 1):
+        raise DataError(
+            f"{name}: {path} is damaged: reading it ends Python with status {done.returncode}.",
+            hint="Fetch the file again.",
         )
 
 

@@ -99,7 +99,10 @@ def label_column(data: bytes, *, damaged: dict[int, str], path: Path, name: str)
 
 def read_split_file(path: Path, *, name: str) -> tuple[list[str], npt.NDArray[np.int8], list[str]]:
     """Return paths, int8 [images, 81] and splits of the csv (file, "['clouds', 'sky']", train or val)."""
-    rows = list(csv.reader(io.StringIO(read_text(path, name=name), newline="")))
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path, name=name), newline="")))
+    except csv.Error as error:
+        raise DataError(f"{name}: {path} is not a readable csv: {error}.", hint=f"clbench data get {name}") from error
     if len(rows) < 2:
         raise DataError(f"{name}: {path} has no rows.", hint=f"clbench data get {name}")
     column = {label: index for index, label in enumerate(CONCEPTS)}

@@ -5,29 +5,40 @@ from __future__ import annotations
 import copy
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from record_factory import TINY, make_record
+from record_factory import TINY, make_record, make_scored
 
+from clbench.catalog import strategies
 from clbench.data.coco import read_instances
 from clbench.data.custom import read as read_table
 from clbench.data.custom_csv import read_csv
 from clbench.data.custom_files import read_json, read_npz
+from clbench.data.matlab import MatFile
+from clbench.data.nuswide_files import read_split_file
+from clbench.data.published import read_lists as read_published
+from clbench.data.voc import LABELS, read_lists
 from clbench.data.voc_xml import objects
-from clbench.errors import ClbenchError
+from clbench.engine import state as states
+from clbench.engine.sweep import load_sweep
+from clbench.errors import ClbenchError, DataError
 from clbench.ledger.record import parse_record, to_plain, to_text
-from clbench.ledger.verify import verify
+from clbench.ledger.verify import verify, verify_scores
+from clbench.resolve import plan
 from clbench.spec import parse_scenario
 
 EXAMPLES = int(os.environ.get("CLBENCH_FUZZ", "40"))
 """A quick look by default; a thousand take minutes."""
-FUZZ = settings(max_examples=EXAMPLES, deadline=5000, suppress_health_check=list(HealthCheck))
+# what hangs is ended by the time limit of all tests; a limit per example would fail on a busy machine
+FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"
 RECORD = to_plain(make_record(layout=TINY))
@@ -42,6 +53,16 @@ INSTANCES = {
 XML = """<?xml version="1.0"?><annotation><object><name>cat</name><difficult>0</difficult>
 <part><name>head</name></part></object><object><name>dog</name><difficult>1</difficult></object></annotation>"""
 CSV = 'file,split,labels,unknown\na.jpg,train,"cat;dog",\nb.jpg,test,cat,dog\n'
+
+SWEEP = {
+    "scenarios": ["tiny"],
+    "strategies": ["er"],
+    "seeds": [0],
+    "set": {"train.epochs": 1},
+    "grid": {"er.memory": [10, 20]},
+    "data": {"voc2007": "/data"},
+}
+STRATEGY = '"""A file."""\n\nfrom clbench import Strategy\n\n\nclass OddOne(Strategy):\n    """Says so."""\n'
 
 plain = st.recursive(
     st.none()
@@ -140,6 +161,46 @@ def test_damaged_scenarios(text: bytes) -> None:
     survives(lambda: parse_scenario(text, source="x.yaml"))
 
 
+# ---------------------------------------------------------------------- sweeps and the command line
+
+
+@FUZZ
+@given(changed(SWEEP).map(lambda value: json.dumps(value).encode()) | damaged(json.dumps(SWEEP).encode()))
+@example(b"scenarios: [tiny]\nset: {train.epochs: !!python/name:os.system }")
+def test_sweep_files(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_bytes(text)
+    survives(lambda: load_sweep(path))
+
+
+@FUZZ
+@given(
+    st.sampled_from(["train.lr", "train.epochs", "head", "head_options", "head_options.d", "memory", "er.memory", "x"]),
+    st.text(max_size=40)
+    | damaged(b"{a: [1, 2e-3], b: null}").map(lambda text: text.decode("utf-8", "replace"))
+    | plain.map(json.dumps),
+)
+@example("train.epochs", "[" * 5000)
+@example("train.epochs", "9" * 5000)
+@example("head_options", "&a [*a]")
+def test_values_on_the_command_line(name: str, value: str) -> None:
+    survives(lambda: plan("tiny", strategies=["er"], sets=[f"{name}={value}"]))
+
+
+@FUZZ
+@given(st.binary(max_size=200) | damaged(STRATEGY.encode()))
+@example(b"class A:\n" + b" (" * 5000)
+@example(b"# coding: utf-42\nclass A: pass")
+@example(b"x = " + b"-" * 100_000 + b"1")
+def test_strategy_files_that_are_listed(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "strategies").mkdir(exist_ok=True)
+    (tmp_path / "strategies" / "odd_one.py").write_bytes(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLBENCH_PATH", str(tmp_path))
+        (entry,) = [entry for entry in strategies() if entry.name == "odd_one"]
+    assert "\n" not in entry.title + entry.problem
+
+
 # ---------------------------------------------------------------------- records
 
 
@@ -169,6 +230,26 @@ def test_changed_records(tmp_path: Path, value: Any) -> None:
 @given(damaged(to_text(make_record(layout=TINY))))
 def test_damaged_records(tmp_path: Path, text: bytes) -> None:
     read_and_verify(text, tmp_path)
+
+
+@FUZZ
+@given(st.data())
+def test_damaged_score_files(tmp_path: Path, data: st.DataObject) -> None:
+    _, path, truth, tests = make_scored(Path(tempfile.mkdtemp(dir=tmp_path)))
+    scores = path.with_suffix("") / "scores-0.npy"
+    whole = scores.read_bytes()
+    text = data.draw(damaged(whole))
+    scores.write_bytes(text)
+    assert verify_scores(path, truth=truth, tests=tests).ok == (text == whole)
+
+
+@FUZZ
+@given(st.data())
+def test_damaged_states(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "state.pt"
+    states.save({part: {"a": [1, 2.5, None], "b": torch.arange(5)} for part in states.PARTS}, path)
+    path.write_bytes(data.draw(damaged(path.read_bytes())))
+    survives(lambda: states.load(path))
 
 
 # ---------------------------------------------------------------------- annotations
@@ -226,3 +307,62 @@ def test_tables_as_npz(tmp_path: Path, data: st.DataObject) -> None:
     np.savez(path, paths=["a.jpg", "b.jpg"], labels=["cat"], y=np.array([[1], [0]], np.int8), split=["train", "test"])
     path.write_bytes(data.draw(damaged(path.read_bytes())))
     survives(lambda: read_npz(path, name="own", val="refuse").table(name="own", revision="own"))
+
+
+NUSWIDE = "filepath,label,split_name\nimages/1.jpg,\"['clouds', 'sky']\",train\nimages/2.jpg,['sun'],val\n"
+
+
+@FUZZ
+@given(damaged(NUSWIDE.encode()) | st.binary(max_size=100))
+@example(b"a,b,c\n" + b"x" * 200_000 + b",['sky'],train\n")
+@example(b'a,b,c\n"' + b"x," * 100_000)
+def test_split_files_of_nuswide(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "split.csv"
+    path.write_bytes(text)
+    survives(lambda: read_split_file(path, name="own"))
+
+
+@FUZZ
+@given(st.text(st.sampled_from("01-9a \t\n\r\x00\x0b\u2028"), max_size=60) | damaged(b"000001  1\n000002 -1\n"))
+def test_image_lists_of_voc(tmp_path: Path, text: str | bytes) -> None:
+    main = tmp_path / "ImageSets" / "Main"
+    main.mkdir(parents=True, exist_ok=True)
+    (main / "val.txt").write_bytes(text.encode() if isinstance(text, str) else text)
+    for label in LABELS:
+        (main / f"{label}_val.txt").write_text("000001  1\n000002 -1\n")
+    survives(lambda: read_lists(tmp_path, part="val", name="own"))
+
+
+@settings(FUZZ, max_examples=max(EXAMPLES // 10, 1))  # each is looked at in a process of its own first
+@given(st.data())
+def test_files_of_matlab(tmp_path: Path, data: st.DataObject) -> None:
+    path = make_mat(tmp_path)
+    path.write_bytes(data.draw(damaged(path.read_bytes())))
+    survives(lambda: MatFile(path, name="own"))
+
+
+@pytest.mark.parametrize(("place", "value"), [(144, 9), (220, 0), (240, 0), (276, 9)])
+def test_a_file_of_matlab_in_which_one_byte_kills_its_reader(place: int, value: int, tmp_path: Path) -> None:
+    path = make_mat(tmp_path)
+    text = bytearray(path.read_bytes())
+    text[place] = value
+    path.write_bytes(text)
+    with pytest.raises(DataError, match=r"annotation\.mat is "):
+        MatFile(path, name="own")
+
+
+def make_mat(folder: Path) -> Path:
+    import numpy as np
+    from scipy.io import savemat
+
+    path = folder / "annotation.mat"
+    savemat(path, {"attributes": np.array(["hat", "bag"], dtype=object), "train_label": np.eye(2)})
+    return path
+
+
+@FUZZ
+@given(changed([[1, 2], [3]]).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=60))
+def test_id_lists_of_ones_own(tmp_path: Path, text: bytes) -> None:
+    for file in ("train-0.txt", "test-0.txt"):
+        (tmp_path / file).write_bytes(text)
+    survives(lambda: read_published(str(tmp_path), source="own.yaml", folder=None))
