@@ -142,6 +142,21 @@ class CachedImages:
         return self.__dict__ | {"_map": None}
 
 
+def cache_bytes(count: int, *, size: int) -> int:
+    """Return what a cache of `count` pictures takes."""
+    return count * 3 * size * size
+
+
+def is_kept(count: int, *, size: int, wanted: bool | None) -> bool:
+    """Say whether pictures are kept decoded: where that was asked for, or was left open and takes little."""
+    return cache_bytes(count, size=size) <= SMALL_ENOUGH if wanted is None else wanted
+
+
+def cache_file(key: str, *, size: int, folder: Path | None = None) -> Path:
+    """Return where the pictures called `key` are kept, below `folder` (by default the cache folder)."""
+    return (folder or cache_folder()) / "images" / f"{key}-{size}-v{CACHE_VERSION}.u8"
+
+
 def cached(
     source: ImageSource, *, key: Callable[[], str], count: int, wanted: bool | None, progress: Progress | None = None
 ) -> ImageSource:
@@ -150,13 +165,13 @@ def cached(
     `key()` names the content (a digest). `wanted` None means: if it is small and the disk has room. Concurrent runs
     make it once: the others wait. Raises DataError when a cache that was asked for does not fit the disk.
     """
-    need = count * 3 * source.size * source.size
-    if wanted is False or (wanted is None and need > SMALL_ENOUGH):
+    if not is_kept(count, size=source.size, wanted=wanted):
         return source
     from filelock import FileLock
 
-    folder = cache_folder() / "images"
-    path = folder / f"{key()}-{source.size}-v{CACHE_VERSION}.u8"
+    need = cache_bytes(count, size=source.size)
+    path = cache_file(key(), size=source.size)
+    folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(str(path) + ".lock"):

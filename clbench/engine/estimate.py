@@ -1,122 +1,135 @@
-"""What a run will cost, before it is paid: images, steps and bytes counted, seconds measured on a few batches."""
+"""What a run will cost, before it is paid: images, steps and bytes counted, seconds measured on a few of them."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
 import torch
 
-from clbench.data.stream import Stream
+from clbench.data.images import cache_bytes, is_kept
 from clbench.engine.allocator import keep_freed_memory
-from clbench.engine.environment import pick_device
-from clbench.engine.optim import epochs, make_optimizer
-from clbench.engine.prepare import build_network, make_source, make_strategy, make_stream
-from clbench.engine.session import LiveSession
-from clbench.engine.strategy import Batch, Strategy
-from clbench.engine.view import steps_per_epoch
+from clbench.engine.expected import SessionCount, session_counts
+from clbench.engine.features import Kind
+from clbench.engine.prepare import make_strategy, make_stream
+from clbench.engine.processes import AUTO
+from clbench.engine.spent import Spent, clocks
 from clbench.resolve import Plan
+
+INCLUDED = (
+    "every epoch, replayed images, what strategies do before and after sessions, scoring, measures, saved states, "
+    "building the stream, pictures and features that are not kept yet, and the start of one process"
+)
+"""What the seconds are of; the tables and curves that follow the last run are not in them."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Counts of one run. `seconds` is None unless a calibration was asked for; rehearsed exemplars are not in it."""
+    """Counts of one run, and what it spends; seconds are None unless a calibration was asked for."""
 
-    sessions: tuple[tuple[int, int, int], ...]
-    """(train images, steps, test images scored) of each session."""
-    image_steps: int
-    """Images trained on, over all epochs."""
-    scored: int
-    """Forward passes of the evaluations."""
+    sessions: tuple[SessionCount, ...]
     cache_bytes: int
-    """Of the picture cache, where it is used."""
+    """Of the picture cache; 0 where pictures are not kept."""
     score_bytes: int
     """Of the score matrices that stay beside the record."""
-    seconds: float | None = None
+    feature_bytes: int | None = 0
+    """Of the features that are kept; None where nothing was calibrated, which is what tells their shape."""
+    parts: dict[str, Spent] = field(default_factory=dict)
+    """What is spent where."""
+    once: dict[str, Spent] = field(default_factory=dict)
+    """What only the first of several runs spends."""
+
+    @property
+    def image_steps(self) -> int:
+        """Images trained on, over all epochs, replayed ones included."""
+        return sum(session.images for session in self.sessions)
 
     @property
     def steps(self) -> int:
-        """Optimiser batches of the whole run."""
-        return sum(steps for _, steps, _ in self.sessions)
+        """Batches of the whole run."""
+        return sum(session.steps for session in self.sessions)
+
+    @property
+    def scored(self) -> int:
+        """Images scored by the evaluations."""
+        return sum(session.scored for session in self.sessions)
+
+    @property
+    def spent(self) -> Spent | None:
+        """What the run spends when it is the first, without the start of a process; None without a calibration."""
+        return sum([*self.parts.values(), *self.once.values()], Spent()) if self.parts else None
+
+    @property
+    def seconds(self) -> float | None:
+        """The same by the wall clock."""
+        return None if self.spent is None else self.spent.wall
 
 
-def estimate(plan: Plan, *, calibrate: bool = False, device: str = "auto", threads: int = 1) -> Estimate:
-    """Return what `plan` costs; with `calibrate`, train and score a few real batches and scale their time."""
+def estimate(
+    plan: Plan,
+    *,
+    calibrate: bool = False,
+    device: str = "auto",
+    threads: int = 1,
+    workers: int = AUTO,
+    cache: bool | None = None,
+    features: Kind = "off",
+) -> Estimate:
+    """Return what `plan` costs; with `calibrate`, carry it out on a few images of every session and scale the time.
+
+    Counts are exact, but for memories that choose by features. Calibrating takes seconds for small networks and about
+    a minute for large ones, and leaves nothing behind. The other arguments are those of the run.
+    """
+    begin = clocks()
     strategy = make_strategy(plan)
     stream = make_stream(plan, strategy)
-    train = plan.train
-    sessions = []
-    image_steps = 0
-    for session in stream.sessions:
-        rounds = epochs(train, session.index)
-        sessions.append(
-            (
-                len(session.rows),
-                rounds * steps_per_epoch(len(session.rows), train.batch_size),
-                len(stream.test_rows),
-            )
-        )
-        image_steps += rounds * len(session.rows)
-    scored = len(stream.test_rows) * len(sessions)
-    seconds = None
-    if calibrate:
-        per_step, per_score = _measure(plan, strategy, stream, device=device, threads=threads)
-        seconds = image_steps * per_step + scored * per_score
-    return Estimate(
-        sessions=tuple(sessions),
-        image_steps=image_steps,
-        scored=scored,
-        cache_bytes=len(stream.table) * 3 * train.image_size**2,
+    stream.digest(), stream.table.digest()
+    set_up = clocks() - begin
+    counts = session_counts(plan, strategy, stream)
+    size, pictures = plan.train.image_size, len(stream.table)
+    found = Estimate(
+        sessions=counts,
+        cache_bytes=cache_bytes(pictures, size=size) if is_kept(pictures, size=size, wanted=cache) else 0,
         score_bytes=sum(len(stream.test_rows) * session.seen * 4 for session in stream.sessions),
-        seconds=seconds,
+        feature_bytes=0 if features == "off" else None,
     )
+    if not calibrate:
+        return found
+    import clbench.engine.loop  # noqa: F401  # what it costs to import belongs to the start of a process
+    from clbench.engine.calibrate import calibrated
+    from clbench.engine.runner import RunOptions
 
-
-def _measure(
-    plan: Plan, strategy: Strategy, stream: Stream, *, device: str, threads: int, batches: int = 4
-) -> tuple[float, float]:
-    """Return seconds per image of a training step and of scoring, pictures included; the first batch warms up."""
+    options = RunOptions(device=device, threads=threads, workers=workers, cache=cache, features=features)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     keep_freed_memory()
     try:
-        where = pick_device(device)
-        source = make_source(plan, stream.table, cache=False)
-        build_network(plan, strategy, stream, where)
-        session = stream.sessions[-1]
-        live = LiveSession(
-            session,
-            source=source,
-            device=where,
-            batch_size=plan.train.batch_size,
-            stored=lambda: np.empty(0, dtype=np.int64),
-            structure_only=False,
-        )
-        strategy.begin_session(live)
-        strategy.to(where)
-        optimizer = make_optimizer(strategy, plan.train, session=0, device=where)
-        steps, scores = [], []
-        for number, batch in enumerate(live.batches()):
-            if number > batches:
-                break
-            steps.append(_timed(lambda b=batch: _step(strategy, optimizer, b), where) / len(batch.rows))
-            with torch.no_grad():
-                scores.append(_timed(lambda b=batch: strategy.scores(b.images), where) / len(batch.rows))
-        return float(np.median(steps[1:] or steps)), float(np.median(scores[1:] or scores))
+        times = calibrated(plan, stream, counts, options=options, set_up=set_up)
     finally:
         torch.set_num_threads(before)
+    shown = ", ".join([f"{Path(plan.dataset).name} at {size} px", *(f"{n} {v}" for n, v in plan.options.items())])
+    return Estimate(
+        sessions=found.sessions,
+        cache_bytes=found.cache_bytes,
+        score_bytes=found.score_bytes,
+        feature_bytes=times.feature_bytes,
+        parts=times.parts,
+        once={
+            name: spent
+            for name, spent in (
+                (f"pictures of {shown}", times.pictures),
+                (f"{features} of {plan.train.backbone}, {shown}", times.features),
+            )
+            if spent.wall
+        },
+    )
 
 
-def _step(strategy: Strategy, optimizer: torch.optim.Optimizer, batch: Batch) -> None:
-    optimizer.zero_grad()
-    strategy.loss(batch, strategy.net(batch.images)).backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-
-
-def _timed(work, device: torch.device) -> float:  # type: ignore[no-untyped-def]
-    begin = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - begin
+def together(runs: Iterable[Estimate]) -> Spent:
+    """Return what the runs spend one after the other: what is kept is made by the first that needs it."""
+    total, once = Spent(), dict[str, Spent]()
+    for run in runs:
+        total += sum(run.parts.values(), Spent())
+        once |= {name: spent for name, spent in run.once.items() if name not in once}
+    return total + sum(once.values(), Spent())

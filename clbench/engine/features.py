@@ -99,9 +99,7 @@ def stored_features(
     backbone = strategy.net.backbone
     assert isinstance(backbone, Backbone)
     backbone.to(device).eval()
-    rows = np.unique(
-        np.concatenate([*(session.rows for session in stream.sessions), stream.test_rows, stream.val_rows])
-    )
+    rows = all_rows(stream)
     pooling = strategy.net.head if kind == "pooled" else None
 
     @torch.no_grad()
@@ -117,18 +115,8 @@ def stored_features(
         return torch.cat([stage.flatten(1) for stage in found], dim=1) if kind == "stages" else found[0]
 
     first = maps(rows[:2])
-    key = digest(
-        [
-            VERSION,
-            kind,
-            source.path.stem if isinstance(source, CachedImages) else content(),
-            hashlib.sha256(rows.tobytes()).hexdigest(),
-            weights_digest(backbone),
-            [train.backbone, train.image_size, train.normalize, train.channels_last],
-            [str(torch.__version__), device.type, torch.backends.cpu.get_cpu_capability()],
-        ]
-    )
-    path = cache_folder() / "features" / f"{stream.table.name}-{key[:24]}.f32"
+    pictures = source.path.stem if isinstance(source, CachedImages) else content()
+    path = cache_folder() / feature_file(backbone, stream, train, kind=kind, pictures=pictures, device=device)
     shapes = tuple(tuple(stage.shape[1:]) for stage in first)
     shape = (sum(map(math.prod, shapes)),) if kind == "stages" else shapes[0]
     _fill(path, rows, shape, computed, progress=progress)
@@ -139,6 +127,30 @@ def stored_features(
         _check_same(stored, fresh)
     backbone.given = given
     return found
+
+
+def all_rows(stream: Stream) -> npt.NDArray[np.int64]:
+    """Return the rows of every picture that a run over `stream` may look at, in ascending order."""
+    shown = [*(session.rows for session in stream.sessions), stream.test_rows, stream.val_rows]
+    return np.unique(np.concatenate(shown))
+
+
+def feature_file(
+    backbone: Backbone, stream: Stream, train: TrainSpec, *, kind: Kind, pictures: str, device: torch.device
+) -> Path:
+    """Return where the stream's features lie below the cache folder; `pictures` names the pixels."""
+    key = digest(
+        [
+            VERSION,
+            kind,
+            pictures,
+            hashlib.sha256(all_rows(stream).tobytes()).hexdigest(),
+            weights_digest(backbone),
+            [train.backbone, train.image_size, train.normalize, train.channels_last],
+            [str(torch.__version__), device.type, torch.backends.cpu.get_cpu_capability()],
+        ]
+    )
+    return Path("features", f"{stream.table.name}-{key[:24]}.f32")
 
 
 def weights_digest(module: torch.nn.Module) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clbench.cli import complete, failures, options, output
-from clbench.cli.progress import seconds_text, watching
+from clbench.cli.progress import watching
 from clbench.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--no-resume", is_flag=True, help="Start afresh: ignore records and saved states.")
 @click.option("--dry-run", is_flag=True, help="Say what would run and what it would cost, and stop.")
-@click.option("--calibrate", is_flag=True, help="With --dry-run: time a few batches of each strategy too.")
+@click.option("--calibrate", is_flag=True, help="With --dry-run: run a few images of each session too, and time them.")
 @click.option("--keep-weights", is_flag=True, help="Keep the weights of every session, for clbench explain.")
 @click.option(
     "--log",
@@ -88,7 +88,10 @@ def command(
     if plans[0].stand_in:
         output.frame(_stand_in_text(plans[0]))
     if dry_run:
-        _print_costs(plans, calibrate=calibrate, device=device, threads=threads)
+        from clbench.cli.costs import print_costs
+
+        pictures = {"workers": workers, "cache": cache, "features": features}
+        print_costs(plans, calibrate=calibrate, device=device, threads=threads, **pictures)
         return
     from clbench.doctor import check_writable
     from clbench.engine.follow import followed
@@ -121,33 +124,6 @@ def _stand_in_text(plan: Plan) -> str:
     )
 
 
-def _print_costs(plans: list[Plan], *, calibrate: bool, device: str, threads: int) -> None:
-    """Print what each configuration costs; its seeds cost the same."""
-    from clbench.engine.estimate import estimate
-
-    seeds = len({plan.seed for plan in plans})
-    rows, total = [], 0.0
-    for plan in plans:
-        if plan.seed == plans[0].seed:
-            cost = estimate(plan, calibrate=calibrate, device=device, threads=threads)
-            total += seeds * (cost.seconds or 0.0)
-            rows.append(
-                [
-                    plan.entry.name,
-                    str(len(cost.sessions)),
-                    f"{cost.image_steps:,}",
-                    f"{cost.steps:,}",
-                    f"{cost.scored:,}",
-                    f"{(cost.cache_bytes + cost.score_bytes) / 1e6:,.0f} MB",
-                    seconds_text(cost.seconds) if cost.seconds is not None else "--calibrate",
-                ]
-            )
-    heads = ["strategy", "sessions", "images trained on", "steps", "images scored", "cache and scores", "time"]
-    output.table(heads, rows, title=f"{plans[0].scenario.name} on {plans[0].dataset}, each of {seeds} seeds")
-    if calibrate:
-        click.echo(f"One after the other: {seconds_text(total)}, without rehearsed images.")
-
-
 def _finish(outcomes: list[Outcome], results: Path) -> None:
     """Print table and paths of what finished; raise for what failed."""
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
@@ -176,7 +152,7 @@ def _report(records: list[Path], plan: Plan, results: Path) -> None:
     # PNG alone: drawing takes seconds, and papers are served by `clbench report curves`
     places, data = folders(results), plan.root
     written = write_report(
-        collection.records,
+        rows,
         trust=collection.trust,
         out=folder,
         formats=(*TABLES, "png"),

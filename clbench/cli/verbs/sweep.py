@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clbench.cli import failures, options, output
-from clbench.cli.progress import seconds_text, watching
+from clbench.cli.progress import watching
 from clbench.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def command(
     if stand_ins:
         output.frame(_stand_in_text(stand_ins))
     if dry_run:
-        _print_runs(plans, left, calibrate=calibrate, device=device, threads=threads)
+        pictures = {"workers": workers, "cache": cache, "features": features}
+        _print_runs(plans, left, calibrate=calibrate, device=device, threads=threads, **pictures)
         return
     if not quiet:
         click.echo(f"{len(plans)} runs, {len(plans) - len(left)} of them finished before.", err=True)
@@ -132,34 +133,27 @@ def _is_taken(outcome: Outcome) -> bool:
     return isinstance(outcome.error, TakenError)
 
 
-def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, device: str, threads: int) -> None:
+def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: Any) -> None:
     """List every run with its state and its cost; seeds of one configuration cost the same."""
+    from clbench.cli.costs import HEADS, cells, print_times
     from clbench.engine.estimate import Estimate, estimate
 
     costs: dict[str, Estimate] = {}
-    rows, total = [], 0.0
+    rows = []
     for plan in plans:
-        name = plan.title.rpartition(" · seed ")[0]
+        name = _configuration(plan)
         if name not in costs:
-            costs[name] = estimate(plan, calibrate=calibrate, device=device, threads=threads)
-        cost, waits = costs[name], plan in left
-        total += (cost.seconds or 0.0) * waits
-        rows.append(
-            [
-                name,
-                str(plan.seed),
-                f"{plan.dataset}{' (stand-in)' if plan.stand_in else ''}",
-                "to do" if waits else "finished",
-                f"{cost.image_steps:,}",
-                f"{cost.steps:,}",
-                f"{cost.scored:,}",
-                seconds_text(cost.seconds) if cost.seconds is not None else "--calibrate",
-            ]
-        )
-    heads = ["run", "seed", "images of", "state", "images trained on", "steps", "images scored", "time"]
-    output.table(heads, rows, title=f"{len(plans)} runs, {len(left)} to do")
-    if calibrate:
-        click.echo(f"One after the other: {seconds_text(total)}.")
+            costs[name] = estimate(plan, calibrate=calibrate, **how)
+        images = f"{plan.dataset}{' (stand-in)' if plan.stand_in else ''}"
+        state = "to do" if plan in left else "finished"
+        rows.append([name, str(plan.seed), images, state, *cells(costs[name])])
+    output.table(["run", "seed", "images of", "state", *HEADS], rows, title=f"{len(plans)} runs, {len(left)} to do")
+    if calibrate and left:
+        print_times([costs[_configuration(plan)] for plan in left], backbone=left[0].train.backbone)
+
+
+def _configuration(plan: Plan) -> str:
+    return plan.title.rpartition(" · seed ")[0]
 
 
 def _finish(outcomes: list[Outcome], plans: list[Plan], results: Path) -> None:

@@ -1,0 +1,92 @@
+"""What a dry run says a run will cost is what the run then costs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from tiny_scenarios import online, planned, scenario
+
+from clbench.engine.estimate import Estimate, estimate, together
+from clbench.engine.runner import RunOptions, run
+from clbench.ledger.record import Record, read_record
+from clbench.resolve import Plan
+
+
+def carried_out(wanted: Plan, results: Path, **options: object) -> Record:
+    return read_record(run(wanted, RunOptions(results=results, device="cpu", **options)))  # type: ignore[arg-type]
+
+
+def counted(cost: Estimate, record: Record) -> None:
+    assert [session.images for session in cost.sessions] == [part.images_seen for part in record.costs]
+    assert [session.steps for session in cost.sessions] == [part.steps for part in record.costs]
+    assert cost.image_steps == sum(part.images_seen for part in record.costs)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "sets"),
+    [
+        ("naive", ["train.base_epochs=3"]),
+        ("joint", []),
+        ("cumulative", []),
+        ("er", ["er.memory=14"]),
+        ("er", ["er.memory=3", "er.per_class=true", "er.policy=class-balanced"]),
+        ("prs", ["prs.memory=20"]),
+        ("ocdm", ["ocdm.memory=20"]),
+        ("derpp", ["derpp.memory=20"]),
+    ],
+)
+def test_images_and_steps_are_counted_exactly(strategy: str, sets: list[str], tmp_path: Path) -> None:
+    wanted = planned(scenario(tmp_path), strategy, *sets)
+    counted(estimate(wanted), carried_out(wanted, tmp_path / "results"))
+
+
+def test_images_set_beside_the_batches_of_a_stream_are_counted(tmp_path: Path) -> None:
+    wanted = planned(online(tmp_path), "prs", "prs.memory=16", "prs.replay_batch=4")
+    cost = estimate(wanted)
+    assert sum(session.beside for session in cost.sessions) > 0
+    counted(cost, carried_out(wanted, tmp_path / "results"))
+
+
+def test_bytes_on_disk_are_counted_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+    wanted = planned(scenario(tmp_path, train={"freeze": "backbone", "augment": "none"}), "naive")
+    cost = estimate(wanted, calibrate=True, device="cpu", features="maps")
+    assert not list((tmp_path / "cache").rglob("*.u8")), "calibrating leaves nothing"
+    assert not list((tmp_path / "cache").rglob("*.f32"))
+    record = carried_out(wanted, tmp_path / "results", features="maps")
+    (pictures,) = (tmp_path / "cache").rglob("*.u8")
+    (features,) = (tmp_path / "cache").rglob("*.f32")
+    assert cost.cache_bytes == pictures.stat().st_size
+    assert cost.feature_bytes == features.stat().st_size
+    files = list((tmp_path / "results").rglob("scores-*.npy"))
+    header = 128
+    assert len(files) == len(record.costs)
+    assert cost.score_bytes == sum(path.stat().st_size - header for path in files)
+    assert len(cost.once) == 2
+    again = estimate(wanted, calibrate=True, device="cpu", features="maps")
+    assert not again.once, "both are kept now"
+    assert estimate(wanted, cache=False).cache_bytes == 0
+
+
+def test_what_is_kept_is_paid_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+    cost = estimate(planned(scenario(tmp_path), "naive"), calibrate=True, device="cpu")
+    assert cost.spent is not None
+    (pictures,) = cost.once.values()
+    three = together([cost, cost, cost])
+    assert three.wall == pytest.approx(3 * cost.spent.wall - 2 * pictures.wall)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["naive", "lwf", "er", "ewc"])
+def test_the_time_is_roughly_what_the_run_takes(strategy: str, tmp_path: Path) -> None:
+    wanted = planned(scenario(tmp_path, images=600, train={"image_size": 64, "epochs": 6, "batch_size": 32}), strategy)
+    carried_out(wanted, tmp_path / "before")  # the cache is there, everything is imported
+    cost = estimate(wanted, calibrate=True, device="cpu")
+    begin = time.process_time()
+    carried_out(wanted, tmp_path / "results")
+    took = time.process_time() - begin
+    assert cost.spent is not None
+    assert 0.6 < cost.spent.cpu / took < 1.6  # loose, for busy machines; quiet ones come within a quarter
