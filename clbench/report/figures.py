@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -184,7 +183,7 @@ def draw_thresholds(curves: Mapping[str, Sequence[Line]], *, thresholds: Sequenc
 def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
     """Draw a panel per number: methods side by side, for each a bar per head with the spread over the seeds."""
     with styled():
-        figure, panels = _figure(len(bars), height=2.5, note=note)
+        figure, panels = _figure(len(bars), height=2.5, note=note, ratios=[len(shown.methods) for shown in bars])
         for panel, shown in zip(panels, bars, strict=True):
             width = 0.8 / max(len(shown.heads), 1)
             for place, head in enumerate(shown.heads):
@@ -213,11 +212,17 @@ def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
                     elinewidth=0.8,
                     capsize=1.5,
                 )
-            panel.set_xticks(range(len(shown.methods)), [textwrap.fill(method, 14) for method in shown.methods])
+            panel.set_xticks(range(len(shown.methods)), [_below_name(method) for method in shown.methods])
             panel.grid(visible=False, axis="x")
             panel.set_title(shown.title)
         _legend(figure, panels[0])
         return figure
+
+
+def _below_name(method: str) -> str:
+    """Return `name (setting=1, train.other=2)` as a name with a line per setting below it."""
+    name, _, settings = method.removesuffix(")").partition(" (")
+    return "\n".join([name, *(text.removeprefix("train.") for text in settings.split(", ") if text)])
 
 
 def _figure(

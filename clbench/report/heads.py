@@ -6,13 +6,15 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clbench.ledger.record import Record
 from clbench.ledger.rows import Row, Stat, stat
 from clbench.report.columns import columns
 from clbench.report.figures import Bars
+from clbench.report.lines import changed_values, common_recipe
 from clbench.report.tables import sections
 
 SHARED = ("linear", "maxpool")
@@ -89,7 +91,10 @@ def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[
         methods: dict[str, list[Row]] = {}
         for row in rows:
             methods.setdefault(_method_key(row), []).append(row)
-        compared = [_compared(group) for group in methods.values() if len({r.first.strategy.head for r in group}) > 1]
+        common = common_recipe(rows)
+        compared = [
+            _compared(group, common) for group in methods.values() if len({r.first.strategy.head for r in group}) > 1
+        ]
         known = {id(record) for table in found for row in table.rows for record in row.row.records}
         # a bound that saw the whole stream at once belongs to every table of its scenario; once is enough
         if any(id(record) not in known for group in compared for row in group for record in row.row.records):
@@ -174,12 +179,12 @@ def _method_key(row: Row) -> str:
     return json.dumps([first.strategy.name, first.strategy.sha256, fields, first.train], sort_keys=True)
 
 
-def _compared(group: list[Row]) -> list[HeadRow]:
+def _compared(group: list[Row], common: Mapping[str, Any]) -> list[HeadRow]:
     linear = next((row for row in group if row.first.strategy.head == "linear"), None)
     ordered = sorted(group, key=lambda row: -_last_map(row))
     return [
         HeadRow(
-            method=_method_name(row),
+            method=_method_name(row, common),
             head=row.first.strategy.head,
             shared=row.first.strategy.head in SHARED,
             row=row,
@@ -190,9 +195,9 @@ def _compared(group: list[Row]) -> list[HeadRow]:
     ]
 
 
-def _method_name(row: Row) -> str:
-    changed = row.first.strategy.changed
-    settings = [f"{name}={value}" for name, value in changed.items() if name not in ("head", "head_options")]
+def _method_name(row: Row, common: Mapping[str, Any]) -> str:
+    changed = changed_values(row, common)
+    settings = [f"{name}={value}" for name, value in changed.items() if name != "head_options"]
     return row.first.strategy.name + (f" ({', '.join(settings)})" if settings else "")
 
 

@@ -25,7 +25,7 @@ def table_rows(
     competing = [place for place in placed if group[place] not in bounds]
     ranked = dict(zip(competing, ranks([stats[place][by.key] for place in competing]), strict=True))
     best = _best(known, [stats[place] for place in competing], digits)
-    common = _common_recipe(group)
+    common = common_recipe(group)
     lines = []
     for place in placed:
         row, level = group[place], trust_of(group[place], trust)
@@ -35,7 +35,7 @@ def table_rows(
                 strategy=row.first.strategy.name,
                 title=row.first.strategy.title,
                 head=row.first.strategy.head,
-                changed=_changed(row, common),
+                changed=changed_values(row, common),
                 seeds=list(row.seeds),
                 cells={
                     key: _cell(stat, known[key], best if place in ranked else set(), digits)
@@ -101,7 +101,7 @@ def _cell(stat: Stat | None, column: Column, best: set[tuple[str, str]], digits:
     return Cell(stat.mean, stat.std if stat.n > 1 else None, is_best)
 
 
-def _common_recipe(group: Sequence[Row]) -> dict[str, Any]:
+def common_recipe(group: Sequence[Row]) -> dict[str, Any]:
     """Return the recipe value that most rows share, per name; on a tie the one met first."""
     common = {}
     for name in dict.fromkeys(name for row in group for name in row.first.train):
@@ -110,7 +110,8 @@ def _common_recipe(group: Sequence[Row]) -> dict[str, Any]:
     return common
 
 
-def _changed(row: Row, common: Mapping[str, Any]) -> dict[str, Any]:
+def changed_values(row: Row, common: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row changes: its strategy's fields but the head, and where its recipe differs from `common`."""
     own = {name: value for name, value in row.first.strategy.changed.items() if name != "head"}
     train = row.first.train
     return own | {f"train.{name}": train.get(name) for name in common if train.get(name) != common[name]}
