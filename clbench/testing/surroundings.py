@@ -63,10 +63,20 @@ def replaced(before: Functions) -> list[str]:
     """Return the names of functions that are others now than they were `before`, and put the old ones back."""
     found = []
     for (owner, name), value in before.items():
-        if vars(owner).get(name) is not value:
+        now = vars(owner).get(name)
+        if now is not value and not _by_its_library(owner, now):
             found.append(f"{getattr(owner, '__module__', '')}.{owner.__name__}.{name}".lstrip("."))
             setattr(owner, name, value)
     return found
+
+
+def _by_its_library(owner: Any, now: Any) -> bool:
+    """Whether a library put another function of its own there, as torch does when its compiler is imported."""
+    if not isinstance(owner, ModuleType) or owner.__name__ not in _LIBRARIES:
+        return False
+    top = sys.modules[owner.__name__.partition(".")[0]]
+    file = getattr(getattr(now, "__code__", None), "co_filename", "")
+    return bool(file) and Path(file).is_relative_to(Path(str(top.__file__)).parent)
 
 
 @contextlib.contextmanager
