@@ -13,7 +13,7 @@ from clbench.ledger.rows import Row
 from clbench.metrics.continual import bwt_per_label, forgetting_per_label, forgetting_per_session, session_maps
 from clbench.metrics.means import defined_mean
 from clbench.report.columns import Column
-from clbench.report.lines import upper_bounds
+from clbench.report.lines import changed_values, common_recipe, upper_bounds
 
 Array = npt.NDArray[np.float64]
 
@@ -75,14 +75,16 @@ def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
     """Return (label in legends, strategy, variant) per row: the strategy alone, and what tells its variants apart."""
     told: dict[str, int] = {}
     found = []
+    common = common_recipe(rows)
     for row in rows:
         strategy = row.first.strategy
         alike = [other for other in rows if other.first.strategy.name == strategy.name]
         heads = {other.first.strategy.head for other in alike}
-        settings = [f"{key}={value}" for key, value in strategy.changed.items() if key != "head"]
+        settings = [f"{key.removeprefix('train.')}={value}" for key, value in changed_values(row, common).items()]
         name = strategy.name + (f"/{strategy.head}" if len(heads) > 1 else "")
         same_head = [other for other in alike if other.first.strategy.head == strategy.head]
-        if len(same_head) > 1:
+        plain = [other for other in same_head if not changed_values(other, common)]
+        if len(same_head) > 1 and (settings or len(plain) > 1):
             name += f" ({', '.join(settings) or row.first.configuration[:6]})"
         found.append((name, strategy.name, told.setdefault(strategy.name, 0)))
         told[strategy.name] += 1

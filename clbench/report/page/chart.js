@@ -97,11 +97,15 @@ function plot({ title, xs, lines, width, tip, figure }) {
   });
   svg.append(s("text", { class: "tick", x: left + inner / 2, y: height - 2, "text-anchor": "middle" }, "session, labels seen below"));
   const points = [];
+  const bounds = [];
   for (const line of lines) {
     const group = s("g", { class: line.reference ? "line reference" : "line", "data-line": line.id, vars: { "--c": line.look[0] } });
     if (line.reference && xs.length > 1) {
       const value = y(line.mean[0]);
-      group.append(s("path", { class: "stroke", d: `M${left},${value}H${width - right}`, "stroke-dasharray": "2 3" }), s("text", { class: "tick name", x: width - right, y: value - 4, "text-anchor": "end" }, line.name));
+      group.append(s("path", { class: "stroke", d: `M${left},${value}H${width - right}`, "stroke-dasharray": "2 3" }));
+      // a name that would lie on another is left to the pointer and the keys
+      if (bounds.every((other) => Math.abs(other - value) >= NAME_GAP)) group.append(s("text", { class: "tick name", x: width - right, y: value - 4, "text-anchor": "end" }, line.name));
+      bounds.push(value);
       xs.forEach((_, i) => points.push({ x: x(i), y: value, line, session: i, mean: line.mean[0], std: line.std[0] }));
     } else {
       const own = line.mean.map((mean, i) => (mean === null ? null : { x: x(i), y: y(mean), line, session: i, mean, std: line.std[i] }));
