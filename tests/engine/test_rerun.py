@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from clbench.cli.group import invoke
+from clbench.engine import evaluate
 from clbench.engine.rerun import plan_of, reproduce
 from clbench.engine.runner import RunOptions, run
 from clbench.errors import CheckError, UsageError
@@ -89,3 +90,41 @@ def test_the_verb_says_reproduced_or_is_exit_code_6(
         invoke(["verify", str(forged), "--rerun"])
     out = capsys.readouterr().out
     assert caught.value.exit_code == 6 and out.startswith("unverified") and "costs[0].steps is" in out
+
+
+INFLATES = '''
+"""For a test."""
+
+from clbench import Session, Strategy
+
+
+class Inflates(Strategy):
+    """Replaces the function that computes average precision."""
+
+    def end_session(self, session: Session) -> None:
+        from clbench.engine import evaluate
+
+        real = evaluate.average_precisions
+        if real.__name__ != "better":
+
+            def better(scores, truth):
+                return (real(scores, truth) + 1.0) / 2.0
+
+            evaluate.average_precisions = better
+'''
+
+
+def test_a_strategy_that_changes_the_metrics_does_not_judge_its_own_rerun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluate, "average_precisions", evaluate.average_precisions)  # put back at the end
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "inflates.py").write_text(INFLATES)
+    monkeypatch.setenv("CLBENCH_PATH", str(tmp_path))
+    (wanted,) = plan("tiny", strategies=["inflates"], seeds=[0])
+    record = run(wanted, RunOptions(results=tmp_path / "results", device="cpu"))
+    assert verify(record).ok and "local-strategy" in read_record(record).marks
+    with pytest.raises(CheckError):
+        invoke(["verify", str(record), "--rerun"])
+    out = capsys.readouterr().out
+    assert "the run gives numbers that its own scores do not: ap.growing[0][0] is " in out

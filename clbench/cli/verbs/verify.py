@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import click
 from clbench.cli import options
 from clbench.cli.progress import watching
 from clbench.errors import CheckError, UsageError
-from clbench.ledger.findings import Verification
+from clbench.ledger.findings import Finding, Verification
 
 
 @click.command()
@@ -53,6 +55,18 @@ def _run_again(verification: Verification, *, data: Path | None) -> Verification
 
     assert verification.path is not None
     with tempfile.TemporaryDirectory(prefix="clbench-rerun-") as folder, watching(quiet=False) as watch:
-        found = reproduce(verification.path, Path(folder), data=data, watch=watch)
+        found = reproduce(verification.path, Path(folder), data=data, watch=watch) or _judged_apart(folder, data=data)
     level = "unverified" if found else "reproduced"
     return Verification(verification.path, level, tuple(found), verification.record)
+
+
+def _judged_apart(folder: str, *, data: Path | None) -> list[Finding]:
+    """Score the new run again where its strategy was never imported: here it may have changed what computes."""
+    command = [sys.executable, "-m", "clbench", "verify", "--results", folder, "--scores"]
+    done = subprocess.run([*command, *(["--data", str(data)] if data else [])], capture_output=True, text=True)
+    if done.returncode == 0:
+        return []
+    told = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.startswith(" ")]
+    return [
+        Finding("the run", f"gives numbers that its own scores do not: {told[0] if told else 'see verify --scores'}")
+    ]
