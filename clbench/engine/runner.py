@@ -187,17 +187,17 @@ class Run:
             device=self.device,
             threads=self.options.threads,
         )
-        self._write_config()
+        self._write_config(dataset=record.scenario.dataset)
         write_record(record, self.record)
         self.state_file.unlink(missing_ok=True)
 
-    def _write_config(self) -> None:
+    def _write_config(self, *, dataset: str) -> None:
         import yaml
 
         text = yaml.safe_dump(
             {
                 "scenario": self.plan.scenario.name,
-                "dataset": self.plan.dataset,
+                "dataset": dataset,
                 "strategy": {self.plan.entry.name: self.strategy.values()},
                 "train": msgspec.to_builtins(self.train),
             },
