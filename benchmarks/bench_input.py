@@ -28,6 +28,7 @@ from clbench.data.augment import AUGMENTS, crop, crop_box, krt
 from clbench.data.images import FolderImages, cached, decode
 from clbench.data.stream import Session
 from clbench.data.table import from_arrays
+from clbench.engine.allocator import keep_freed_memory
 from clbench.engine.view import SessionView, loader
 from clbench.seeds import generator
 
@@ -106,6 +107,7 @@ def augmented(pictures: torch.Tensor, augment: object) -> torch.Tensor:
 
 def measure(quick: bool) -> Iterator[Comparison]:
     torch.set_num_threads(1)
+    keep_freed_memory()  # as every run does; it serves all variants
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CLBENCH_CACHE"] = str(Path(folder) / "cache")

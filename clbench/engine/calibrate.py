@@ -238,21 +238,28 @@ class _Held:
 def _shortened(plan: Plan, stream: Stream, options: RunOptions) -> Plan:
     """Return the plan with two epochs, and with smaller batches where whole ones would take too long."""
     train = plan.train
-    device = pick_device(options.device)
+    rounds = min(max(train.epochs, train.base_epochs), EPOCHS)
+    size = train.batch_size
+    if options.features == "off":
+        # a step costs about four passes forward: there and back, and perhaps a teacher
+        most = PATIENCE / (4 * _forward(plan, options) * rounds * (STEPS + 1) * len(stream.sessions))
+        size = min(size, max(int(most), 4))
+    return dataclasses.replace(
+        plan, train=msgspec.structs.replace(train, epochs=rounds, base_epochs=0, batch_size=size)
+    )
+
+
+def _forward(plan: Plan, options: RunOptions) -> float:
+    """Return the seconds of one image's way through the backbone, whatever else the machine is doing."""
+    train, device = plan.train, pick_device(options.device)
     backbone = build_backbone(train.backbone, image_size=train.image_size, channels_last=train.channels_last).to(device)
     some = torch.zeros(4, 3, train.image_size, train.image_size, dtype=torch.uint8, device=device)
     with torch.no_grad():
         backbone(some)
         begin = clocks(device)
         backbone(some)
-        forward = (clocks(device) - begin).wall / len(some)
-    # a step costs about four passes forward: there and back, and perhaps a teacher
-    rounds = min(max(train.epochs, train.base_epochs), EPOCHS)
-    most = PATIENCE / (4 * forward * rounds * (STEPS + 1) * len(stream.sessions))
-    size = min(train.batch_size, max(int(most), 4))
-    return dataclasses.replace(
-        plan, train=msgspec.structs.replace(train, epochs=rounds, base_epochs=0, batch_size=size)
-    )
+        took = clocks(device) - begin
+    return (min(took.wall, took.cpu) if device.type == "cpu" else took.wall) / len(some)
 
 
 @contextmanager
