@@ -10,8 +10,8 @@ from clbench import catalog
 from clbench.engine.runner import Run, RunOptions, run
 from clbench.engine.watch import Silent
 from clbench.errors import ResultsError
-from clbench.ledger.record import read_record
 from clbench.resolve import plan
+from clbench.testing.repeat import first_other_section
 
 SHIPPED = [entry.name for entry in catalog.strategies() if entry.origin == "shipped"]
 
@@ -27,21 +27,18 @@ class StopAt(Silent):
             raise KeyboardInterrupt
 
 
-def content(path: Path) -> str:
-    return read_record(path).content
-
-
-def test_a_run_stopped_in_the_middle_of_an_epoch_goes_on_to_the_same_record(tmp_path: Path) -> None:
-    for name in SHIPPED:
-        (wanted,) = plan("tiny", strategies=[name], seeds=[1])
-        whole = run(wanted, RunOptions(results=tmp_path / "whole", device="cpu"))
-        options = RunOptions(results=tmp_path / "parts", device="cpu", save_steps=3)
-        for session, step in [(0, 4), (1, 7), (2, 1)]:
-            try:
-                run(wanted, options, watch=StopAt(session, step))
-            except KeyboardInterrupt:
-                continue
-        assert content(run(wanted, options)) == content(whole), name
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_run_stopped_in_the_middle_of_an_epoch_goes_on_to_the_same_record(name: str, tmp_path: Path) -> None:
+    (wanted,) = plan("tiny", strategies=[name], seeds=[1])
+    whole = run(wanted, RunOptions(results=tmp_path / "whole", device="cpu"))
+    options = RunOptions(results=tmp_path / "parts", device="cpu", save_steps=3)
+    for session, step in [(0, 4), (1, 7), (2, 1)]:
+        try:
+            run(wanted, options, watch=StopAt(session, step))
+        except KeyboardInterrupt:
+            continue
+    # all sections but the times and the code, which changes when somebody commits between the two
+    assert first_other_section(run(wanted, options), whole) == ""
 
 
 def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from clbench.engine.watch import Silent
 from clbench.errors import ResultsError
 from clbench.ledger.record import read_record
 from clbench.resolve import Plan, plan
+from clbench.testing.repeat import first_other_section
 
 
 class StopAt(Silent):
@@ -134,7 +135,7 @@ def test_what_was_refused_can_be_put_right(er: tuple[Plan, RunOptions, Path, dic
     wanted, options, path, state = er
     torch.save(state, path)
     whole = run(wanted, RunOptions(results=tmp_path, device="cpu"))
-    assert read_record(run(wanted, options)).content == read_record(whole).content
+    assert first_other_section(run(wanted, options), whole) == ""
 
 
 STRATEGY = '''
