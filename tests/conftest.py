@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# how fast a machine is, or how busy, says nothing about the code
+settings.register_profile("clbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("clbench")
 
 
 def pytest_configure() -> None:
