@@ -173,7 +173,7 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "clbench", "sweep", str(sweep), "--jobs", "1", "--device", "cpu"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 240
-    while not list(tmp_path.rglob("scores-0.npy")) and time.monotonic() < deadline:
+    while not list(tmp_path.rglob("state.pt")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=240)
