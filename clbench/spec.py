@@ -222,6 +222,18 @@ def load_scenario(path: Path) -> ScenarioSpec:
     return parse_scenario(text, source=str(path))
 
 
+def read_mapping(path: Path, *, what: str, hint: str) -> dict[str, Yaml]:
+    """Return the mapping in a YAML file; `what` it is and the `hint` are for messages. Raises UsageError."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).", hint=hint) from error
+    raw = read_yaml(content, source=str(path))
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path}: {what} is a mapping of names to values, not {type(raw).__name__}.")
+    return raw
+
+
 DEEPEST = 40
 """How far YAML may be nested; the parser in C would overflow its stack where this one stops."""
 

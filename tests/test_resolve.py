@@ -288,3 +288,25 @@ def test_importing_resolve_imports_no_torch():
     code = "import sys; import clbench.resolve; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" not in loaded
+
+
+def test_a_label_table_is_found_beside_its_scenario_in_the_data_folder_or_below_the_folder_of_all_data(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write("photos/labels.csv")
+    with pytest.raises(DataError, match=r"there is no .*photos.labels\.csv"):
+        one("mine", strategies=["naive"], seeds=[0])
+    given = tmp_path / "elsewhere"
+    shared = tmp_path / "all" / "photos"
+    for folder in (given, shared):
+        folder.mkdir(parents=True)
+        (folder / "labels.csv").write_text("file,split,labels\n")
+    monkeypatch.setenv("CLBENCH_DATA", str(shared.parent))
+    found = one("mine", strategies=["naive"], seeds=[0])
+    assert (found.dataset, found.root) == (str(shared / "labels.csv"), shared)
+    found = one("mine", strategies=["naive"], seeds=[0], data=given)
+    assert (found.dataset, found.root) == (str(given / "labels.csv"), given)
+    beside = tmp_path / "scenarios" / "photos"
+    beside.mkdir()
+    (beside / "labels.csv").write_text("file,split,labels\n")
+    assert one("mine", strategies=["naive"], seeds=[0]).dataset == str(beside / "labels.csv")

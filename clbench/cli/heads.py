@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import clbench
+from clbench.cli.source import assigned, first_line, imported, parsed
 
 NN = Path(clbench.__file__).parent / "nn"
 
@@ -21,28 +22,13 @@ class HeadLine:
 
 def heads() -> list[HeadLine]:
     """Return the heads of `clbench.nn.heads.HEADS` in its order."""
-    tree = ast.parse((NN / "heads.py").read_bytes())
-    modules = {
-        alias.asname or alias.name: node.module
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
-    }
-    return [HeadLine(name, _title(kind, modules.get(kind, "clbench.nn.heads"))) for name, kind in _registry(tree)]
-
-
-def _registry(tree: ast.Module) -> list[tuple[str, str]]:
-    for node in tree.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "HEADS":
-            assert isinstance(node.value, ast.Dict)
-            pairs = zip(node.value.keys, node.value.values, strict=True)
-            return [(str(k.value), v.id) for k, v in pairs if isinstance(k, ast.Constant) and isinstance(v, ast.Name)]
-    return []
-
-
-def _title(kind: str, module: str) -> str:
-    tree = ast.parse((NN / f"{module.rpartition('.')[2]}.py").read_bytes())
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == kind:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+    registry = parsed(NN / "heads.py")
+    classes = imported(registry)
+    listed = assigned(registry, "HEADS")
+    assert isinstance(listed, ast.Dict)
+    found = []
+    for key, kind in zip(listed.keys, listed.values, strict=True):
+        if isinstance(key, ast.Constant) and isinstance(kind, ast.Name):
+            file = classes[kind.id].split(".")[-2]
+            found.append(HeadLine(str(key.value), first_line(parsed(NN / f"{file}.py"), kind.id)))
+    return found

@@ -62,6 +62,23 @@ class Workers(complete.Text):
         return int(text)
 
 
+def machine(command: Command) -> Command:
+    """Add --device, --jobs and --threads: what of this machine runs may use."""
+    for option in (
+        click.option(
+            "--threads",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="CPU threads per run; part of the record.",
+        ),
+        click.option("--jobs", type=click.IntRange(min=1), help="Runs at once here. Default: one per core or GPU."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
+    ):
+        command = option(command)
+    return command
+
+
 def pictures(command: Command) -> Command:
     """Add --workers, --cache and --features: how pictures reach a run, which moves no number."""
     for option in (

@@ -52,11 +52,6 @@ class Times:
     """The backbone's pass over every picture, for the features that are kept."""
     feature_bytes: int
 
-    @property
-    def total(self) -> Spent:
-        """Everything together, as for a run where nothing is kept yet."""
-        return sum(self.parts.values(), Spent()) + self.pictures + self.features
-
 
 def calibrated(
     plan: Plan, stream: Stream, counts: Sequence[SessionCount], *, options: RunOptions, set_up: Spent

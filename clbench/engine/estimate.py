@@ -60,11 +60,6 @@ class Estimate:
         """What the run spends when it is the first, without the start of a process; None without a calibration."""
         return sum([*self.parts.values(), *self.once.values()], Spent()) if self.parts else None
 
-    @property
-    def seconds(self) -> float | None:
-        """The same by the wall clock."""
-        return None if self.spent is None else self.spent.wall
-
 
 def estimate(
     plan: Plan,

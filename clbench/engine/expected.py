@@ -72,11 +72,11 @@ class _Memory:
     def __init__(self, plan: Plan, strategy: Replay) -> None:
         self.plan = plan
         self.strategy = copy.copy(strategy)
-        buffer = self.strategy.make_memory()
-        self.stepwise = (strategy.beside or plan.scenario.online) and not isinstance(buffer, HerdingMemory)
-        # every kind fills up alike, so that where only the number counts the quickest does
-        self.strategy.buffer = Memory(strategy.memory, per_class=strategy.per_class) if self.stepwise else buffer
-        self.strategy.stepwise = self.stepwise
+        self.strategy.buffer = self.strategy.make_memory()
+        self.stepwise = self.strategy.stepwise = self.strategy.works_stepwise(online=plan.scenario.online)
+        if self.stepwise:
+            # every kind fills up alike, so that where only the number counts the quickest does
+            self.strategy.buffer = Memory(strategy.memory, per_class=strategy.per_class)
 
     def session(self, session: Session, *, rounds: int) -> tuple[int, int]:
         """Return the images of one epoch and those set beside its batches, and let the session into the memory."""

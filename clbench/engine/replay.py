@@ -48,8 +48,12 @@ class Replay(Strategy):
     def begin_session(self, session: LiveSession) -> None:
         """Grow the head, and note whether images enter and come back step by step."""
         super().begin_session(session)
+        self.stepwise = self.works_stepwise(online=session.online)
+
+    def works_stepwise(self, *, online: bool) -> bool:
+        """Say whether images enter and come back batch by batch, in an online scenario or an offline one."""
         # herding compares the features of a whole session, which no single batch has
-        self.stepwise = (self.beside or session.online) and not isinstance(self.buffer, HerdingMemory)
+        return (self.beside or online) and not isinstance(self.buffer, HerdingMemory)
 
     def rehearse(self, session: LiveSession) -> Exemplars | None:
         """Return everything held, unless it is set beside batches."""

@@ -20,7 +20,7 @@ from clbench.spec import (
     ScenarioSpec,
     ValidationSpec,
     convert,
-    read_yaml,
+    read_mapping,
 )
 
 Objective = Literal["average_map", "last_map"]
@@ -59,16 +59,8 @@ class SearchSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 def load_search(path: Path) -> SearchSpec:
     """Return the search in the file `path`. Raises UsageError naming the file and the field."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be read ({error.strerror}).",
-            hint="A search is a YAML file; docs/protocol.md shows one under Tuning.",
-        ) from error
-    raw = read_yaml(content, source=str(path))
-    if not isinstance(raw, dict):
-        raise UsageError(f"{path}: a search is a mapping of names to values, not {type(raw).__name__}.")
+    hint = "A search is a YAML file; docs/protocol.md shows one under Tuning."
+    raw = read_mapping(path, what="a search", hint=hint)
     spec: SearchSpec = convert(raw, SearchSpec, source=str(path))
     for name in spec.space:
         if name in spec.set:

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 from clbench import catalog
 from clbench.errors import UsageError
 from clbench.resolve import Plan, plan
-from clbench.spec import convert, read_yaml
+from clbench.spec import convert, read_mapping, read_yaml
 
 Value = Any  # of a recipe's or a strategy's field; checked by the field's type when the plan is made
 
@@ -40,15 +40,7 @@ class SweepSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_sweep(path: Path) -> SweepSpec:
     """Return the sweep in the file `path`. Raises UsageError naming the file and the field."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be read ({error.strerror}).", hint="A sweep is a YAML file; docs/cluster.md shows one."
-        ) from error
-    raw = read_yaml(text, source=str(path))
-    if not isinstance(raw, dict):
-        raise UsageError(f"{path}: a sweep is a mapping of names to values, not {type(raw).__name__}.")
+    raw = read_mapping(path, what="a sweep", hint="A sweep is a YAML file; docs/cluster.md shows one.")
     spec: SweepSpec = convert(raw, SweepSpec, source=str(path))
     for name, values in spec.grid.items():
         if not values:

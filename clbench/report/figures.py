@@ -10,7 +10,7 @@ import numpy as np
 
 from clbench.report.columns import Column
 from clbench.report.curves import Forgotten, Heat, Line, Point, pareto
-from clbench.report.style import WIDTH, look, styled
+from clbench.report.style import HEAD_COLOURS, WIDTH, look, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +22,6 @@ _UNITS: dict[str, tuple[str, list[tuple[float, str]]]] = {
     "parameters": ("Parameters", [(1e9, "billions"), (1e6, "millions"), (1e3, "thousands"), (1.0, "")]),
     "train_seconds": ("Training time", [(3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds")]),
 }
-
-
-HEAD_COLOURS = ("#999999", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#0072B2", "#332288")
-"""Of heads, in the order in which they are given."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from clbench.ledger.record import Record
-from clbench.ledger.rows import Row, Stat, stat
+from clbench.ledger.rows import Row, Stat
 from clbench.report.columns import columns
 from clbench.report.figures import Bars
 from clbench.report.lines import changed_values, common_recipe
-from clbench.report.tables import sections
+from clbench.report.markdown import escape, line
+from clbench.report.sheet import safe
+from clbench.report.tables import heading_of, sections
 
 SHARED = ("linear", "maxpool")
 """Heads of the suite that decide on one feature for all labels (OFML); every other one makes one per label (OFOL)."""
@@ -54,7 +56,7 @@ class HeadRow:
         known = columns("0.5")
         numbers = []
         for key in NUMBERS:
-            found = stat(known[key].read(record) for record in self.row.records)
+            found = self.row.over(known[key].read)
             spread = None if found is None or found.n < 2 else found.std
             numbers.append(known[key].text(None if found is None else found.mean, spread))
         angle = "–"
@@ -98,12 +100,8 @@ def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[
         known = {id(record) for table in found for row in table.rows for record in row.row.records}
         # a bound that saw the whole stream at once belongs to every table of its scenario; once is enough
         if any(id(record) not in known for group in compared for row in group for record in row.row.records):
-            about = rows[0].first.scenario
-            heading = f"{about.name} v{about.version}"
-            heading += f" on the stand-in {about.dataset}" if about.stand_in else ""
-            found.append(
-                HeadTable(about.name, heading, [row for group in sorted(compared, key=_best) for row in group])
-            )
+            shown = [row for group in sorted(compared, key=_best) for row in group]
+            found.append(HeadTable(rows[0].first.scenario.name, heading_of(rows[0]), shown))
     return found
 
 
@@ -111,8 +109,9 @@ def markdown(tables: Sequence[HeadTable]) -> str:
     """Return the tables in Markdown, each under its heading."""
     parts = []
     for table in tables:
-        lines = [TITLES, ["---"] * len(TITLES), *(row.cells() for row in table.rows)]
-        parts.append(f"**{table.heading}**\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n")
+        lines = [line(list(TITLES)), line(["---"] * len(TITLES))]
+        lines += [line([escape(text) for text in row.cells()]) for row in table.rows]
+        parts.append(f"**{escape(table.heading)}**\n\n" + "\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
@@ -130,8 +129,8 @@ def csv_text(tables: Sequence[HeadTable]) -> str:
                 writer.writerow(
                     [
                         table.heading,
-                        row.method,
-                        row.head,
+                        safe(row.method),
+                        safe(row.head),
                         "shared" if row.shared else "own",
                         record.seed,
                         *("" if value is None or math.isnan(value) else f"{value:.6g}" for value in values),
@@ -149,9 +148,7 @@ def bars(table: HeadTable) -> list[Bars]:
     known = columns("0.5")
     panels = []
     for key, title in (("last_map", "mAP after the last session (%)"), ("forgetting", "Forgetting (points)")):
-        found = {
-            (row.method, row.head): stat(known[key].read(record) for record in row.row.records) for row in table.rows
-        }
+        found = {(row.method, row.head): row.row.over(known[key].read) for row in table.rows}
         values = {
             place: (100 * number.mean, 100 * (number.std if number.n > 1 else 0.0))
             for place, number in found.items()
@@ -188,7 +185,7 @@ def _compared(group: list[Row], common: Mapping[str, Any]) -> list[HeadRow]:
             head=row.first.strategy.head,
             shared=row.first.strategy.head in SHARED,
             row=row,
-            angle=stat(last_angle(record) for record in row.records),
+            angle=row.over(last_angle),
             speed=_speed(row, beside=linear),
         )
         for row in ordered
@@ -202,7 +199,7 @@ def _method_name(row: Row, common: Mapping[str, Any]) -> str:
 
 
 def _last_map(row: Row) -> float:
-    found = stat(record.summary.get("last_map") for record in row.records)
+    found = row.stat("last_map")
     return -math.inf if found is None else found.mean
 
 

@@ -46,11 +46,12 @@ def _quoted(texts: list[str]) -> list[str]:
 def _grid(shown: Grid) -> list[str]:
     right = {name for name, key in shown.headings if key} | {RANK, SEEDS, *NUMBERS_OF_PRINTED}
     rules = ["--:" if name.split(" (")[0] in right else ":--" for name, _ in shown.headings]
-    lines = [_line([escape(name) for name, _ in shown.headings]), _line(rules)]
+    lines = [line([escape(name) for name, _ in shown.headings]), line(rules)]
     for row in shown.rows:
-        lines.append(_line([f"**{escape(field.text)}**" if field.best else escape(field.text) for field in row]))
+        lines.append(line([f"**{escape(field.text)}**" if field.best else escape(field.text) for field in row]))
     return lines
 
 
-def _line(cells: list[str]) -> str:
+def line(cells: list[str]) -> str:
+    """Return one line of a table; the cells are escaped already."""
     return f"| {' | '.join(cells)} |"

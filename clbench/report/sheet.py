@@ -28,7 +28,7 @@ def sheet(board: Leaderboard) -> str:
     writer.writeheader()
     for table in board.tables:
         about = {name: getattr(table, name) for name in ("scenario", "version", "dataset", "protocol", "digest")}
-        about |= {"stand_in": int(table.stand_in), "track": _safe(table.track), "apart": table.apart}
+        about |= {"stand_in": int(table.stand_in), "track": safe(table.track), "apart": table.apart}
         for row in table.rows:
             numbers: dict[str, str] = {}
             for key, cell in row.cells.items():
@@ -40,8 +40,8 @@ def sheet(board: Leaderboard) -> str:
                     "kind": "run",
                     "rank": "" if row.rank is None else row.rank,
                     "strategy": row.strategy,
-                    "head": _safe(row.head),
-                    "settings": _safe(row.settings),
+                    "head": safe(row.head),
+                    "settings": safe(row.settings),
                     "seeds": " ".join(map(str, row.seeds)),
                     "n": len(row.seeds),
                     "trust": row.trust,
@@ -58,15 +58,15 @@ def _printed(row: Printed, board: Leaderboard, table: Table) -> dict[str, str]:
     return {
         "kind": "printed",
         "dataset": row.dataset,
-        "track": _safe(row.pretraining),
-        "strategy": _safe(row.method),
-        "settings": _safe(f"buffer: {row.buffer}" if row.buffer else ""),
+        "track": safe(row.pretraining),
+        "strategy": safe(row.method),
+        "settings": safe(f"buffer: {row.buffer}" if row.buffer else ""),
         "average_map": _fraction(row.average_map),
         "last_map": _fraction(row.last_map),
         "macro_f1": _fraction(row.cf1 if same_rule else ""),
         "of1": _fraction(row.of1 if same_rule else ""),
-        "source": _safe(row.source),
-        "remarks": _safe("; ".join(filter(None, (row.year, row.remarks)))),
+        "source": safe(row.source),
+        "remarks": safe("; ".join(filter(None, (row.year, row.remarks)))),
     }
 
 
@@ -78,5 +78,6 @@ def _fraction(percent: str) -> str:
     return repr(round(float(percent) / 100, 8)) if percent else ""
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """Return text that no spreadsheet runs as a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text

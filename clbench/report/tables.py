@@ -18,7 +18,7 @@ from clbench.report.published import printed_for
 from clbench.report.ranking import RULE
 from clbench.spec import digest
 
-__all__ = ["leaderboard", "sections"]
+__all__ = ["heading_of", "leaderboard", "sections"]
 
 
 def leaderboard(
@@ -50,8 +50,7 @@ def leaderboard(
                 scenario=about.name,
                 version=about.version,
                 title=about.title,
-                heading=f"{about.name} v{about.version}"
-                + (f" on the stand-in {about.dataset}" if about.stand_in else ""),
+                heading=heading_of(rows[0]),
                 slug=record_scenario_id(first) + (f"-{_identity(rows[0])[:6]}" if apart else ""),
                 apart=apart,
                 dataset=about.dataset,
@@ -64,6 +63,12 @@ def leaderboard(
             )
         )
     return Leaderboard(sort, by.title, threshold, digits, RULE, tables)
+
+
+def heading_of(row: Row) -> str:
+    """Return what the table of a row is called."""
+    about = row.first.scenario
+    return f"{about.name} v{about.version}" + (f" on the stand-in {about.dataset}" if about.stand_in else "")
 
 
 def sections(records: Iterable[Record | Row], *, scenario: str = "") -> list[tuple[list[Row], str]]:

@@ -222,7 +222,13 @@ def test_names_are_completed_without_importing_torch(here: Path, words: str, com
 # ---------------------------------------------------------------------- weight
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list"], ["run", "--help"], ["completion", "fish"], ["--version"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"], ["list"], ["run", "--help"], ["check", "--help"], ["check", "--list"], ["search", "--help"],
+        ["completion", "fish"], ["--version"],
+    ],
+)  # fmt: skip
 def test_light_verbs_import_neither_torch_nor_numpy_and_are_quick(here: Path, words: list[str]):
     code = (
         "import sys, atexit; atexit.register(lambda: sys.stderr.write(' '.join(sys.modules)));"

@@ -15,8 +15,9 @@ from clbench.cli.group import invoke
 from clbench.errors import UsageError
 from clbench.ledger.record import Record, write_record
 from clbench.ledger.store import record_path
+from clbench.nn.heads import HEADS, build_head
 from clbench.report.figures import draw_heads
-from clbench.report.heads import bars, csv_text, head_tables, markdown
+from clbench.report.heads import SHARED, bars, csv_text, head_tables, markdown
 from clbench.report.readme import stale, updated
 from clbench.report.tables import leaderboard
 
@@ -47,6 +48,19 @@ def test_a_method_is_compared_with_itself_and_the_best_head_comes_first() -> Non
     assert table.rows[0].angle is not None and table.rows[0].angle.mean == 60.5
     assert table.rows[1].angle is None
     assert "| er (memory=1600) | queries | own | 2 |" in markdown([table])
+
+
+def test_heads_that_share_a_feature_are_those_that_say_so() -> None:
+    heads = {name: build_head(name, width=64, options={}) for name in HEADS}
+    assert {name for name, head in heads.items() if not head.ofol} == set(SHARED)
+
+
+def test_names_from_strangers_break_no_table() -> None:
+    strange = dataclasses.replace(ER, fields=(("note", "=1+1|<b>"),))
+    records = [make_record(strange, B40), make_record(dataclasses.replace(strange, head="queries"), B40)]
+    text = markdown(head_tables(records))
+    assert r"\|" in text and r"\<b>" in text
+    assert all(line.count(" | ") == 9 for line in text.splitlines() if line.startswith("| er"))
 
 
 def test_rows_that_differ_in_more_than_the_head_are_not_compared() -> None:

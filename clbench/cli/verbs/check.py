@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.cli import complete, output
+from clbench.cli.checks import checks
 from clbench.errors import CheckError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -22,10 +23,8 @@ class _WithChecks(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one line per check."""
-        from clbench.testing import CHECKS
-
         with formatter.section("Checks"):
-            formatter.write_dl([(check.name, check.sentence) for check in CHECKS])
+            formatter.write_dl(list(checks().items()))
 
 
 @click.command(cls=_WithChecks)
@@ -82,12 +81,10 @@ def _all() -> list[str]:
 
 
 def _list(*, as_json: bool) -> None:
-    from clbench.testing import CHECKS
-
     if as_json:
-        click.echo(json.dumps({check.name: check.sentence for check in CHECKS}, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(checks(), indent=2, ensure_ascii=False))
         return
-    output.table(["check", ""], [[check.name, check.sentence] for check in CHECKS])
+    output.table(["check", ""], [[name, sentence] for name, sentence in checks().items()])
 
 
 def _examined(

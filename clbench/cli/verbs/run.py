@@ -20,16 +20,8 @@ if TYPE_CHECKING:
 @click.argument("scenario", type=complete.SCENARIO)
 @options.choice
 @options.results
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once. Default: one per core, or one per GPU.")
+@options.machine
 @options.pictures
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="CPU threads per run; part of the record.",
-)
 @click.option(
     "--save-minutes",
     type=click.FloatRange(min=0),

@@ -26,10 +26,8 @@ SHOWN = 5
 @click.command()
 @click.argument("file", metavar="SEARCH.yaml", type=click.Path(path_type=Path))
 @options.results
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once. Default: one per core or GPU.")
+@options.machine
 @options.pictures
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads per run.")
 @click.option("--dry-run", is_flag=True, help="Say what is searched and what it costs, and stop.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the result.")
 def command(

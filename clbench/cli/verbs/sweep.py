@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="SWEEP.yaml...", type=click.Path(path_type=Path))
 @options.results
 @click.option("--address", metavar="ADDRESS", help="Run on a Ray cluster: auto, local or HOST:PORT.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once on this machine. Default: one per core or GPU.")
+@options.machine
 @options.pictures
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads per run.")
 @click.option("--cpus-per-run", type=click.FloatRange(min=0.01), help="With --address. Default: threads plus workers.")
 @click.option(
     "--gpus-per-run",
