@@ -2,8 +2,8 @@
 
     python benchmarks/bench_loop.py [--quick]
 
-Both alternate in one process on one thread; medians of the process time of whole sessions. `resnet18` at 64 px is
-a small real case; `toy` is a model so small that the loop is everything.
+Both alternate in one process on one thread; medians of the process time of whole sessions. `resnet18` at 224 px is
+the usual case and at 64 px a small one; `toy` is a model so small that the loop is everything.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Plain(Strategy):
 CASES: dict[str, tuple[type[nn.Module], int, int, int]] = {
     "toy": (Toy, 8, 8192, 32),
     "resnet18-64": (ResNet18, 64, 256, 64),
+    "resnet18-224": (ResNet18, 224, 64, 16),
 }
 
 
@@ -120,7 +121,11 @@ def shared(strategy: Strategy, view: SessionView, train: TrainSpec) -> None:
 
 def measure(quick: bool) -> Iterator[Comparison]:
     torch.set_num_threads(1)
-    for case, repeats in (("toy", 5 if quick else 15), ("resnet18-64", 3 if quick else 9)):
+    for case, repeats in (
+        ("toy", 5 if quick else 15),
+        ("resnet18-64", 3 if quick else 9),
+        ("resnet18-224", 2 if quick else 5),
+    ):
         parts = prepare(case)
         steps = steps_per_epoch(len(parts[1]), parts[2].batch_size)
         seconds = in_turns({"bare": lambda p=parts: bare(*p), "shared": lambda p=parts: shared(*p)}, repeats=repeats)

@@ -5,8 +5,9 @@
 An image is 25 positions of 24 noisy numbers; each of 12 labels that is present has its pattern planted at one random
 position. Heads that average or take the maximum share one feature between all labels (OFML); query heads gather one for
 each label (OFOL). For each head and seed: mean average precision on fresh images, and the mean angle between a present
-label's feature and its classifier, beside arccos(1 / sqrt(12)), the best that one shared feature can do for 12
-orthogonal classifiers (DLFL, arXiv 2212.01461). Writes toy_ofml_ofol.csv and toy_ofml_ofol.png.
+label's feature and its classifier, beside arccos(1 / sqrt(12)): with 12 orthogonal classifiers of equal length, one
+shared feature has its least loss that far from each of them (the argument of DLFL, arXiv 2212.01461). Trained
+classifiers are under no such constraint. Writes toy_ofml_ofol.csv and toy_ofml_ofol.png.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ def draw(rows: list[Found], path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     bound = shared_feature_angle(LABELS)
     right.axvline(bound, color="0.4", linestyle=":")
-    right.annotate("best shared\nfeature", (bound, -0.45), (3, 0), textcoords="offset points", fontsize=8, color="0.4")
+    said = f"a shared feature's optimum,\n{LABELS} orthogonal classifiers"
+    right.annotate(said, (bound, -0.45), (3, 0), textcoords="offset points", fontsize=8, color="0.4")
     left.set_yticks(range(len(names)), names)
     left.set_xlabel("mAP, % (higher is better)")
     right.set_xlabel("angle to own classifier, degrees (lower is better)")
@@ -112,9 +114,12 @@ def draw(rows: list[Found], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "figures")
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 on (default: 3)")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "figures",
+                        help="the folder to write to (default: docs/figures)")  # fmt: skip
     options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error(f"--seeds is {options.seeds}, expected at least 1")
     torch.set_num_threads(1)
     rows = []
     for name in HEADS:

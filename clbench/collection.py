@@ -34,7 +34,7 @@ class Collection:
             names = {record.scenario.name for record in self.records}
             raise UsageError(
                 f"There are no records of '{name}'.{suggest(name, names)}",
-                hint=f"clbench run {name}" if name not in names else "",
+                hint=f"There are records of {', '.join(sorted(names))}; for others: clbench run {name}",
             )
         return Collection(found, self.trust)
 

@@ -12,6 +12,8 @@ class ClbenchError(Exception):
     """
 
     exit_code = 1
+    told = False
+    """Whether another of the processes that share a run says it already."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from clbench import catalog
-from clbench.errors import DataError, UsageError, suggest
+from clbench.errors import DataError, UsageError
 from clbench.settings import COMMAND_LINE, Chosen, Settings, parse_settings
 from clbench.spec import ScenarioSpec, TrainSpec, TrialSpec, convert, entries, parse_scenario, read_yaml
 
@@ -204,7 +204,8 @@ def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
         if table.exists():
             images = data or (table if table.is_dir() else table.parent)
             origin = "--data" if data else origin
-            return Source(str(table.resolve()), dict(spec.options), images.resolve(), False, f"{origin}: {images}")
+            where = f"{origin}: {os.path.normpath(images)}"
+            return Source(str(table.resolve()), dict(spec.options), images.resolve(), False, where)
     raise DataError(
         f"{path}: dataset: {spec.dataset}: there is no {', no '.join(str(table) for table in places.values())}.",
         hint="A label table is read beside its scenario, from the folder of --data, or below CLBENCH_DATA.",
@@ -267,7 +268,7 @@ def _nested(mapping: dict[str, Any], path: list[str], value: Any) -> dict[str, A
 
 def _check_strategies(plans: Sequence[Plan]) -> None:
     """Build every strategy once, so that a wrong value in the last of them is found before the first one trains."""
-    from clbench.nn.heads import HEADS
+    from clbench.nn.heads import check_head
 
     checked: set[str] = set()
     for item in plans:
@@ -276,11 +277,10 @@ def _check_strategies(plans: Sequence[Plan]) -> None:
             checked.add(key)
             where = f"{item.scenario.name}: {item.entry.name}"
             strategy = catalog.load_strategy(item.entry).configured(item.fields, source=where)
-            if strategy.head not in HEADS:
-                raise UsageError(
-                    f"{where}: head: there is no head '{strategy.head}'.{suggest(strategy.head, HEADS)}",
-                    hint="clbench list heads",
-                )
+            try:
+                check_head(strategy.head, strategy.head_options)
+            except UsageError as error:
+                raise UsageError(f"{where}: {error.message}", hint=error.hint) from error
 
 
 # ---------------------------------------------------------------------- the recipe
@@ -290,6 +290,8 @@ def _recipe(
     spec: ScenarioSpec, raw: Mapping[str, Any], source: Source, settings: Settings, *, where: str
 ) -> tuple[dict[str, str], TrainSpec, tuple[str, ...]]:
     """Return (origins, recipe, fields that --set changed): defaults < scenario < stand-in < --set."""
+    from clbench.nn.backbones import check_backbone
+
     values: dict[str, Any] = msgspec.to_builtins(spec.train)
     origins = {f"train.{name}": where for name in raw.get("train") or {}}
     if source.stand_in and spec.stand_in is not None:
@@ -299,6 +301,7 @@ def _recipe(
     after = before | {name: msgspec.to_builtins(value) for name, (value, _) in settings.train.items()}
     origins |= {f"train.{name}": f"{COMMAND_LINE} {text}" for name, (_, text) in settings.train.items()}
     train = convert(after, TrainSpec, source=COMMAND_LINE)
+    check_backbone(train.backbone, where=origins.get("train.backbone", DEFAULT))
     if spec.online and train.epochs != 1:
         raise UsageError(f"--set train.epochs={train.epochs}: {spec.name} is online and makes one pass.")
     return origins, train, tuple(sorted(name for name in after if after[name] != before[name]))

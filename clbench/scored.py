@@ -1,4 +1,4 @@
-"""What score files tell beyond a record: CP and CR over the threshold."""
+"""What score files tell beyond a record: CP and CR over the threshold, and mAP on images chosen otherwise."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ from clbench.ledger.record import Record
 from clbench.ledger.rescore import load_scores
 from clbench.ledger.rows import Row
 from clbench.ledger.store import record_path
-from clbench.report.curves import Line, names
+from clbench.metrics.continual import Groups
+from clbench.metrics.krt import krt_maps
+from clbench.report.curves import Line, average, names
 from clbench.report.thresholds import threshold_curves
 from clbench.verification import other_stream, stream_of, tested_places
 
 log = logging.getLogger(__name__)
 
+Name = tuple[str, str, int]
+Scores = npt.NDArray[np.float32]
+
 MOST_ROWS = 10
-"""Configurations that are looked at, the best ones: a score file of MS-COCO has 13 MB."""
+"""Configurations that are drawn, the best ones: a score file of MS-COCO has 13 MB."""
 
 
 def over_thresholds(rows: Sequence[Row], *, folders: Sequence[Path], data: Path | None = None) -> dict[str, list[Line]]:
@@ -31,8 +36,7 @@ def over_thresholds(rows: Sequence[Row], *, folders: Sequence[Path], data: Path 
     Rows count whose seeds all have score files below one of `folders` (results folders), the best `MOST_ROWS` of them.
     Empty where there is none, or where the data set that says what is right is not here; that is logged.
     """
-    told = sorted(zip(rows, names(rows), strict=True), key=lambda item: -_average(item[0]))
-    kept = [(row, name) for row, name in told if all(_folder(record, folders) for record in row.records)][:MOST_ROWS]
+    kept = _kept(rows, folders)[:MOST_ROWS]
     if not kept:
         return {}
     try:
@@ -41,18 +45,50 @@ def over_thresholds(rows: Sequence[Row], *, folders: Sequence[Path], data: Path 
         log.warning("CP and CR over the threshold are not drawn. %s", error.message)
         return {}
     truth = stream.truth(stream.test_rows)
-    found: dict[tuple[str, str, int], list[npt.NDArray[np.float32]]] = {}
+    found: dict[Name, list[Scores]] = {}
     places = tested_places(kept[0][0].first, stream)[-1]
     for row, name in kept:
-        matrices = [_scores(record, folders, shape=truth.shape, places=places) for record in row.records]
+        matrices = [_scores(record, folders, images=len(truth)) for record in row.records]
         if not any(other_stream(row.first, stream)) and all(matrix is not None for matrix in matrices):
-            found[name] = [matrix for matrix in matrices if matrix is not None]
+            found[name] = [matrix[places] for matrix in matrices if matrix is not None]
     return threshold_curves(found, truth=truth[places]) if found else {}
 
 
-def _average(row: Row) -> float:
-    stat = row.stat("average_map")
-    return -np.inf if stat is None else stat.mean
+def groups_on_own_images(
+    rows: Sequence[Row], *, folders: Sequence[Path], data: Path | None = None
+) -> dict[Name, list[Groups]]:
+    """Return mAP over base, new and seen labels, each on the images that hold one, per seed, as KRT's code does.
+
+    By the names of `clbench.report.curves.names`, for all rows whose seeds have their score files below one of
+    `folders`. Empty where the data set that says what is right is not here; that is logged.
+    """
+    found: dict[Name, list[Groups]] = {}
+    for row, name in _kept(rows, folders):
+        try:
+            stream = stream_of(row.first, data=data)
+        except ClbenchError as error:
+            log.warning("Groups on their own images are left out. %s", error)
+            return {}
+        if any(other_stream(row.first, stream)):
+            continue
+        truth = stream.truth(stream.test_rows)
+        member = np.take(stream.table.member[stream.test_rows], stream.order, axis=1)
+        per_seed = []
+        for record in row.records:
+            sessions = range(len(record.scores))
+            matrices = [_scores(record, folders, session=session, images=len(truth)) for session in sessions]
+            scores = [matrix for matrix in matrices if matrix is not None]
+            if len(scores) == len(record.scenario.sessions):
+                per_seed.append(krt_maps(scores, truth, member=member, learned=record.learned))
+        if len(per_seed) == len(row.records):
+            found[name] = per_seed
+    return found
+
+
+def _kept(rows: Sequence[Row], folders: Sequence[Path]) -> list[tuple[Row, Name]]:
+    """Return the rows whose seeds all have score files, the best first, with their names."""
+    told = sorted(zip(rows, names(rows), strict=True), key=lambda item: -average(item[0]))
+    return [(row, name) for row, name in told if all(_folder(record, folders) for record in row.records)]
 
 
 def _folder(record: Record, folders: Sequence[Path]) -> Path | None:
@@ -63,13 +99,14 @@ def _folder(record: Record, folders: Sequence[Path]) -> Path | None:
     return next((folder for folder in work if (folder / record.scores[-1].file).is_file()), None)
 
 
-def _scores(
-    record: Record, folders: Sequence[Path], *, shape: tuple[int, ...], places: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32] | None:
+def _scores(record: Record, folders: Sequence[Path], *, images: int, session: int = -1) -> Scores | None:
+    """Return the scores of a session, by default the last one, or None after telling why they cannot be used."""
     findings: list[Finding] = []
     folder = _folder(record, folders)
     assert folder is not None
-    matrix = load_scores(record, len(record.scores) - 1, folder=folder, shape=(shape[0], shape[1]), findings=findings)
+    session = session % len(record.scores)
+    seen = sum(since <= session for since in record.learned)
+    matrix = load_scores(record, session, folder=folder, shape=(images, seen), findings=findings)
     for finding in findings:
         log.warning("%s: %s", folder, finding)
-    return None if matrix is None else matrix[places]
+    return matrix

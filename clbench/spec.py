@@ -105,7 +105,8 @@ class TrainSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     gamma_pos: Rate = 0.0
     clip: Fraction = 0.05
     """ASL's probability margin."""
-    augment: Literal["none", "flip", "crop", "krt"] = "krt"
+    augment: Literal["none", "flip", "crop", "rrc", "krt"] = "krt"
+    """`crop` cuts its box from the squashed picture, `rrc` from the whole one before it is resized."""
     normalize: bool = True
     """False feeds pixels in [0, 1] as the KRT code does."""
     freeze: Literal["none", "backbone", "after-base"] = "none"

@@ -15,8 +15,8 @@ class DLFL(Strategy):
     """Gives every label a feature of its own: a learnable query that attends over the image, one row of a classifier.
 
     DLFL, arXiv 2212.01461. Confirmed by its abstract: learnable semantic queries, semantic spatial cross-attention, one
-    feature per label, a continual task. Reconstructed, since the continual set-up is not published: how queries grow,
-    and what is distilled. Unknown labels are ignored.
+    feature per label, a continual task. Reconstructed, since its continual set-up could not be established: how queries
+    grow, what stays fixed, and what is distilled. Unknown labels are ignored.
     """
 
     head: str = "queries"
@@ -24,7 +24,8 @@ class DLFL(Strategy):
     """What keeps training: everything, all but the queries and classifier rows of earlier sessions, or only the newest.
 
     No label attends to another, so with old rows fixed the old labels change through the shared trunk alone, and with
-    backbone and shared maps fixed as well after the first session they do not change at all.
+    backbone and shared maps fixed as well after the first session they do not change at all. With `train.ema` what is
+    fixed are the weights, not their average: scores of a label move once, when the session after its own begins.
     """
     feature_weight: float = 0.0
     """Weight of the distance (one minus cosine) to the previous network's features of the old labels."""
@@ -33,7 +34,8 @@ class DLFL(Strategy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.attention_weight and self.head in ("linear", "maxpool"):
+        shared = ("linear", "maxpool") if self.head_options.get("m3", True) else ("linear", "maxpool", "mmdsr")
+        if self.attention_weight and self.head in shared:
             raise ValueError(f"attention_weight: head '{self.head}' has no attention; use head=queries.")
 
     def build(self, backbone: nn.Module, labels: tuple[str, ...]) -> None:
@@ -46,11 +48,9 @@ class DLFL(Strategy):
             self.teacher = frozen(self.net)
         super().begin_session(session)
         if self.growth == "freeze-trunk-after-base" and session.index:
-            kept = {id(parameter) for parameter in self.net.head.old_parameters()}
-            rows = [block for table in self.net.head.tables() for block in table.blocks if id(block) not in kept]
             self.net.requires_grad_(False)
-            for block in rows:
-                block.requires_grad_(True)
+            for table in self.net.head.tables():
+                table.blocks[-1].requires_grad_(table.trainable)  # ML-Decoder's queries are never learned
         elif self.growth != "grow":
             self.net.head.freeze_old()
 

@@ -16,8 +16,16 @@ settings.register_profile("clbench", deadline=None, suppress_health_check=[Healt
 settings.load_profile("clbench")
 
 
-def pytest_configure() -> None:
-    """Let Ctrl-C reach what the tests start, also where the tests themselves run in the background and ignore it."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several processes none shall begin a long file when the others have ended: files with slow tests first."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def interrupts_reach_what_tests_start() -> None:
+    """Children inherit an ignored SIGINT: of the shell that runs the tests in the background, or of a library."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "catalog": "errors spec loading engine.strategy",
     "loading": "catalog errors engine.strategy strategies",
     "strategies": "catalog",
-    "resolve": "catalog settings errors spec data.known nn.heads",
+    "resolve": "catalog settings errors spec data.known nn.backbones nn.heads",
     "metrics": "errors metrics",
     "data": "errors seeds spec data",
     "ledger": "errors seeds spec metrics ledger",
@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "live": "status",
     "serve": "errors collection ledger live report",
     "verification": "errors catalog spec resolve data ledger",
-    "scored": "errors ledger report verification",
+    "scored": "errors ledger metrics report verification",
     "doctor": "errors catalog data engine.loop",
 }
 """What each module or folder of the package may import of the rest. Those not named here stand on top of everything."""

@@ -192,7 +192,9 @@ def test_options_of_a_replaced_head_go_with_it(write: Write):
         ("ers.memory=400", "Did you mean 'er.…'"),
         ("er.memory.x=4", "er.memory has no parts"),
         ("er.memory=lots", "--set er.memory=lots: Expected `int`"),
-        ("head=quries", "there is no head 'quries'. Did you mean 'queries'"),
+        ("head=quries", "naive: head 'quries' is unknown. Did you mean 'queries'"),
+        ('head_options={"stages":2}', "naive: head_options.stages is not an option of head 'linear'"),
+        ("train.backbone=resnet81", "train.backbone 'resnet81' is not a timm model. Did you mean 'resnet18'"),
         ("labels.base=3", "labels is part of what the scenario is"),
         ("images=disjoint", "images is part of what the scenario is"),
         ("version=2", "version is part of what the scenario is"),
@@ -205,6 +207,11 @@ def test_a_setting_that_cannot_be_meant_is_refused_before_anything_runs(write: W
     with pytest.raises(UsageError) as caught:
         plan(write(), sets=[text])
     assert message in str(caught.value)
+
+
+def test_options_that_do_not_go_together_in_a_head_are_refused_before_anything_runs(write: Write):
+    with pytest.raises(UsageError, match="naive: head_options: d is 30 and heads is 4"):
+        plan(write(), sets=["head=queries", 'head_options={"d":30,"heads":4}'])
 
 
 def test_an_online_scenario_stays_one_pass(write: Write, tmp_path: Path):

@@ -12,7 +12,18 @@ from clbench.engine.sweep import expand, load_sweep
 from clbench.nn.heads import build_head
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "sweeps"
-RUNS = {"corel5k": 15, "heads": 12, "growth": 7, "stand_in": 17, "stand_in_heads": 12, "static_ablation": 15}
+RUNS = {
+    "coco_part_heads": 12,
+    "heads_trained": 3,
+    "corel5k": 15,
+    "heads": 12,
+    "growth": 7,
+    "mmdsr_readings": 3,
+    "sadcl_bce": 5,
+    "stand_in": 17,
+    "stand_in_heads": 12,
+    "static_ablation": 12,
+}
 
 
 def test_every_sweep_is_counted_here() -> None:

@@ -1,4 +1,4 @@
-"""What a dry run prints: the counts of every run and, where that was asked for, the time."""
+"""What a dry run prints: the counts of every run and, where that was asked for, time and memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from clbench.engine.spent import Spent
     from clbench.resolve import Plan
 
-HEADS = ["sessions", "images trained on", "steps", "images scored", "on disk", "time", "CPU time"]
+HEADS = ["sessions", "images trained on", "steps", "images scored", "on disk", "memory", "time", "CPU time"]
 
 
 def cells(cost: Estimate) -> list[str]:
@@ -27,6 +27,7 @@ def cells(cost: Estimate) -> list[str]:
         f"{cost.steps:,}",
         f"{cost.scored:,}",
         f"{stored / 1e6:,.0f} MB{' and features' if cost.feature_bytes is None else ''}",
+        "--calibrate" if cost.memory_bytes is None else f"{cost.memory_bytes / 1e6:,.0f} MB",
         "--calibrate" if spent is None else seconds_text(spent.wall),
         "" if spent is None else seconds_text(spent.cpu),
     ]
@@ -65,6 +66,9 @@ def print_times(costs: list[Estimate], *, backbone: str) -> None:
     for name, part in once.items():
         click.echo(f"Not kept yet, so made by the first run: {name}, {_both(part)}.")
     click.echo(f"Included: {INCLUDED}.")
+    mapped = max(cost.mapped_bytes for cost in costs)
+    pages = f", up to {mapped / 1e6:,.0f} MB of it kept pictures and features that can leave it again" if mapped else ""
+    click.echo(f"Memory: the most that a run's process, or its GPU, holds at once{pages}.")
     click.echo("On a busy machine compare CPU time: the wall clock counts the neighbours too.")
 
 

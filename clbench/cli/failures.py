@@ -8,11 +8,17 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from clbench.errors import ClbenchError
+from clbench.engine import launched
+from clbench.errors import ClbenchError, RunError
+
+if TYPE_CHECKING:
+    from clbench.engine.jobs import Outcome
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -28,6 +34,8 @@ def report(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        if launched.number():
+            return INTERRUPTED  # the first process of the run says it
         click.echo(f"\n{str(error) or 'Interrupted.'}", err=True)
         if str(error):  # a run says what it has saved
             click.echo(f"  clbench {shlex.join(sys.argv[1:])}", err=True)
@@ -36,7 +44,8 @@ def report(error: BaseException) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, ClbenchError):
-        complain(str(error))
+        if not error.told:
+            complain(str(error))
         return error.exit_code
     return _unexpected(error)
 
@@ -44,6 +53,21 @@ def report(error: BaseException) -> int:
 def complain(text: str) -> None:
     """Print an error message to stderr."""
     click.echo(f"{click.style('Error:', fg='red', bold=True)} {text}", err=True)
+
+
+def of_runs(failed: Sequence[Outcome], count: int) -> RunError:
+    """Print what stopped runs, once for all that the same stopped, and return the error of the whole command.
+
+    Each of `failed` has an error; `count` runs were asked for.
+    """
+    titles: dict[str, list[str]] = {}
+    for outcome in failed:
+        titles.setdefault(str(outcome.error), []).append(outcome.plan.title)
+    for text, stopped in titles.items():
+        complain(text if text.startswith(stopped[0]) else f"{', '.join(stopped)}: {text}")
+    might_help = any(isinstance(outcome.error, RunError) for outcome in failed)
+    hint = "run it again" if might_help else "mend what is named above and run it again"
+    return RunError(f"{len(failed)} of {count} runs failed.", hint=f"What is finished is kept; {hint}.")
 
 
 def debugging() -> bool:

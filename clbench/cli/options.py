@@ -79,6 +79,32 @@ def machine(command: Command) -> Command:
     return command
 
 
+def cluster(command: Command) -> Command:
+    """Add --address, --cpus-per-run, --gpus-per-run and --retries: a cluster and what of it a run gets."""
+    for option in (
+        click.option(
+            "--retries",
+            type=click.IntRange(min=0),
+            default=3,
+            show_default=True,
+            help="With --address: fresh starts of a run whose worker or node dies.",
+        ),
+        click.option(
+            "--gpus-per-run",
+            type=click.FloatRange(min=0),
+            help="With --address: 0.25 packs four runs on one GPU. Default: 1 where there are GPUs.",
+        ),
+        click.option(
+            "--cpus-per-run",
+            type=click.FloatRange(min=0.01),
+            help="With --address. Default: threads plus workers.",
+        ),
+        click.option("--address", metavar="ADDRESS", help="Run on a Ray cluster: auto, local or HOST:PORT."),
+    ):
+        command = option(command)
+    return command
+
+
 def pictures(command: Command) -> Command:
     """Add --workers, --cache and --features: how pictures reach a run, which moves no number."""
     for option in (
@@ -92,7 +118,8 @@ def pictures(command: Command) -> Command:
         click.option(
             "--cache/--no-cache",
             default=None,
-            help="Keep pictures decoded on disk (CLBENCH_CACHE). Default: where they take less than 2 GB.",
+            help="Keep pictures squashed to the network's size on disk (CLBENCH_CACHE). Default: where they take less "
+            "than 2 GB. train.augment=rrc trains on the originals all the same; scoring reads the cache.",
         ),
         click.option(
             "--workers",

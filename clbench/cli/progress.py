@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,13 +19,20 @@ if TYPE_CHECKING:
 
 READ_SECONDS = 0.5
 """Reading the loss waits for the GPU, so it is not read more often than this."""
+MAKING_SECONDS = 5.0
+"""How often plain lines tell how far the picture cache is."""
 
 
 @contextlib.contextmanager
 def watching(*, quiet: bool) -> Iterator[Watch]:
-    """Give the watch that fits, silent, live on a terminal or plain lines, and leave the terminal as it was."""
+    """Give the watch that fits, silent, live on a terminal or plain lines, and leave the terminal as it was.
+
+    Of several processes that share their runs only the first one speaks.
+    """
+    from clbench.engine import launched
     from clbench.engine.watch import Silent
 
+    quiet = quiet or launched.number() > 0
     if quiet or not sys.stderr.isatty():
         yield Silent() if quiet else Plain()
         return
@@ -54,6 +62,9 @@ def session_line(*, run: str, session: int, seconds: float, last_map: float, fix
 
 class Plain:
     """Writes a line per session to stderr."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
 
     def run_started(self, *, run: str, strategy: str, seed: int, sessions: int, stand_in: bool) -> None:
         """Say that the run begins."""
@@ -85,6 +96,13 @@ class Plain:
         """Say why the run has stopped."""
         self._say(f"{run}: failed: {message}")
 
+    def making(self, what: str, done: int, total: int) -> None:
+        """Say how far it is at its beginning, every few seconds, and at its end."""
+        now = time.monotonic()
+        if done == total or now - self._told.get(what, -math.inf) >= MAKING_SECONDS:
+            self._told[what] = now
+            self._say(f"{what}: {done:,} of {total:,}")
+
     def message(self, text: str) -> None:
         """Pass the text on."""
         self._say(text)
@@ -97,6 +115,7 @@ class Live(Plain):
     """Keeps one line per running run on a terminal, with finished sessions scrolling above."""
 
     def __init__(self) -> None:
+        super().__init__()
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -158,6 +177,17 @@ class Live(Plain):
         """Take the run's line away and say why it has stopped."""
         self._remove(run)
         super().run_failed(run=run, message=message)
+
+    def making(self, what: str, done: int, total: int) -> None:
+        """Move a line of its own on, and leave a word of it when it is done."""
+        if what not in self._tasks:
+            if not self._tasks:
+                self._progress.start()
+            self._tasks[what] = self._progress.add_task(what, total=total, place="", numbers="")
+        self._progress.update(self._tasks[what], completed=done, numbers=f"{done:,} of {total:,}")
+        if done == total:
+            self._remove(what)
+            self._say(f"{what}: {total:,}")
 
     def close(self) -> None:
         """Leave the terminal as it was."""

@@ -60,7 +60,7 @@ def table_file(path: Path) -> Path:
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{path}: a label table ends in {', '.join(ENDINGS)}.")
     if not path.is_file():
-        raise DataError(f"{path}: no such file.", hint="The path is taken from the folder of the scenario file.")
+        raise DataError(f"{path}: no such file.", hint="A scenario names it from the folder of its own file.")
     return path
 
 

@@ -105,7 +105,7 @@ def _header(header: list[str], *, path: Path, name: str) -> list[str]:
         if column not in header:
             raise DataError(
                 f"{name}: {path}: there is no column '{column}'.{suggest(column, header)}",
-                hint=f"The first line must name {', '.join(REQUIRED)}; it is: {','.join(header)[:200]}",
+                hint=f"The first line must name {', '.join(REQUIRED)}, with commas; it is: {','.join(header)[:200]}",
             )
     if len(set(header)) != len(header):
         raise DataError(f"{name}: {path}: a column name occurs twice in the first line.")

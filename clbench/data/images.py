@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from clbench.data import jpeg
 from clbench.data.folders import cache_folder
 from clbench.data.table import LabelTable
-from clbench.errors import DataError
+from clbench.errors import DataError, RunError
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,24 @@ class ImageSource(Protocol):
         """Return uint8 [n, 3, size, size]."""
 
 
+@runtime_checkable
+class Originals(ImageSource, Protocol):
+    """An image source that also gives its pictures as they are in the data set, at their own size."""
+
+    def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, h, w] for each of `rows`, in their order."""
+
+
+def whole_pictures(source: ImageSource | None, rows: Rows) -> Iterator[torch.Tensor]:
+    """Yield the pictures of `rows` at their own size, uint8 [3, h, w]. Raises RunError where `source` has none."""
+    if not isinstance(source, Originals):
+        raise RunError(
+            "these pictures can be read squashed only, and the augmentation starts from whole ones.",
+            hint="Choose an augmentation of squashed pictures, such as train.augment=crop.",
+        )
+    return source.whole(rows)
+
+
 class FolderImages:
     """Pictures of a table below a folder, decoded and squashed to size x size (antialiased bilinear).
 
@@ -51,36 +71,30 @@ class FolderImages:
     def read(self, rows: Rows) -> torch.Tensor:
         """Return uint8 [n, 3, size, size]."""
         out = torch.empty(len(rows), 3, self.size, self.size, dtype=torch.uint8)
+        planes = out.numpy()  # decoders give pixels, batches are planes: NumPy turns them twice as fast as torch
         for i, row in enumerate(rows.tolist()):
-            out[i] = self._one(str(self.table.paths[row]))
+            planes[i] = self._one(row).numpy()
         return out
 
-    def _one(self, relative: str) -> torch.Tensor:
+    def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, h, w] for each of `rows`, decoded when it is asked for."""
+        return (decode(self._path(row)) for row in rows.tolist())
+
+    def _one(self, row: int) -> torch.Tensor:
         from torchvision.transforms.v2 import functional
 
-        path = self.root / relative
-        picture = decode(path)
-        small: torch.Tensor = functional.resize(picture, [self.size, self.size], antialias=True)
+        small: torch.Tensor = functional.resize(decode(self._path(row)), [self.size, self.size], antialias=True)
         return small
+
+    def _path(self, row: int) -> Path:
+        return self.root / str(self.table.paths[row])
 
 
 def decode(path: Path) -> torch.Tensor:
     """Return the picture in `path` as uint8 RGB [3, h, w]. Raises DataError naming the file."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as header:
-            width, height = header.size
-            if width * height > MAX_PIXELS:
-                raise DataError(
-                    f"{path}: {width} x {height} pixels; pictures here have at most {MAX_PIXELS:,}.",
-                    hint="Replace the file, or take its row out of the table.",
-                )
-            if header.format == "JPEG":
-                picture = _decode_jpeg(path)
-                if picture is not None:
-                    return picture
-            array = np.asarray(header.convert("RGB"))
+        picture = _decode_jpeg(path)
+        return _decode_with_pillow(path) if picture is None else picture
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such picture.", hint="clbench data check NAME lists every missing one.") from error
     except (OSError, SyntaxError, ValueError, RuntimeError) as error:
@@ -88,20 +102,47 @@ def decode(path: Path) -> torch.Tensor:
             f"{path}: not readable as a picture ({(str(error) or type(error).__name__).splitlines()[0]}).",
             hint="clbench data check NAME lists every damaged one and says how to replace it.",
         ) from error
-    return torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous()
 
 
 def _decode_jpeg(path: Path) -> torch.Tensor | None:
-    """torchcodec's decoder, or None where it is missing or declines (CMYK, damaged); Pillow then decides."""
+    """torchcodec's decoder, or None where it is missing or declines (no JPEG, CMYK, damaged); Pillow then decides."""
     try:
-        from torchcodec.decoders import decode_image  # type: ignore[attr-defined]
+        from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
     except (ImportError, OSError, RuntimeError):  # pragma: no cover - depends on the installation
         return None
+    with path.open("rb", buffering=0) as file:
+        if file.read(len(jpeg.START)) != jpeg.START:
+            return None
+        file.seek(0)
+        data = bytearray(file.read())
+    size = jpeg.frame_size(data)
+    if size is None:
+        return None
+    _check_size(path, *size)
     try:
-        picture: torch.Tensor = decode_image(path)
+        # as a tensor: given a path or bytes, torchcodec sets aside and restores Python's warnings for each picture
+        picture = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8))
     except (RuntimeError, ValueError):
         return None
+    assert isinstance(picture, torch.Tensor)  # a list only where it was given one
     return picture
+
+
+def _decode_with_pillow(path: Path) -> torch.Tensor:
+    from PIL import Image
+
+    with Image.open(path) as header:
+        _check_size(path, *header.size)
+        array = np.asarray(header.convert("RGB"))
+    return torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous()
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{path}: {width} x {height} pixels; pictures here have at most {MAX_PIXELS:,}.",
+            hint="Replace the file, or take its row out of the table.",
+        )
 
 
 class SceneImages:
@@ -114,7 +155,7 @@ class SceneImages:
 
     def read(self, rows: Rows) -> torch.Tensor:
         """Return uint8 [n, 3, size, size]."""
-        pictures = torch.from_numpy(self.render(rows)).permute(0, 3, 1, 2).contiguous()
+        pictures = self._native(rows).contiguous()
         if self.native == self.size:
             return pictures
         from torchvision.transforms.v2 import functional
@@ -122,14 +163,25 @@ class SceneImages:
         scaled: torch.Tensor = functional.resize(pictures, [self.size, self.size], antialias=True)
         return scaled
 
+    def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, native, native] for each of `rows`."""
+        return iter(self._native(rows))
+
+    def _native(self, rows: Rows) -> torch.Tensor:
+        return torch.from_numpy(self.render(rows)).permute(0, 3, 1, 2)
+
 
 class CachedImages:
-    """A memory-mapped uint8 file [N, 3, size, size] beside which nothing is decoded twice."""
+    """A memory-mapped uint8 file [N, 3, size, size], so that nothing is squashed twice.
 
-    def __init__(self, path: Path, *, count: int, size: int) -> None:
+    Whole pictures are in no cache: they come from the source `behind` it, decoded every time.
+    """
+
+    def __init__(self, path: Path, *, count: int, size: int, behind: ImageSource | None = None) -> None:
         self.path = path
         self.size = size
         self.count = count
+        self.behind = behind
         self._map: npt.NDArray[np.uint8] | None = None
 
     def read(self, rows: Rows) -> torch.Tensor:
@@ -137,6 +189,10 @@ class CachedImages:
         if self._map is None:  # opened late so that loader workers map the file themselves
             self._map = np.memmap(self.path, dtype=np.uint8, mode="r", shape=(self.count, 3, self.size, self.size))
         return torch.from_numpy(self._map[rows])
+
+    def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, h, w] for each of `rows`. Raises RunError where nothing is behind the cache."""
+        return whole_pictures(self.behind, rows)
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_map": None}
@@ -176,6 +232,7 @@ def cached(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(str(path) + ".lock"):
             if not (path.exists() and path.stat().st_size == need):
+                remove_leftovers(path)
                 free = shutil.disk_usage(folder).free
                 if free < need * 1.05:
                     if wanted:
@@ -190,7 +247,13 @@ def cached(
             raise DataError(f"{folder}: the picture cache cannot be written ({error}).") from error
         log.warning("no picture cache: %s", error)
         return source
-    return CachedImages(path, count=count, size=source.size)
+    return CachedImages(path, count=count, size=source.size, behind=source)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes wrote of `path`, whose lock the caller holds: they may take as much as it."""
+    for partial in path.parent.glob(f"{glob.escape(path.stem)}.*.part"):
+        partial.unlink(missing_ok=True)
 
 
 def _fill(source: ImageSource, *, path: Path, count: int, progress: Progress | None, step: int = 256) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -73,10 +74,20 @@ class TrainImages:
 
     def read(self, rows: Rows) -> torch.Tensor:
         """Return uint8 [n, 3, size, size]. Raises RunError for a test image."""
+        self._check(rows)
+        return self.source.read(rows)
+
+    def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, h, w] for each of `rows`. Raises RunError for a test image."""
+        from clbench.data.images import whole_pictures
+
+        self._check(rows)
+        return whole_pictures(self.source, rows)
+
+    def _check(self, rows: Rows) -> None:
         if not self.allowed[rows].all():
             row = int(rows[np.argmin(self.allowed[rows])])
             raise RunError(f"A trial asked for the test image in row {row}; trials see train images only.")
-        return self.source.read(rows)
 
 
 def _first(session: Session, width: int, test_rows: Rows) -> Session:

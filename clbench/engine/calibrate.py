@@ -18,17 +18,18 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.autograd.graph import saved_tensors_hooks
 
-from clbench.data.images import CachedImages, ImageSource, cache_file, is_kept
+from clbench.data.images import CachedImages, ImageSource, cache_file, is_kept, whole_pictures
 from clbench.data.stream import Session, Stream
-from clbench.engine.environment import pick_device
+from clbench.engine.environment import forget_peak, peak_memory, pick_device
 from clbench.engine.evaluate import evaluate
 from clbench.engine.expected import SessionCount
 from clbench.engine.features import Kind, StoredFeatures, all_rows, feature_file
 from clbench.engine.prepare import content_key, make_source
 from clbench.engine.runner import Run, RunOptions
 from clbench.engine.spent import NOTHING, Spent, clocks, middle
-from clbench.engine.strategy import Strategy
+from clbench.engine.strategy import overrides
 from clbench.engine.watch import Silent
 from clbench.nn.backbones import SMALL, Backbone, build_backbone
 from clbench.resolve import Plan
@@ -51,6 +52,10 @@ class Times:
     features: Spent
     """The backbone's pass over every picture, for the features that are kept."""
     feature_bytes: int
+    memory_bytes: int
+    """The most that the run's process, or its GPU, holds at once, `mapped_bytes` included."""
+    mapped_bytes: int
+    """Of it, pages of kept pictures or features, which the system takes back where memory is short."""
 
 
 def calibrated(
@@ -60,6 +65,8 @@ def calibrated(
 
     `counts` are those of the whole run and `set_up` is what it took to build the stream.
     """
+    device = pick_device(options.device)
+    forget_peak(device)
     with tempfile.TemporaryDirectory(prefix="clbench-") as folder, _cache_in(Path(folder)) as cache:
         how = dataclasses.replace(options, results=Path(folder), resume=False, keep_weights=False)
         run = Rehearsal(_shortened(plan, stream, options), how, stream=stream, cache=cache)
@@ -72,6 +79,7 @@ def calibrated(
         scoring += took.scoring * (count.scored / took.scored) + _measures(stream, session)
         saving += took.saving
     rows = len(all_rows(stream))
+    mapped = 0 if device.type == "cuda" else rows * (run.picture_bytes + run.feature_bytes)
     return Times(
         parts={
             "setting up": set_up + run.building,
@@ -83,7 +91,17 @@ def calibrated(
         pictures=run.reading * len(stream.table),
         features=run.passing * rows,
         feature_bytes=run.feature_bytes * rows,
+        memory_bytes=_whole_memory(run, peak_memory(device), batch_size=plan.train.batch_size) + mapped,
+        mapped_bytes=mapped,
     )
+
+
+def _whole_memory(run: Rehearsal, peak: int, *, batch_size: int) -> int:
+    """Return what the run holds with whole batches, where its miniature held `peak` with smaller ones.
+
+    What a step keeps for its way back grows with the batch; weights, gradients, moments and loaded code do not.
+    """
+    return peak + round(run.kept.bytes * (batch_size / run.train.batch_size - 1))
 
 
 def start_of_a_process(backbone: str) -> Spent:
@@ -124,7 +142,8 @@ class Rehearsal(Run):
         self.cache = cache
         self.took: list[_Took] = []
         self.reading, self.passing, self.building = Spent(), Spent(), Spent()
-        self.feature_bytes = 0
+        self.feature_bytes, self.picture_bytes = 0, 0
+        self.kept = _Kept()
         super().__init__(plan, options, watch=_OnSteps(self._step_ended))
 
     def _make_stream(self) -> Stream:
@@ -142,8 +161,9 @@ class Rehearsal(Run):
         file = cache_file(f"{table.name}-{self.pictures}", size=source.size, folder=self.cache)
         if self.plan.trial is None:
             self.pictures = file.stem
+        self.picture_bytes = 3 * source.size**2
         if file.exists():
-            return CachedImages(file, count=len(table), size=source.size)
+            return CachedImages(file, count=len(table), size=source.size, behind=source)
         held = _Held(source, all_rows(self.stream))
         self.reading = held.each
         return held
@@ -167,6 +187,7 @@ class Rehearsal(Run):
         )
         if (self.cache / whole).exists():
             self.passing = NOTHING
+            self.picture_bytes = 0  # nobody looks at pictures any more
         return found
 
     def _one_session(self, session: Session) -> None:
@@ -182,7 +203,7 @@ class Rehearsal(Run):
         first = [spent for spent, epoch in each if epoch == 0]
         took.first = middle(first[1:] or first)
         took.later = middle([spent for spent, epoch in each if epoch] or [took.first])
-        took.before = (self.trained - begin) if _overrides(self.strategy, "prepare") else NOTHING
+        took.before = (self.trained - begin) if overrides(self.strategy, "prepare") else NOTHING
         took.setting_up = ((first[0] - took.first) * took.ends[0][1]).positive
 
     def _evaluate(self, session: Session, *, mean_loss: float) -> None:
@@ -194,8 +215,10 @@ class Rehearsal(Run):
 
     def _step_ended(self, images: int, epoch: int) -> None:
         if images:
+            self.kept.end()
             self.took[-1].ends.append((clocks(self.device), images, epoch))
         else:
+            self.kept.begin()
             self.trained = clocks(self.device)
 
     def _write_record(self) -> None:
@@ -215,6 +238,35 @@ class _OnSteps(Silent):
         self._tell(images, epoch)
 
 
+class _Kept:
+    """Counts the bytes that the first step keeps for its way back, parameters left out."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._storages: set[int] = set()
+        self._hooks: saved_tensors_hooks | None = None
+
+    def begin(self) -> None:
+        """Count from here on, once in a run."""
+        if self._storages or self._hooks is not None:
+            return
+        self._hooks = saved_tensors_hooks(self._note, lambda kept: kept)
+        self._hooks.__enter__()
+
+    def end(self) -> None:
+        """Stop counting."""
+        if self._hooks is not None:
+            self._hooks.__exit__()
+            self._hooks = None
+
+    def _note(self, kept: torch.Tensor) -> torch.Tensor:
+        storage = kept.untyped_storage()
+        if not isinstance(kept, torch.nn.Parameter) and storage.data_ptr() not in self._storages:
+            self._storages.add(storage.data_ptr())
+            self.bytes += storage.nbytes()
+        return kept
+
+
 class _Held:
     """Some pictures of a source in memory, as a cache would have them, and what it took to make one."""
 
@@ -223,11 +275,15 @@ class _Held:
         begin = clocks()
         self._pictures = torch.cat([source.read(rows[at : at + 256]) for at in range(0, len(rows), 256)])
         self.each = (clocks() - begin) * (1 / len(rows))
-        self.rows, self.size = rows, source.size
+        self.source, self.rows, self.size = source, rows, source.size
 
     def read(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
         """Return uint8 [n, 3, size, size]."""
         return self._pictures[torch.from_numpy(np.searchsorted(self.rows, rows))]
+
+    def whole(self, rows: npt.NDArray[np.int64]) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, h, w] for each of `rows`, made every time as behind a cache."""
+        return whole_pictures(self.source, rows)
 
 
 def _shortened(plan: Plan, stream: Stream, options: RunOptions) -> Plan:
@@ -290,7 +346,3 @@ def _part(session: Session, size: int) -> Session:
 def _spread(rows: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
     """Return `size` of the rows, evenly spread, or all where there are fewer."""
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(size, len(rows))).astype(np.int64))]
-
-
-def _overrides(strategy: Strategy, verb: str) -> bool:
-    return getattr(type(strategy), verb) is not getattr(Strategy, verb)

@@ -11,6 +11,7 @@ from torch import Tensor
 from clbench.engine.progress import Done
 from clbench.engine.strategy import Strategy
 from clbench.nn.angles import mean_positive_angle
+from clbench.nn.backbones import Backbone
 from clbench.nn.network import Network
 
 SAMPLE = 256
@@ -37,8 +38,15 @@ def session_angle(strategy: Strategy) -> float:
         return math.nan
 
 
-def notes_of(done: Sequence[Done]) -> dict[str, str]:
-    """Return the diagnoses of all sessions as notes for the record."""
-    if all(math.isnan(session.angle) for session in done):
-        return {}
-    return {"angle": " ".join("-" if math.isnan(session.angle) else f"{session.angle:.1f}" for session in done)}
+def notes_of(done: Sequence[Done], strategy: Strategy) -> dict[str, str]:
+    """Return as notes for the record the angles of all sessions and how many positions the head has to choose from.
+
+    The positions are those of the map that the backbone makes of an image, also where stored features were pooled.
+    """
+    notes = {}
+    if not all(math.isnan(session.angle) for session in done):
+        notes["angle"] = " ".join("-" if math.isnan(session.angle) else f"{session.angle:.1f}" for session in done)
+    net = getattr(strategy, "net", None)
+    if isinstance(net, Network) and isinstance(net.backbone, Backbone) and net.backbone.positions:
+        notes["positions"] = str(net.backbone.positions)
+    return notes

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 import clbench
+from clbench.engine.allocator import return_freed_memory
 from clbench.ledger.schema import CodePart
 from clbench.nn.ranks import world
 
@@ -71,6 +72,19 @@ def pick_device(name: str) -> torch.device:
             hint="Use auto, cpu or cuda; clbench doctor shows what is here.",
         ) from error
     return device
+
+
+def forget_peak(device: torch.device) -> bool:
+    """Let `peak_memory` count from what is held now; False where the system keeps the peak of the whole process."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    return_freed_memory()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak of the resident set
+    except OSError:
+        return False
+    return True
 
 
 def peak_memory(device: torch.device) -> int:

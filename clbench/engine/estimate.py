@@ -1,4 +1,4 @@
-"""What a run will cost, before it is paid: images, steps and bytes counted, seconds measured on a few of them."""
+"""What a run will cost, before it is paid: images, steps and bytes counted, seconds and memory measured on a few."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INCLUDED = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """Counts of one run, and what it spends; seconds are None unless a calibration was asked for."""
+    """Counts of one run, and what it spends; seconds and memory are None unless a calibration was asked for."""
 
     sessions: tuple[SessionCount, ...]
     cache_bytes: int
@@ -35,6 +35,10 @@ class Estimate:
     """Of the score matrices that stay beside the record."""
     feature_bytes: int | None = 0
     """Of the features that are kept; None where nothing was calibrated, which is what tells their shape."""
+    memory_bytes: int | None = None
+    """The most that the run's process (on a GPU: the GPU) holds at once; None where nothing was calibrated."""
+    mapped_bytes: int = 0
+    """Of it, pages of kept pictures or features, which the system takes back where memory is short."""
     parts: dict[str, Spent] = field(default_factory=dict)
     """What is spent where."""
     once: dict[str, Spent] = field(default_factory=dict)
@@ -71,7 +75,7 @@ def estimate(
     cache: bool | None = None,
     features: Kind = "off",
 ) -> Estimate:
-    """Return what `plan` costs; with `calibrate`, carry it out on a few images of every session and scale the time.
+    """Return what `plan` costs; with `calibrate`, carry out a few images of every session and scale what that takes.
 
     Counts are exact, but for memories that choose by features. Calibrating takes seconds for small networks and about
     a minute for large ones, and leaves nothing behind. The other arguments are those of the run.
@@ -109,6 +113,8 @@ def estimate(
         cache_bytes=found.cache_bytes,
         score_bytes=found.score_bytes,
         feature_bytes=times.feature_bytes,
+        memory_bytes=times.memory_bytes,
+        mapped_bytes=times.mapped_bytes,
         parts=times.parts,
         once={
             name: spent

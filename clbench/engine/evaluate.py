@@ -11,6 +11,7 @@ import torch
 from clbench.data.images import ImageSource
 from clbench.data.stream import Session
 from clbench.engine.distributed import gathered, shard
+from clbench.engine.reading import read_ahead
 from clbench.engine.strategy import Strategy
 from clbench.errors import RunError
 from clbench.metrics.ap import average_precisions
@@ -35,18 +36,25 @@ class Evaluation:
 
 @torch.no_grad()
 def score_matrix(
-    strategy: Strategy, *, source: ImageSource, rows: npt.NDArray[np.int64], seen: int, device: torch.device, batch: int
+    strategy: Strategy,
+    *,
+    source: ImageSource,
+    rows: npt.NDArray[np.int64],
+    seen: int,
+    device: torch.device,
+    batch: int,
+    readers: int = 0,
 ) -> npt.NDArray[np.float32]:
     """Return the probabilities float32 [n, seen] for the images `rows`; they stay on the device until the end.
 
-    In a distributed run each rank scores its share and all return the whole. Raises RunError when a strategy returns
-    another shape, or values that are not finite or outside [0, 1].
+    `readers` processes read pictures ahead. In a distributed run each rank scores its share and all return the whole.
+    Raises RunError when a strategy returns another shape, or values that are not finite or outside [0, 1].
     """
     strategy.eval()
     everything, rows = rows, shard(rows)
     parts = [
-        strategy.scores(source.read(rows[first : first + batch]).to(device, non_blocking=True)).float()
-        for first in range(0, len(rows), batch)
+        strategy.scores(images.to(device, non_blocking=True)).float()
+        for images in read_ahead(source, rows, batch=batch, readers=readers, pin=device.type == "cuda")
     ]
     scores = gathered(torch.cat(parts) if parts else torch.empty(0, seen, device=device), total=len(everything))
     rows = everything

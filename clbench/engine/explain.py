@@ -40,10 +40,11 @@ class Look:
 class Explanation:
     """A label on a picture over the sessions, from the one that taught it on.
 
-    `truth` is 1, 0 or -1; `picture` uint8 [side, side, 3] is what the network saw; `kind` says what the maps are:
-    "attention" of a label's own feature, or "response" of its classifier.
+    `run` says which run it was; `truth` is 1, 0 or -1; `picture` uint8 [side, side, 3] is what the network saw; `kind`
+    says what the maps are: "attention" of a label's own feature, or "response" of its classifier.
     """
 
+    run: str
     image: str
     label: str
     learned: int
@@ -55,6 +56,7 @@ class Explanation:
     def to_plain(self) -> dict[str, Any]:
         """Return everything but the picture as JSON-able values, maps to four digits."""
         return {
+            "run": self.run,
             "image": self.image,
             "label": self.label,
             "learned": self.learned,
@@ -111,6 +113,7 @@ def explain(
             score = float(strategy.scores(images)[0, column])
             looks.append(Look(session.index, score, found[0].cpu().numpy()))
     return Explanation(
+        run=f"{record.strategy.name} with head {record.strategy.head}, seed {record.seed}",
         image=str(stream.table.ids[row]),
         label=label,
         learned=looks[0].session,
@@ -178,7 +181,10 @@ def _check_same(same: bool, what: str, path: Path) -> None:
 
 def _column(stream: Stream, label: str) -> int:
     if label not in stream.labels:
-        raise UsageError(f"--label {label}: not a label of this stream.{suggest(label, stream.labels)}")
+        some = f"{', '.join(stream.labels[:8])}{', …' if len(stream.labels) > 8 else ''}"
+        raise UsageError(
+            f"--label {label}: not a label of this stream.{suggest(label, stream.labels)}", hint=f"Its labels: {some}"
+        )
     return stream.labels.index(label)
 
 

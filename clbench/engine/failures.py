@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from clbench.engine import distributed
 from clbench.engine.files import whole_file
 from clbench.errors import ClbenchError, RunError
 from clbench.nn.ranks import rank, world
@@ -58,9 +59,12 @@ def lost(error: RuntimeError, *, run: str, state_file: Path) -> RunError | None:
             f"{run}: a loader process died ({str(error).partition(chr(10))[0].rstrip('.')}).",
             hint="Was memory short? The same command goes on from the last saved state, with --workers 0 too.",
         )
-    if world() > 1:
+    if distributed.is_loss_of_a_rank(error):
+        # gloo says where in its own source it noticed, and a word to those who debug it
+        text = str(error).splitlines()[0].partition(". ")[0]
+        text = text.partition("] ")[2] if text.startswith("[") else text
         return CutOffError(
-            f"{run}: rank {rank()} lost another rank ({str(error).splitlines()[0]}).",
-            hint=f"Run the same command again: it goes on from {state_file}.",
+            f"{run}: process {rank() + 1} of {world()} lost another one ({text.rstrip('.')}).",
+            hint=f"Run the same command again: it goes on from {state_file}, where that is there already.",
         )
     return None

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from clbench.data.folders import cache_folder
-from clbench.data.images import CachedImages, ImageSource, Progress
+from clbench.data.images import CachedImages, ImageSource, Progress, remove_leftovers
 from clbench.data.stream import Stream
 from clbench.engine.strategy import Strategy
 from clbench.errors import DataError, RunError, UsageError
@@ -61,19 +61,31 @@ class StoredFeatures:
         return self.__dict__ | {"_map": None}
 
 
-def check_applicable(train: TrainSpec, strategy: Strategy, *, kind: Kind) -> None:
-    """Raise UsageError unless stored features give the record that pictures give, saying what stands against it."""
-    head = strategy.net.head
+def check_recipe(train: TrainSpec, *, kind: Kind) -> None:
+    """Raise UsageError where the recipe alone says that stored features would change the record."""
     against = {
         f"train.freeze is '{train.freeze}', so the backbone changes": train.freeze != "backbone",
         f"train.augment is '{train.augment}', so no picture is the same twice": train.augment != "none",
         f"train.amp is '{train.amp}', so training and scoring see different features": train.amp != "off",
+    }
+    _refuse_if(against, kind=kind)
+
+
+def check_applicable(train: TrainSpec, strategy: Strategy, *, kind: Kind) -> None:
+    """Raise UsageError unless stored features give the record that pictures give, saying what stands against it."""
+    check_recipe(train, kind=kind)
+    head = strategy.net.head
+    against = {
         f"the head '{strategy.head}' reads several stages of the backbone, which `stages` keeps": (
             head.wants_stages and kind != "stages"
         ),
         "the strategy does not keep the backbone that it was given": not isinstance(strategy.net.backbone, Backbone),
         f"the head '{strategy.head}' does not pool": kind == "pooled" and not isinstance(head, LinearHead),
     }
+    _refuse_if(against, kind=kind)
+
+
+def _refuse_if(against: dict[str, bool], *, kind: Kind) -> None:
     for reason, holds in against.items():
         if holds:
             raise UsageError(f"--features {kind}: {reason}.", hint="Run it without --features.")
@@ -93,7 +105,8 @@ def stored_features(
     """Return the features of the stream's pictures, computed now where they are not stored yet.
 
     Afterwards the strategy's backbone passes them on as they are. `content()` names the pixels of `source`. Raises
-    UsageError where stored features would change the record, DataError when they do not fit the disk.
+    UsageError where stored features would change the record, DataError when they cannot be written or do not fit the
+    disk.
     """
     check_applicable(train, strategy, kind=kind)
     backbone = strategy.net.backbone
@@ -119,7 +132,13 @@ def stored_features(
     path = cache_folder() / feature_file(backbone, stream, train, kind=kind, pictures=pictures, device=device)
     shapes = tuple(tuple(stage.shape[1:]) for stage in first)
     shape = (sum(map(math.prod, shapes)),) if kind == "stages" else shapes[0]
-    _fill(path, rows, shape, computed, progress=progress)
+    try:
+        _fill(path, rows, shape, computed, progress=progress)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: the features cannot be written ({error.strerror or error}).",
+            hint="Name another folder with CLBENCH_CACHE, or run without --features.",
+        ) from error
     # the tokens of transformers lie channels last too, with gaps
     given = Given(shapes, tuple(not stage.is_contiguous() and stage.stride(1) == 1 for stage in first))
     found = StoredFeatures(path, rows=rows, shape=shape, size=source.size)
@@ -187,6 +206,7 @@ def _fill(
     with FileLock(f"{path}.lock"):
         if path.exists() and path.stat().st_size == need:
             return
+        remove_leftovers(path)
         free = shutil.disk_usage(path.parent).free
         if free < need * 1.05:
             raise DataError(

@@ -180,6 +180,9 @@ class Following:
         if run in self.runs:
             self.runs.pop(run).failed(message)
 
+    def making(self, what: str, done: int, total: int) -> None:
+        """Ignore it."""
+
     def message(self, text: str) -> None:
         """Ignore it."""
 

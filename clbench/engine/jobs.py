@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clbench.engine import launched
 from clbench.engine.watch import Silent, Watch
 from clbench.errors import ClbenchError, RunError
 
@@ -37,14 +37,23 @@ def run_all(
     """Carry out `plans` and return their outcomes in the same order; one that fails does not stop the others.
 
     `jobs` worker processes (default: one per core that the runs' threads leave free, or one per GPU). The number of
-    workers cannot move a number: each run has its own threads, seeds and folders.
+    workers cannot move a number: each run has its own threads, seeds and folders. UsageError: there is no such device,
+    or a recipe that goes with no stored features.
     """
+    from clbench.engine.processes import cores
+
     watch = watch or Silent()
-    shared = int(os.environ.get("WORLD_SIZE", "1")) > 1  # torchrun started us: all processes share each run
+    if options.device not in {"auto", "cpu"}:
+        from clbench.engine.environment import pick_device
+
+        pick_device(options.device)  # one error before anything starts, not one for every run
+    check_recipes(plans, options)
+    shared = launched.processes() > 1
+    if shared:
+        options = dataclasses.replace(options, cores=max(cores() // launched.here(), 1))
     jobs = 1 if shared else min(jobs or default_jobs(options), len(plans))
     if jobs > 1:
         from clbench.engine.pool import run_in_processes
-        from clbench.engine.processes import cores
 
         options = dataclasses.replace(options, cores=max(cores() // jobs, 1))
         return run_in_processes(plans, options, jobs=jobs, watch=watch)
@@ -56,6 +65,15 @@ def run_all(
         outcomes.append(outcome)
         tell_failure(outcome, watch)
     return outcomes
+
+
+def check_recipes(plans: Sequence[Plan], options: RunOptions) -> None:
+    """Raise UsageError where `--features` was asked for and a plan's recipe goes with no stored features."""
+    if options.features != "off":
+        from clbench.engine.features import check_recipe
+
+        for plan in plans:
+            check_recipe(plan.train, kind=options.features)
 
 
 def default_jobs(options: RunOptions) -> int:

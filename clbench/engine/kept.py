@@ -29,7 +29,7 @@ def load_weights(strategy: Strategy, work: Path, *, session: int) -> None:
     """Put the weights of `session` into a strategy of that structure, read without trust. Raises ResultsError."""
     path = weights_file(work, session)
     if not path.exists():
-        raise ResultsError(f"{path}: the weights of session {session} were not kept.", hint=AGAIN)
+        raise ResultsError(f"{path}: the weights after session {session + 1} were not kept.", hint=AGAIN)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         parts = {"module": saved["module"], "own": saved["own"]}

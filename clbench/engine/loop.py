@@ -17,23 +17,24 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clbench.engine.budget import check_counted
-from clbench.engine.distributed import average_gradients, gathered
-from clbench.engine.failures import NonFiniteLossError
+from clbench.engine.distributed import average_gradients
+from clbench.engine.lossmeter import CHECK_EVERY, LossMeter
 from clbench.engine.optim import check_holds_exactly, epochs, make_optimizer, make_schedule
+from clbench.engine.parts import Parts, own_part, set_beside
 from clbench.engine.randomness import seed_torch
-from clbench.engine.strategy import Batch, Strategy
+from clbench.engine.strategy import Batch, Strategy, overrides
 from clbench.engine.view import SessionView, loader, steps_per_epoch
 from clbench.errors import ClbenchError, RunError
 from clbench.nn.ema import EMA
 from clbench.nn.losses import MaskedCriterion, as_targets
 from clbench.nn.ranks import rank, world
+from clbench.nn.sharednorm import shared_norms
 from clbench.spec import TrainSpec
 
 with warnings.catch_warnings():
@@ -46,9 +47,6 @@ with warnings.catch_warnings():
     from avalanche.training.utils import ParamData
 
 __all__ = ["ParamData", "SharedLoop", "training_plugins"]
-
-CHECK_EVERY = 50
-"""Steps between two looks at what costs time to look at: the loss on a GPU, where recalled exemplars come from."""
 
 
 def training_plugins() -> dict[str, type[Any]]:
@@ -87,6 +85,9 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         self.workers = workers
         self.on_step = on_step
         self.own_plugins = strategy.plugins()
+        # to put the global batch together costs messages, which is for those that look at it
+        self._recalls = overrides(strategy, "recall")
+        self._looks = overrides(strategy, "after_step")
         self.scheduler: LRScheduler | None = None
         self.ema: EMA | None = None
         self.scaler = torch.amp.GradScaler(device.type, enabled=train.amp == "fp16" and device.type == "cuda")
@@ -129,11 +130,9 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         self.steps = steps_per_epoch(len(view), self.train_spec.batch_size)
         self.train_epochs = epochs(self.train_spec, view.session)
         self.step_index = start[0] * self.steps + start[1]
-        self.loss_sum = torch.zeros((), device=self.device)
-        self.loss_count = 0
+        self.losses = LossMeter(self.device)
         self.between_steps = False
         """Whether everything is as a saved state may have it: after a step and before the next batch."""
-        self._unchecked: list[tuple[Tensor, list[int]]] = []
         self.strategy.train()
         experience = DatasetExperience(dataset=AvalancheDataset([view]), current_experience=view.session)
         with warnings.catch_warnings():
@@ -142,7 +141,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
                 super().train([experience], eval_streams=[])
             finally:
                 self._drop_loader()
-        return float(self.loss_sum) / max(self.loss_count, 1)
+        return self.losses.mean()
 
     def _drop_loader(self) -> None:
         """End the loader's processes now: torch reports dead ones at the next child's end, whoever is running then."""
@@ -152,9 +151,10 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         nothing: Iterator[Any] = iter(())
         self._batches = nothing
 
-    def mean_loss(self) -> float:
-        """Return the mean loss so far in this session; waits for the device."""
-        return float(self.loss_sum) / max(self.loss_count, 1)
+    def check_losses(self) -> None:
+        """Raise NonFiniteLossError if a loss was not finite that nobody has looked at yet."""
+        assert self.view is not None
+        self.losses.check(session=self.view.session, epoch=self.epoch)
 
     # ------------------------------------------------------------------ Avalanche's set-up of a session
 
@@ -236,6 +236,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
             self.strategy._seed = (self.seed, self.view.session, self.step_index)  # type: ignore[union-attr]
             self.strategy._share = self.step_index / (self.steps * self.train_epochs)
             self._unpack_minibatch()
+            self.strategy._parts = self.parts
             self._before_training_iteration(**kwargs)
             if self.step_index % self.train_spec.accumulate == 0:
                 self.optimizer.zero_grad()
@@ -251,7 +252,9 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
             self.optimizer_step()
             self._after_update(**kwargs)
             self._after_training_iteration(**kwargs)
-            self._note_loss()
+            self.losses.note(self.loss, rows=self.batch.rows.tolist())  # type: ignore[union-attr]
+            if self.losses.due:
+                self.check_losses()
             self.step_index += 1
             self.between_steps = True
             if self.on_step is not None:
@@ -277,41 +280,17 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
             logits = self.view.logits[positions].to(self.device, non_blocking=True)
         batch = Batch(images=images, targets=as_targets(y), rows=rows, replayed=replayed, logits=logits)
         self.batch = batch
-        self.counts = (self._batch_length(), 0)
-        recalled = self.strategy.recall(self._whole_batch())
+        self.parts = Parts(self._batch_length())
+        recalled = self.strategy.recall(self.parts.whole_batch(batch)) if self._recalls else None
         if recalled is not None and len(recalled.rows):
             if self.step_index % CHECK_EVERY == 0:
                 check_counted(self.strategy, recalled.rows, own=self.view.rows[: self.view.fresh])
-            self.counts = (self.counts[0], len(recalled.rows))
-            batch, y = self._beside(batch, y, recalled.take(np.arange(rank(), len(recalled.rows), world())))
+            self.parts = Parts(self.parts.fresh, beside=len(recalled.rows))
+            own, places = own_part(recalled), range(rank(), len(recalled.rows), world())
+            pictures = self.view.recalled(own.rows, step=self.step_index, places=places).to(self.device)
+            batch, y = set_beside(batch, y, own, images=pictures)
         self.batch = batch
         self.mbatch = [batch.images, y, batch.rows]
-
-    def _beside(self, batch: Batch, y: Tensor, recalled: Any) -> tuple[Batch, Tensor]:
-        """Return the batch with recalled exemplars set beside it."""
-        assert self.view is not None
-        width = y.shape[1]
-        stored = torch.full((len(recalled.rows), width), -1, dtype=torch.int8)
-        stored[:, : recalled.targets.shape[1]] = torch.as_tensor(recalled.targets)
-        extra = stored.to(self.device)
-        logits = None
-        if recalled.logits is not None or batch.logits is not None:
-            kept = torch.full((len(stored), width), float("nan"))
-            if recalled.logits is not None:
-                kept[:, : recalled.logits.shape[1]] = torch.as_tensor(recalled.logits)
-            unstored = torch.full((len(batch.rows), width), float("nan"), device=self.device)
-            logits = torch.cat([unstored if batch.logits is None else batch.logits, kept.to(self.device)])
-        y = torch.cat([y, extra])
-        places = range(rank(), self.counts[1], world())
-        images = self.view.recalled(recalled.rows, step=self.step_index, places=places).to(self.device)
-        merged = Batch(
-            images=torch.cat([batch.images, images]),
-            targets=as_targets(y),
-            rows=torch.cat([batch.rows, torch.as_tensor(recalled.rows)]),
-            replayed=torch.cat([batch.replayed, torch.ones(len(stored), dtype=torch.bool, device=self.device)]),
-            logits=logits,
-        )
-        return merged, y
 
     def _batch_length(self) -> int:
         """Return how many images the global batch of this step takes from the view."""
@@ -320,41 +299,16 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         size = self.train_spec.batch_size
         return len(self.view) - step * size if step == self.steps - 1 else size
 
-    def _whole(self, values: Tensor) -> Tensor:
-        """Return the rows of all ranks, first those of the view, then those set beside it, in global order."""
-        if world() == 1:
-            return values
-        fresh, beside = self.counts
-        own = len(range(rank(), fresh, world()))
-        parts = [gathered(values[:own], total=fresh)]
-        if beside:
-            parts.append(gathered(values[own:], total=beside))
-        return torch.cat(parts)
-
-    def _whole_batch(self) -> Batch:
-        """Return the global batch, which memories look at; its images stay those of this rank."""
-        assert self.batch is not None
-        if world() == 1:
-            return self.batch
-        batch = self.batch
-        return Batch(
-            images=batch.images,
-            targets=self._whole(batch.targets),
-            rows=self._whole(batch.rows.to(self.device)).cpu(),
-            replayed=self._whole(batch.replayed.to(torch.uint8)).bool(),
-            logits=None if batch.logits is None else self._whole(batch.logits),
-        )
-
     def forward(self) -> Tensor:
         """Return logits [B, seen]."""
-        with self._precision():
+        with self._precision(), shared_norms():
             logits: Tensor = self.model(self.mb_x)
         return logits
 
     def criterion(self) -> Tensor:
         """Return the strategy's objective for the current batch."""
         assert self.batch is not None
-        with self._precision():
+        with self._precision(), shared_norms():
             return self.strategy.loss(self.batch, self.mb_output)
 
     def backward(self) -> None:
@@ -381,32 +335,13 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
                 self.scheduler.step()
             if self.ema is not None:
                 self.ema.update(self.strategy)
-        self.strategy.after_step(self._whole_batch(), self._whole(self.mb_output.detach()))
+        if not self._looks:
+            return
+        assert self.batch is not None
+        self.strategy.after_step(self.parts.whole_batch(self.batch), self.parts.whole(self.mb_output.detach()))
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         if self.train_spec.amp == "off":
             return contextlib.nullcontext()
         kind = torch.bfloat16 if self.train_spec.amp == "bf16" else torch.float16
         return torch.autocast(self.device.type, dtype=kind)
-
-    # ------------------------------------------------------------------ the loss as a number
-
-    def _note_loss(self) -> None:
-        loss = self.loss.detach().reshape(())
-        self.loss_sum += loss
-        self.loss_count += 1
-        assert self.batch is not None
-        self._unchecked.append((loss, self.batch.rows.tolist()))
-        if self.device.type == "cpu" or len(self._unchecked) >= CHECK_EVERY:
-            self.check_losses()
-
-    def check_losses(self) -> None:
-        """Raise NonFiniteLossError if one of the losses was not finite that nobody has looked at yet."""
-        if not self._unchecked:
-            return
-        assert self.view is not None
-        finite = torch.isfinite(torch.stack([loss for loss, _ in self._unchecked])).tolist()
-        if not all(finite):
-            rows = self._unchecked[finite.index(False)][1]
-            raise NonFiniteLossError(session=self.view.session, epoch=self.epoch, rows=rows)
-        self._unchecked.clear()

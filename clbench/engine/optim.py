@@ -51,7 +51,13 @@ def make_optimizer(strategy: Strategy, train: TrainSpec, *, session: int, device
     # fused kernels compute the same update in one pass over memory
     fused = device.type in {"cpu", "cuda"}
     if train.optimizer == "sgd":
-        return SGD(options, lr=lr, momentum=train.momentum, fused=fused)
+        sgd = SGD(options, lr=lr, momentum=train.momentum, fused=fused)
+        if train.momentum:
+            # the kernel takes momenta for all weights or for none, and some weights get a gradient later than others;
+            # from zero the first step is the same
+            for parameter in (p for group in sgd.param_groups for p in group["params"]):
+                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return sgd
     kind = AdamW if train.optimizer == "adamw" else Adam
     return kind(options, lr=lr, fused=fused)
 

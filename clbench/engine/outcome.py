@@ -42,6 +42,8 @@ class Evaluation:
     train: TrainSpec
     device: torch.device
     work: Path
+    readers: int
+    """Processes that read test images ahead."""
     keep_weights: bool
     watch: Watch
 
@@ -58,6 +60,7 @@ class Evaluation:
                 seen=session.seen,
                 device=self.device,
                 batch=max(self.train.batch_size, 64),
+                readers=self.readers,
             )
             angle = session_angle(strategy)
             if self.keep_weights and rank() == 0:

@@ -10,19 +10,19 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.managers import SyncManager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from clbench.engine.failures import CutOffError
 from clbench.engine.jobs import Outcome, Teller, one, pass_on, tell_failure
+from clbench.engine.stopping import termination_interrupts
 from clbench.engine.watch import Watch
-from clbench.errors import ClbenchError, RunError
+from clbench.errors import ClbenchError
 
 if TYPE_CHECKING:
     from clbench.engine.runner import RunOptions
@@ -44,7 +44,7 @@ def run_in_processes(plans: Sequence[Plan], options: RunOptions, *, jobs: int, w
     outcomes: dict[int, Outcome] = {}
     manager = SyncManager(ctx=context)
     manager.start(initializer=_watch_parent, initargs=(os.getpid(), 0.0))
-    with manager, _termination_interrupts():
+    with manager, termination_interrupts():
         pool = _Pool(plans, options, context=context, calls=manager.Queue())
         stop = threading.Event()
         listener = threading.Thread(target=_listen, args=(pool.calls, watch, stop), daemon=True)
@@ -82,7 +82,12 @@ class _Pool:
             jobs,
             mp_context=self.context,
             initializer=_start_worker,
-            initargs=(self.calls, _gpu_queue(self.options, jobs, self.context), logging.getLogger().level),
+            initargs=(
+                os.getpid(),
+                self.calls,
+                _gpu_queue(self.options, jobs, self.context),
+                logging.getLogger().level,
+            ),
         )
         running: dict[Future[Any], int] = {}
         todo = list(waiting)
@@ -112,28 +117,11 @@ def _stop_workers(pool: ProcessPoolExecutor) -> None:
             process.terminate()
 
 
-def _died(plan: Plan) -> RunError:
-    return RunError(
+def _died(plan: Plan) -> CutOffError:
+    return CutOffError(
         f"{plan.title}: its worker process died twice (killed, or out of memory).",
         hint="Run it with --jobs 1, or with a smaller train.batch_size; its saved state is kept.",
     )
-
-
-@contextlib.contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """Let SIGTERM stop the runs as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 # ---------------------------------------------------------------------- inside a worker process
@@ -143,9 +131,9 @@ _calls: Any = None
 _parent = 0
 
 
-def _start_worker(calls: Any, gpus: Any, level: int) -> None:
+def _start_worker(parent: int, calls: Any, gpus: Any, level: int) -> None:
     global _calls, _parent
-    _calls, _parent = calls, os.getppid()
+    _calls, _parent = calls, parent  # told, not asked for: it may have died while this process was importing
     # Ctrl-C reaches every process of a terminal: runs listen to it while they run, an idle worker to its parent alone
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _watch_parent(_parent, PATIENCE)
@@ -178,16 +166,28 @@ def _work(plan: Plan, options: RunOptions) -> tuple[str, ClbenchError | None]:
 
 
 def _gpu_queue(options: RunOptions, jobs: int, context: Any) -> Any:
-    if options.device == "cpu":
-        return None
+    """Return a queue with the GPU of each worker, as CUDA_VISIBLE_DEVICES names it; None where there is no choice."""
+    if options.device not in {"auto", "cuda"}:
+        return None  # the CPU, or one GPU that was named: a worker that saw another one alone would not find it
     import torch
 
     if not torch.cuda.is_available() or torch.cuda.device_count() < 2:
         return None
-    numbers = context.Queue()
+    names = visible_gpus(torch.cuda.device_count())
+    queued = context.Queue()
     for worker in range(jobs):
-        numbers.put(worker % torch.cuda.device_count())
-    return numbers
+        queued.put(names[worker % len(names)])
+    return queued
+
+
+def visible_gpus(count: int) -> list[str]:
+    """Return the names of the `count` GPUs that this process sees, for a child that is to see one of them.
+
+    torch numbers them from 0; the driver numbers all of the machine's. Where some were chosen beforehand (by a
+    scheduler, or by who shares the machine) the numbers differ, and 0 may be somebody else's.
+    """
+    chosen = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return chosen[:count] if chosen else [str(number) for number in range(count)]
 
 
 def _listen(calls: Any, watch: Watch, stop: threading.Event) -> None:

@@ -22,7 +22,7 @@ from clbench.engine.environment import code, describe
 from clbench.engine.files import whole_file
 from clbench.engine.progress import Progress
 from clbench.engine.strategy import Strategy
-from clbench.errors import ResultsError
+from clbench.errors import ResultsError, RunError
 from clbench.ledger.record import Record, as_rows
 from clbench.ledger.schema import (
     ApPart,
@@ -85,7 +85,33 @@ def marks(plan: Plan, strategy: Strategy, *, dirty: bool) -> list[str]:
         "trial": plan.trial is not None,
     }
     shared = {f"world-{world()}"} if world() > 1 else set()
-    return sorted({name for name, holds in found.items() if holds} | shared | set(strategy.marks()))
+    return sorted({name for name, holds in found.items() if holds} | shared | set(_own_marks(plan, strategy)))
+
+
+def _own_marks(plan: Plan, strategy: Strategy) -> list[str]:
+    found: Any = strategy.marks()
+    if isinstance(found, str) or not all(isinstance(mark, str) for mark in found):
+        raise RunError(
+            f"{plan.entry.path}: marks() returns {found!r}, expected a list of words.",
+            hint='For example ["upper-bound"].',
+        )
+    return list(found)
+
+
+def _remarks(plan: Plan, strategy: Strategy) -> dict[str, str]:
+    found: Any = strategy.notes()
+    if not isinstance(found, dict):
+        raise RunError(
+            f"{plan.entry.path}: notes() returns a {type(found).__name__}, expected a mapping of text to text.",
+            hint='For example {"rows": "60 52"}.',
+        )
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise RunError(
+                f"{plan.entry.path}: notes() has {name!r}: {value!r}, expected text for both.",
+                hint="str() or json.dumps() makes text of other values.",
+            )
+    return found
 
 
 def make_record(
@@ -162,7 +188,7 @@ def make_record(
             learned,
         ),
         marks=marks(plan, strategy, dirty=built.dirty),
-        notes={**notes, **notes_of(progress.done), **strategy.notes()},
+        notes={**notes, **notes_of(progress.done, strategy), **_remarks(plan, strategy)},
         environment={
             **describe(device, threads=threads),
             "pretraining": plan.train.track or pretraining_track(plan.train.backbone, weights=plan.train.weights),

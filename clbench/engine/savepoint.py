@@ -93,7 +93,7 @@ class Savepoint:
                 "scheduler": loop.scheduler.state_dict() if loop.scheduler else None,
                 "scaler": loop.scaler.state_dict(),
                 "ema": loop.ema.state() if loop.ema else None,
-                "loss": [loop.loss_sum.cpu(), loop.loss_count],
+                "loss": [loop.losses.sum.cpu(), loop.losses.count],
                 "exemplars": None if exemplars is None else _plain(exemplars),
             }
         states.save(state, self.path)
@@ -118,8 +118,8 @@ def restore_inside(strategy: Strategy, loop: SharedLoop, saved: dict[str, Any]) 
     loop.scaler.load_state_dict(saved["scaler"])
     if loop.ema is not None:
         loop.ema.load(saved["ema"])
-    loop.loss_sum.copy_(saved["loss"][0])
-    loop.loss_count = saved["loss"][1]
+    loop.losses.sum.copy_(saved["loss"][0])
+    loop.losses.count = saved["loss"][1]
     restore_plugins(loop, saved)
 
 

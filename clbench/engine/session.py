@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clbench.data.images import ImageSource
 from clbench.data.stream import Session
+from clbench.engine.reading import read_ahead
 from clbench.engine.strategy import Batch
 from clbench.errors import RunError
 from clbench.nn.losses import as_targets
@@ -35,6 +36,7 @@ class LiveSession:
         device: torch.device,
         batch_size: int,
         stored: Callable[[], Rows],
+        readers: int = 0,
         online: bool = False,
         structure_only: bool = False,
     ) -> None:
@@ -50,15 +52,12 @@ class LiveSession:
         self._device = device
         self._batch_size = batch_size
         self._stored = stored
+        self._readers = readers
         self._structure_only = structure_only
 
     def images(self, rows: Rows) -> Tensor:
         """Return uint8 [n, 3, S, S] on the device, without augmentation. Raises RunError for rows out of reach."""
-        if self._structure_only:
-            raise RunError(
-                "begin_session read images, but it only changes structure and is repeated on resume.",
-                hint="Move what looks at images to `prepare(session)`.",
-            )
+        self._check_images_may_be_read()
         strange = np.setdiff1d(rows, np.concatenate([self.rows, self._stored()]))
         if len(strange):
             raise RunError(
@@ -66,6 +65,13 @@ class LiveSession:
                 hint="A strategy reads `session.rows` and what its memory holds.",
             )
         return self._source.read(np.asarray(rows, dtype=np.int64)).to(self._device)
+
+    def _check_images_may_be_read(self) -> None:
+        if self._structure_only:
+            raise RunError(
+                "begin_session read images, but it only changes structure and is repeated on resume.",
+                hint="Move what looks at images to `prepare(session)`.",
+            )
 
     def batches(self, *, size: int = 0, places: npt.NDArray[np.intp] | None = None) -> Iterator[Batch]:
         """Yield this session's images, without augmentation, as batches of `size` (default: training's).
@@ -75,11 +81,15 @@ class LiveSession:
         size = size or self._batch_size
         if places is None:
             places = np.arange(len(self.rows))
-        for first in range(0, len(places), size):
+        self._check_images_may_be_read()
+        pictures = read_ahead(
+            self._source, self.rows[places], batch=size, readers=self._readers, pin=self._device.type == "cuda"
+        )
+        for first, images in zip(range(0, len(places), size), pictures, strict=True):
             part = places[first : first + size]
             y = torch.from_numpy(self.targets[part])  # a copy: the session's own is read-only
             yield Batch(
-                images=self.images(self.rows[part]),
+                images=images.to(self._device, non_blocking=True),
                 targets=as_targets(y).to(self._device),
                 rows=torch.from_numpy(self.rows[part]),
                 replayed=torch.zeros(len(part), dtype=torch.bool, device=self._device),

@@ -57,6 +57,11 @@ class Several:
         for watch in self._watches:
             watch.run_failed(run=run, message=message)
 
+    def making(self, what: str, done: int, total: int) -> None:
+        """Tell all."""
+        for watch in self._watches:
+            watch.making(what, done, total)
+
     def message(self, text: str) -> None:
         """Tell all."""
         for watch in self._watches:

@@ -20,6 +20,7 @@ from clbench.nn.network import stage_shapes
 from clbench.seeds import generator
 
 if TYPE_CHECKING:
+    from clbench.engine.parts import Parts
     from clbench.engine.session import LiveSession
     from clbench.nn.memory import Exemplars
     from clbench.spec import TrainSpec
@@ -84,6 +85,7 @@ class Strategy(nn.Module):
         self._train: TrainSpec | None = None
         self._live: LiveSession | None = None
         self._share = 0.0
+        self._parts: Parts | None = None
         self._ratio = torch.empty(0)
 
     # ------------------------------------------------------------------ fields
@@ -220,6 +222,14 @@ class Strategy(nn.Module):
             reduction=self.reduction,
         )
 
+    def whole(self, values: Tensor) -> Tensor:
+        """Return the rows [B, ...] that belong to all images of the current batch, in the order of one process.
+
+        For losses that set images of a batch against each other, and for what is kept of them: where several processes
+        share a run (`--devices`), each has part of the batch. All of them have to ask; gradients find their way back.
+        """
+        return values if self._parts is None else self._parts.whole(values)
+
     def rng(self, *names: int | str) -> np.random.Generator:
         """Return a generator that depends on (seed, session, step, names) alone; keep none of them."""
         return generator(*self._seed, "strategy", *names)
@@ -229,6 +239,11 @@ class Strategy(nn.Module):
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
                 yield name, parameter
+
+
+def overrides(strategy: Strategy, verb: str) -> bool:
+    """Return whether a strategy does something of its own under the name `verb`."""
+    return getattr(getattr(strategy, verb), "__func__", None) is not getattr(Strategy, verb)
 
 
 def _positive_ratio(targets: npt.NDArray[np.int8], *, before: Tensor) -> Tensor:

@@ -30,7 +30,10 @@ def carry_out(studies: Sequence[Study], *, carry: Carry, say: Callable[[str], No
     """
     import_optuna()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError("A search is started once and not by torchrun.", hint="Its runs go side by side with --jobs.")
+        raise UsageError(
+            "A search is started once and not by torchrun.",
+            hint="Its runs go side by side with --jobs, or on a cluster with --address.",
+        )
     with contextlib.ExitStack() as stack:
         for study in studies:
             stack.enter_context(held(study.journal_file, title=study.title))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from clbench.data.augment import AUGMENTS
+from clbench.data.augment import augmented
 from clbench.data.images import ImageSource
 from clbench.data.stream import Session
 from clbench.engine.distributed import mine
+from clbench.engine.processes import leave_interrupts_to_the_run
 from clbench.errors import ClbenchError
 from clbench.nn.memory import Exemplars
 from clbench.seeds import derive, generator
@@ -43,7 +43,7 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
         exemplars: Exemplars | None = None,
     ) -> None:
         self.source = source
-        self.augment = AUGMENTS[augment]
+        self.augment = augment
         self.seed = seed
         self.session = session.index
         self.fresh = len(session.rows)
@@ -53,7 +53,7 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
         self.rows = rows
         self.y = torch.from_numpy(np.array(y))  # a copy: the session's own array is read-only
         self.logits = logits
-        self.ids = ids[rows] if self.augment else ids[:0]
+        self.ids = ids[rows] if augment != "none" else ids[:0]
         self._all_ids = ids
 
     def __len__(self) -> int:
@@ -70,26 +70,24 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
         In a worker process a picture that cannot be read is returned as its error.
         """
         positions = np.fromiter((position for _, position in items), dtype=np.int64, count=len(items))
+        draws = (
+            derive(self.seed, "augment", self.session, epoch, str(self.ids[position])) for epoch, position in items
+        )
         try:
-            images = self.source.read(self.rows[positions])
+            images = augmented(self.source, self.rows[positions], augment=self.augment, draws=draws)
         except ClbenchError as error:
             if get_worker_info() is None:
                 raise
             return error  # torch would send home a text with a traceback in it
-        if self.augment is not None:
-            for i, (epoch, position) in enumerate(items):
-                draw = derive(self.seed, "augment", self.session, epoch, str(self.ids[position]))
-                images[i] = self.augment(images[i], draw)
         return images, self.y[positions], torch.from_numpy(self.rows[positions]), torch.from_numpy(positions)
 
     def recalled(self, rows: npt.NDArray[np.int64], *, step: int, places: Iterable[int]) -> Tensor:
         """Return images set beside the batch of `step`, augmented by (seed, session, step, place, image id)."""
-        images = self.source.read(rows)
-        if self.augment is not None:
-            for i, (place, row) in enumerate(zip(places, rows.tolist(), strict=True)):
-                draw = derive(self.seed, "augment recalled", self.session, step, place, str(self._all_ids[row]))
-                images[i] = self.augment(images[i], draw)
-        return images
+        draws = (
+            derive(self.seed, "augment recalled", self.session, step, place, str(self._all_ids[row]))
+            for place, row in zip(places, rows.tolist(), strict=True)
+        )
+        return augmented(self.source, rows, augment=self.augment, draws=draws)
 
 
 def _with_exemplars(
@@ -159,11 +157,6 @@ def _as_is(batch: Any) -> Any:
     return batch
 
 
-def _leave_interrupts_to_the_run(worker: int) -> None:
-    # a terminal sends Ctrl-C to every process; the run still needs its loaders to end the current step
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def loader(
     view: SessionView, *, batch_size: int, epochs: int, start: tuple[int, int], workers: int, pin: bool
 ) -> DataLoader[object]:
@@ -174,7 +167,7 @@ def loader(
         collate_fn=_as_is,
         num_workers=workers,
         pin_memory=pin,
-        worker_init_fn=_leave_interrupts_to_the_run,
+        worker_init_fn=leave_interrupts_to_the_run,
         # without a generator of its own every iterator would draw from the global one
         generator=torch.Generator().manual_seed(0),
     )

@@ -34,14 +34,17 @@ class Watch(Protocol):
     def run_failed(self, *, run: str, message: str) -> None:
         """The run stopped with an error."""
 
+    def making(self, what: str, done: int, total: int) -> None:
+        """Something with countable parts is being made, such as the picture cache; told at its end too."""
+
     def message(self, text: str) -> None:
         """Something else worth saying."""
 
 
 class Telling:
-    """Tells a watch how far something with countable parts is: when it begins, every few seconds, when it is done."""
+    """Tells a watch how far something with countable parts is: when it begins, now and then, when it is done."""
 
-    def __init__(self, watch: Watch, what: str, *, seconds: float = 5.0) -> None:
+    def __init__(self, watch: Watch, what: str, *, seconds: float = 0.5) -> None:
         self._watch = watch
         self._what = what
         self._seconds = seconds
@@ -52,7 +55,7 @@ class Telling:
         now = time.monotonic()
         if now - self._told >= self._seconds or done == total:
             self._told = now
-            self._watch.message(f"{self._what}: {done:,} of {total:,}")
+            self._watch.making(self._what, done, total)
 
 
 class Silent:
@@ -78,6 +81,9 @@ class Silent:
         """Ignore it."""
 
     def run_failed(self, *, run: str, message: str) -> None:
+        """Ignore it."""
+
+    def making(self, what: str, done: int, total: int) -> None:
         """Ignore it."""
 
     def message(self, text: str) -> None:

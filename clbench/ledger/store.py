@@ -40,6 +40,11 @@ def unpinned_id(data_digest: str) -> str:
     return f"unpinned-{data_digest[:8]}"
 
 
+def is_unpinned_id(scenario_id: str) -> bool:
+    """Return whether the folder holds results on data other than the pinned."""
+    return ".unpinned-" in scenario_id
+
+
 def record_scenario_id(record: Record) -> str:
     """Return the folder name of the scenario that a record belongs to."""
     scenario = record.scenario

@@ -37,6 +37,7 @@ from clbench.metrics.f1 import (
     op,
     or_,
 )
+from clbench.metrics.krt import krt_maps
 from clbench.metrics.names import NAMES, Metric, describe
 from clbench.metrics.summary import summarize
 
@@ -68,6 +69,7 @@ __all__ = [
     "gap",
     "group_maps",
     "instance",
+    "krt_maps",
     "last_map",
     "macro_f1",
     "mean_accuracies",

@@ -63,7 +63,7 @@ def group_maps(A: npt.ArrayLike, learned: npt.ArrayLike) -> Groups:
     """Return mAP after each session over base, new and seen labels, the three figures KRT prints.
 
     The groups are columns of one matrix, so the test images are the same for all three; KRT scores base and new
-    labels on the images that hold one of them, which fewer negatives make easier.
+    labels on the images that hold one of them, which fewer negatives make easier (`clbench.metrics.krt_maps`).
     """
     matrix, since = _known(A, learned)
     sessions = np.arange(len(matrix))[:, None]

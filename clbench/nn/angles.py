@@ -25,8 +25,10 @@ def positive_angles(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor
 def shared_feature_angle(labels: int) -> float:
     """Return arccos(1 / sqrt(M)) in degrees: how near one feature can come to M orthogonal classifiers at once.
 
-    DLFL (arXiv 2212.01461) argues from it for a feature per label: with orthogonal classifiers of equal length, the
-    loss of a shared feature is least where it is this far from every one of them.
+    Confirmed by the abstract of DLFL (arXiv 2212.01461): a shared feature cannot be near several classifiers, which is
+    its reason for a feature per label. The formula is derived here: with orthogonal classifiers of equal length and no
+    bias, the cross-entropy of a shared feature of given length is least where it is this far from every classifier, or
+    from its opposite where the label is absent. Trained classifiers need not be orthogonal.
     """
     return math.degrees(math.acos(1 / math.sqrt(labels)))
 

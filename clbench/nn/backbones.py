@@ -48,7 +48,8 @@ class Backbone(nn.Module):
     """Turns images into a feature map [B, width, h, w].
 
     uint8 images are normalised inside, (x / 255 - mean) / std; float images are taken as normalised already.
-    `stride` is how many pixels one position of the map stands for. Tokens of transformers are laid out as a map.
+    `stride` is how many pixels one position of the map stands for, `positions` how many the map of an image has (0: not
+    known). Tokens of transformers are laid out as a map.
     """
 
     mean: Tensor
@@ -64,6 +65,7 @@ class Backbone(nn.Module):
         *,
         width: int,
         stride: int,
+        positions: int = 0,
         mean: tuple[float, ...] = (0.0, 0.0, 0.0),
         std: tuple[float, ...] = (1.0, 1.0, 1.0),
         channels_last: bool = False,
@@ -71,6 +73,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.width = width
         self.stride = stride
+        self.positions = positions
         self.channels_last = channels_last
         self.body = body.to(memory_format=torch.channels_last) if channels_last else body
         m, s = torch.tensor(mean).view(1, 3, 1, 1), torch.tensor(std).view(1, 3, 1, 1)
@@ -152,13 +155,7 @@ def build_backbone(
     """
     if name == SMALL:
         return _small(weights, image_size=image_size, normalize=normalize, channels_last=channels_last)
-    import timm
-
-    if not timm.is_model(name):
-        raise UsageError(
-            f"train.backbone '{name}' is not a timm model.{suggest(name, [SMALL, *timm.list_models()])}",
-            hint="timm.list_models() names them all.",
-        )
+    check_backbone(name)
     model = _create(name, image_size=image_size, hub=weights == "hub")
     config = model.pretrained_cfg
     if weights and weights != "hub":
@@ -166,15 +163,30 @@ def build_backbone(
         names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
         load_weights(model, weights, name=name, classifier=names, allow_coco=allow_coco)
     body = TimmBody(model)
-    width, side = _probed(body, name=name, image_size=image_size)
+    width, h, w = _probed(body, name=name, image_size=image_size)
     return Backbone(
         body,
         width=width,
-        stride=image_size // side,
+        stride=image_size // h,
+        positions=h * w,
         mean=tuple(config["mean"]) if normalize else (0.0, 0.0, 0.0),
         std=tuple(config["std"]) if normalize else (1.0, 1.0, 1.0),
         channels_last=channels_last and not body.tokens and not body.channels_end,
     )
+
+
+def check_backbone(name: str, *, where: str = "") -> None:
+    """Raise UsageError unless `build_backbone` knows the name; `where` says in the message what names it."""
+    if name == SMALL:
+        return
+    import timm
+
+    if not timm.is_model(name):
+        raise UsageError(
+            f"{where and f'{where}: '}train.backbone '{name}' is not a timm model."
+            f"{suggest(name, [SMALL, *timm.list_models()])}",
+            hint="timm.list_models() names them all.",
+        )
 
 
 def _create(name: str, *, image_size: int, hub: bool) -> Any:
@@ -208,17 +220,17 @@ def _misfit(name: str, image_size: int, error: Exception) -> UsageError:
 
 
 @torch.no_grad()
-def _probed(body: nn.Module, *, name: str, image_size: int) -> tuple[int, int]:
-    """Return width and side of the map that one black image gives: many models fail only when they run."""
+def _probed(body: nn.Module, *, name: str, image_size: int) -> tuple[int, int, int]:
+    """Return (channels, h, w) of the map that one black image gives: many models fail only when they run."""
     body.eval()
     try:
         features = body(torch.zeros(1, 3, image_size, image_size))
-        width, side = int(features.shape[1]), int(features.shape[2])
+        width, h, w = (int(size) for size in features.shape[1:])
     except Exception as error:
         raise _misfit(name, image_size, error) from error
     finally:
         body.train()
-    return width, side
+    return width, h, w
 
 
 def _small(weights: str, *, image_size: int, normalize: bool, channels_last: bool) -> Backbone:
@@ -227,7 +239,15 @@ def _small(weights: str, *, image_size: int, normalize: bool, channels_last: boo
     from clbench.nn.small import SmallConvNet
 
     body = SmallConvNet()
-    width, side = _probed(body, name=SMALL, image_size=image_size)
+    width, h, w = _probed(body, name=SMALL, image_size=image_size)
     centre = (0.5, 0.5, 0.5) if normalize else (0.0, 0.0, 0.0)
     spread = (0.5, 0.5, 0.5) if normalize else (1.0, 1.0, 1.0)
-    return Backbone(body, width=width, stride=image_size // side, mean=centre, std=spread, channels_last=channels_last)
+    return Backbone(
+        body,
+        width=width,
+        stride=image_size // h,
+        positions=h * w,
+        mean=centre,
+        std=spread,
+        channels_last=channels_last,
+    )

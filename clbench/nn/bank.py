@@ -13,8 +13,9 @@ from clbench.errors import UsageError
 class FeatureBank:
     """Holds up to `size` features per label, the newest in place of the oldest; none of them has a gradient.
 
-    SADCL (ECAI 2023) keeps one feature per label and place in the batch, the latest that was confident there. Here a
-    label has places of its own, so that the bank outlives sessions and changes of the batch size (reconstructed).
+    Confirmed in the code of SADCL (ECAI 2023): one feature per label and place in the batch, the latest that was
+    confident there. Reconstructed: a label has places of its own, so that the bank outlives sessions and changes of the
+    batch size.
     """
 
     def __init__(self, size: int) -> None:

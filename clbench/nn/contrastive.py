@@ -12,7 +12,7 @@ EmptyClass = Literal["push", "skip"]
 
 
 def sscl(features: Tensor, classes: Tensor, *, temperature: float = 0.2, counted: Tensor | None = None) -> Tensor:
-    """Sample-to-sample contrast of active label features; SADCL (ECAI 2023), confirmed in the authors' code.
+    """Sample-to-sample contrast of active label features; SADCL (ECAI 2023), confirmed by its poster and its code.
 
     `features` [A, d] are the features of present labels, from the batch and from a bank alike, `classes` int64 [A]
     their labels. Each is an anchor once: the mean over anchors of -1/|P| sum over P of log(exp(z.z_p / t) / sum over
@@ -65,9 +65,10 @@ def pscl(
 
     For label features [B, C, d], prototypes [C, d] and targets [B, C]: per class j, -log(sum over its positives of
     exp(c_j.x_ij / t) / sum over all known images of exp(c_j.x_ij / t)) with cosines, summed over classes and divided by
-    the number of positives in the batch. An image whose label is unknown is on neither side. A class without positives
-    among its known images still pushes them all away ("push", as the authors' code does) or is left out ("skip", as
-    their formula says). A batch without any positive gives 0 with a graph, where the authors' code stops.
+    the number of positives in the batch. A class without positives among its known images, for which the formula has no
+    value, still pushes them all away ("push", as the authors' code does) or is left out ("skip"). A batch without any
+    positive gives 0 with a graph, where the authors' code stops. Reconstructed, since their code knows every label: an
+    image whose label is unknown is on neither side.
     """
     x, c = functional.normalize(_wide(features), dim=-1), functional.normalize(_wide(prototypes), dim=-1)
     cosine = (x * c).sum(-1) / temperature

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from clbench.errors import ClbenchError
 from clbench.nn.losses import Reduction, reduce
+from clbench.nn.ranks import global_mean
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -95,7 +96,7 @@ def cosine_distillation(student: Tensor, teacher: Tensor, *, per_row: bool = Fal
     _same_shape("cosine_distillation", student, teacher)
     if not per_row:
         student, teacher = student.flatten(1), teacher.flatten(1)
-    return 1 - functional.cosine_similarity(student.float(), teacher.float().detach(), dim=-1).mean()
+    return 1 - global_mean(functional.cosine_similarity(student.float(), teacher.float().detach(), dim=-1))
 
 
 def pod_flat(student: Tensor, teacher: Tensor) -> Tensor:
@@ -105,7 +106,7 @@ def pod_flat(student: Tensor, teacher: Tensor) -> Tensor:
     """
     _same_shape("pod_flat", student, teacher)
     difference = functional.normalize(student.float(), dim=1) - functional.normalize(teacher.float().detach(), dim=1)
-    return difference.square().sum(1).mean()
+    return global_mean(difference.square().sum(1))
 
 
 def pod_spatial(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
@@ -122,7 +123,7 @@ def pod_spatial(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
         _same_shape("pod_spatial", ours, theirs)
         difference = _strips(ours) - _strips(theirs.detach())
         # the norm has no gradient at zero distance, which is where every session starts
-        losses.append((difference.square().sum(1) + 1e-12).sqrt().mean())
+        losses.append(global_mean((difference.square().sum(1) + 1e-12).sqrt()))
     return torch.stack(losses).mean()
 
 
@@ -140,4 +141,4 @@ def attention_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     _same_shape("attention_distillation", student, teacher)
     theirs = teacher.float().detach()
     gap = theirs.clamp(min=1e-12).log() - student.float().clamp(min=1e-12).log()
-    return (theirs * gap).sum(-1).mean()
+    return global_mean((theirs * gap).sum(-1))

@@ -16,9 +16,9 @@ NORMALISE = ("symmetric", "row")
 class WeightedCosine(nn.Module):
     """Similarity of label nodes under several weightings of their channels.
 
-    A_ij = 1/m sum over k of cos(w_k * v_i, w_k * v_j), after IDGL (Chen et al., NeurIPS 2020, eq. 3), which "multi-
-    perspective weighted cosine" in MMDSR (Machine Learning, 2024) names; symmetric, positive semidefinite, diagonal 1.
-    Only squares of the weights matter, so they start positive.
+    A_ij = 1/m sum over k of cos(w_k * v_i, w_k * v_j); symmetric, positive semidefinite, diagonal 1. Only squares of
+    the weights matter, so they start positive. Confirmed by the abstract of MMDSR (Machine Learning, 2024): a multi-
+    perspective weighted cosine. Reconstructed: that it is the one of IDGL (Chen et al., NeurIPS 2020).
     """
 
     def __init__(self, d: int, *, perspectives: int = 4) -> None:
@@ -45,6 +45,9 @@ class WeightedCosine(nn.Module):
 
 class LabelGraph(nn.Module):
     """Messages between labels along their similarities: Z = V + H with H = LeakyReLU(A V Theta), layer by layer.
+
+    Confirmed by the abstract of MMDSR (Machine Learning, 2024): a graph per image in place of a static one.
+    Reconstructed: that it is a graph convolution, and its form.
 
     Similarities up to `epsilon` are no edges; A is divided by its degrees, symmetrically or by row. `blocks` says how
     many labels came when: a label hears those of its own and of earlier blocks and none that came later, so what

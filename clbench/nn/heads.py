@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 
+import torch
+
 from clbench.errors import UsageError, suggest
 from clbench.nn.csra import CSRAHead
 from clbench.nn.head import Head, LabelwiseHead
@@ -17,7 +19,8 @@ from clbench.nn.queries import QueriesHead
 from clbench.nn.sadcl import SARLHead
 
 __all__ = ["HEADS", "CSRAHead", "Head", "LabelwiseHead", "LinearHead", "MLDecoderHead", "MMDSRHead", "MaxPoolHead",
-           "Network", "QueriesHead", "Query2LabelHead", "SARLHead", "build_head", "head_options"]  # fmt: skip
+           "Network", "QueriesHead", "Query2LabelHead", "SARLHead",
+           "build_head", "check_head", "head_options"]  # fmt: skip
 
 HEADS: dict[str, type[Head]] = {
     "linear": LinearHead,
@@ -62,3 +65,9 @@ def build_head(name: str, *, width: int, options: Mapping[str, object]) -> Head:
             )
     kind: type[Head] = HEADS[name]
     return kind(width=width, **options)
+
+
+def check_head(name: str, options: Mapping[str, object]) -> None:
+    """Raise the UsageError that `build_head` would, without any memory and without a random number drawn."""
+    with torch.device("meta"):
+        build_head(name, width=64, options=options)

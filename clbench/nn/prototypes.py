@@ -15,10 +15,11 @@ from clbench.nn.network import Network
 class PrototypeSums:
     """Adds up label features and gives each label's prototype.
 
-    SADCL (ECAI 2023): the mean over a label's positives that the network is confident of (p > `confidence`), or over
-    all its positives where it is confident of none. Reconstructed, since the authors publish the prototypes but not
-    how they were made: a prototype keeps its members' mean length, because it passes a projection with biases, in
-    which the length of a mean of unlike features would make it another direction.
+    Confirmed by SADCL (ECAI 2023), in the name of its files: features that the network is confident of, at .85.
+    Reconstructed, since its authors publish the prototypes but not how they were made: the mean over a label's
+    positives with p > `confidence`, or over all its positives where there is none; and a prototype keeps its members'
+    mean length, because it passes a projection with biases, in which the length of a mean of unlike features would
+    make it another direction.
     """
 
     def __init__(self, *, confidence: float = 0.85) -> None:

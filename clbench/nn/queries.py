@@ -41,15 +41,16 @@ class Stage(nn.Module):
 class QueriesHead(LabelwiseHead):
     """One learnable query per label, chained cross-attention over the map, one classifier row per label.
 
-    The feature disentangle module of DLFL (Jia et al., arXiv 2212.01461), after the equations of its predecessor DAFL
-    (AAAI 2022): A = softmax(theta(Q) phi(X)^T / sqrt(d)), F = A psi(X), and the features of stage s are the queries of
-    stage s + 1. One feature for one label (OFOL).
+    The feature disentangle module of DLFL (Jia et al., arXiv 2212.01461). Confirmed by its abstract: learnable semantic
+    queries, one per label and the same for all images, and semantic spatial cross-attention, which finds a label's
+    regions and pools them into its feature: one feature for one label (OFOL). From notes of others on its predecessor
+    DAFL (AAAI 2022): A = softmax(theta(Q) phi(X)^T / sqrt(d)), F = A psi(X), several heads, and the features of stage s
+    are the queries of stage s + 1. Reconstructed, since it could not be established: width, number of heads and stages,
+    residuals, perceptrons, the projection of the map to `d` channels and the map after the attention; growth in blocks.
 
     Options: `d` width of queries and features, 0 for that of the map but at most 512; `heads`; `stages`; `ffn` hidden
     width of a perceptron per stage as a multiple of d, 0 for none; `residual` adds the query back and normalises;
-    `positional` "none" or "sine", added to the keys. Deviations: the papers' own width, number of stages and
-    feed-forward part are not published; the map is projected to `d` channels first; queries and classifier rows grow
-    in blocks.
+    `positional` "none" or "sine", added to the keys.
     """
 
     def __init__(

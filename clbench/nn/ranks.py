@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, distributed
 
@@ -27,3 +29,34 @@ def global_share(count: Tensor) -> Tensor:
     total = count.detach().to(torch.float32, copy=True)
     distributed.all_reduce(total)
     return total / world()
+
+
+def global_mean(values: Tensor) -> Tensor:
+    """Return the mean of `values`, over all processes, as something whose gradients are averaged over them."""
+    if world() == 1:
+        return values.mean()
+    return values.sum() / global_share(torch.tensor(float(values.numel()), device=values.device))
+
+
+def from_all(values: Tensor) -> Tensor:
+    """Return `values` of every rank, stacked [world, ...]; a gradient finds its way back to the rank it belongs to.
+
+    Every rank has to ask, with the same shape. What follows may be computed on all ranks alike: gradients are averaged
+    over ranks afterwards, and together that is the gradient of the mean of their losses.
+    """
+    found: Tensor = _FromAll.apply(values) if world() > 1 else values[None]
+    return found
+
+
+class _FromAll(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        parts = [torch.empty_like(values) for _ in range(world())]
+        distributed.all_gather(parts, values.contiguous())
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous()
+        distributed.all_reduce(total)
+        return total[rank()]

@@ -44,5 +44,8 @@ class SARLHead(Query2LabelHead):
 
 
 def projection(d: int, *, out: int) -> nn.Sequential:
-    """Return the map that features, bank and prototypes pass before they are contrasted: d to d to `out`."""
+    """Return the map that features, bank and prototypes pass before they are contrasted: d to d to `out`.
+
+    Confirmed in SADCL's code, at widths of 2048 and 1024.
+    """
     return nn.Sequential(nn.Linear(d, d), nn.ReLU(), nn.Linear(d, out))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from clbench.nn.losses import Reduction, known
-from clbench.nn.ranks import world
+from clbench.nn.ranks import global_share, world
 
 
 def per_image(term: Tensor, targets: Tensor, *, reduction: Reduction) -> Tensor:
@@ -15,11 +16,10 @@ def per_image(term: Tensor, targets: Tensor, *, reduction: Reduction) -> Tensor:
     images ("sum"). "total" sums over images too, so the term is multiplied by their number; "mean" also averages over
     the known labels, so it is divided by how many an image has. `targets` [B, L] are the batch's.
     """
-    if reduction == "total":
-        return term * len(targets) * world()
-    if reduction == "mean":
-        return term * len(targets) / known(targets).sum().clamp(min=1)
-    return term
+    if reduction == "sum":
+        return term
+    images, entries = _counted(targets)
+    return term * images if reduction == "total" else term * images / entries.clamp(min=1)
 
 
 def per_entry(term: Tensor, targets: Tensor, *, reduction: Reduction) -> Tensor:
@@ -30,5 +30,15 @@ def per_entry(term: Tensor, targets: Tensor, *, reduction: Reduction) -> Tensor:
     """
     if reduction == "mean":
         return term
+    images, entries = _counted(targets)
+    return term * (entries / max(images, 1) if reduction == "sum" else entries)
+
+
+def _counted(targets: Tensor) -> tuple[Tensor | int, Tensor]:
+    """Return how many images and how many known labels the global batch has."""
     entries = known(targets).sum()
-    return term * (entries / max(len(targets), 1) if reduction == "sum" else entries * world())
+    if world() == 1:
+        return len(targets), entries
+    images = torch.full_like(entries, len(targets))
+    both = global_share(torch.stack([images, entries])) * world()
+    return both[0], both[1]

@@ -41,11 +41,11 @@ def write_album(
 
     `formats` are pdf, svg, png. `thresholds` (see `thresholds.threshold_curves`) adds CP and CR over the threshold.
     """
-    ordered = sorted(rows, key=lambda row: -_average(row))
+    ordered = sorted(rows, key=lambda row: -curves.average(row))
     written = []
     for name, figure, lines in (
         *_common(ordered),
-        *_single([row for row in ordered if not is_static(row.first)][:matrices]),
+        *_single([named for named in _named(ordered) if not is_static(named[0].first)][:matrices]),
         *_thresholds(thresholds, note=_note(ordered[:1])),
     ):
         written += [
@@ -82,16 +82,21 @@ def _common(rows: Sequence[Row]) -> Iterator[Drawn]:
     yield "cost", figure, numbers.of_points(costs, kind="cost")
 
 
-def _single(rows: Sequence[Row]) -> Iterator[Drawn]:
-    """Figures that show one configuration."""
-    for row in rows:
+def _named(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    """Return each row with what legends call it."""
+    return [(row, name) for row, (name, _, _) in zip(rows, curves.names(rows), strict=True)]
+
+
+def _single(rows: Sequence[tuple[Row, str]]) -> Iterator[Drawn]:
+    """Figures that show one configuration, named as in the figures that show several."""
+    for row, name in rows:
         note = _note([row])
         stem = f"{row.first.strategy.name}-{row.first.configuration[:8]}"
-        heat = curves.heat(row)
+        heat = curves.heat(row, name=name)
         yield f"ap-{stem}", figures.draw_heat(heat, note=note), numbers.of_heat(heat)
         found = curves.forgotten_labels(row)
         if found:
-            figure = figures.draw_forgotten(found, strategy=row.first.strategy.name, note=note)
+            figure = figures.draw_forgotten(found, strategy=row.first.strategy.name, name=name, note=note)
             yield f"forgotten-{stem}", figure, numbers.of_forgotten(found)
 
 
@@ -111,11 +116,6 @@ def _shown(items: Sequence[Item]) -> list[Item]:
 
 def _longest(rows: Sequence[Row]) -> Record:
     return max((row.first for row in rows), key=lambda record: len(record.scenario.sessions))
-
-
-def _average(row: Row) -> float:
-    stat = row.stat("average_map")
-    return -np.inf if stat is None else stat.mean
 
 
 def _note(rows: Sequence[Row]) -> str:

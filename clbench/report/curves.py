@@ -72,11 +72,19 @@ class Forgotten:
 
 
 def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
-    """Return (label in legends, strategy, variant) per row: the strategy alone, and what tells its variants apart."""
+    """Return (label in legends, strategy, variant) per row: the strategy alone, and what tells its variants apart.
+
+    The best configuration of a strategy is its variant 0, whatever the order of the rows: one look in all figures.
+    """
+    variants: dict[int, int] = {}
     told: dict[str, int] = {}
+    for place in sorted(range(len(rows)), key=lambda place: -average(rows[place])):
+        strategy_name = rows[place].first.strategy.name
+        variants[place] = told.setdefault(strategy_name, 0)
+        told[strategy_name] += 1
     found = []
     common = common_recipe(rows)
-    for row in rows:
+    for place, row in enumerate(rows):
         strategy = row.first.strategy
         alike = [other for other in rows if other.first.strategy.name == strategy.name]
         heads = {other.first.strategy.head for other in alike}
@@ -86,9 +94,14 @@ def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
         plain = [other for other in same_head if not changed_values(other, common)]
         if len(same_head) > 1 and (settings or len(plain) > 1):
             name += f" ({', '.join(settings) or row.first.configuration[:6]})"
-        found.append((name, strategy.name, told.setdefault(strategy.name, 0)))
-        told[strategy.name] += 1
+        found.append((name, strategy.name, variants[place]))
     return found
+
+
+def average(row: Row) -> float:
+    """Return the mean average mAP of a row, by which rows are ordered; below every other where it has none."""
+    stat = row.stat("average_map")
+    return -np.inf if stat is None else stat.mean
 
 
 def map_curves(rows: Sequence[Row], *, test_set: str) -> list[Line]:
@@ -103,13 +116,13 @@ def forgetting_curves(rows: Sequence[Row]) -> list[Line]:
     return [line for line, row in zip(curves, rows, strict=True) if row not in bounds]
 
 
-def heat(row: Row) -> Heat:
-    """Return the AP matrix of a row on the fixed test set."""
-    name, strategy, _ = names([row])[0]
+def heat(row: Row, *, name: str = "") -> Heat:
+    """Return the AP matrix of a row on the fixed test set; `name` is what legends call the row among others."""
+    strategy = row.first.strategy.name
     stack = np.stack([_matrix(record, "fixed") for record in row.records])
     sizes = [len(session.labels) for session in row.first.scenario.sessions]
     starts = [sum(sizes[:session]) for session in range(len(sizes))]
-    return Heat(name, strategy, stack.mean(axis=0), row.first.labels, starts)
+    return Heat(name or strategy, strategy, stack.mean(axis=0), row.first.labels, starts)
 
 
 def forgotten_labels(row: Row) -> list[Forgotten]:

@@ -64,14 +64,15 @@ def draw_heat(heat: Heat, *, note: str = "") -> Figure:
 
     sessions, labels = heat.ap.shape
     with styled():
-        figure, (panel,) = _figure(1, height=1.35 + 0.17 * sessions - 0.4 * (labels <= 8), note=note)
+        figure, (panel,) = _figure(1, height=1.5 + 0.17 * sessions - 0.4 * (labels <= 8), note=note)
         colours = matplotlib.colormaps["viridis"].with_extremes(bad="#f2f2f2")
         image = panel.imshow(100 * heat.ap, aspect="auto", cmap=colours, vmin=0, vmax=100, interpolation="nearest")
         panel.grid(False)
         panel.spines[:].set_visible(False)
         panel.tick_params(length=0)
         panel.set_yticks(range(sessions), [str(session + 1) for session in range(sessions)])
-        panel.set_ylabel(f"{heat.name}\nafter session")
+        panel.set_title(heat.name, pad=13)  # above the names of the sessions
+        panel.set_ylabel("after session")
         size = float(np.clip(0.86 * 72 * 6.1 / labels, 3.5, 7))  # points: the width of a column, a little less
         panel.set_xticks(range(labels), heat.labels, rotation=90 if labels > 8 else 0, fontsize=size)
         for start in heat.starts[1:]:
@@ -88,7 +89,9 @@ def draw_heat(heat: Heat, *, note: str = "") -> Figure:
         return figure
 
 
-def draw_forgotten(found: Sequence[Forgotten], *, strategy: str, worst: int = 10, note: str = "") -> Figure:
+def draw_forgotten(
+    found: Sequence[Forgotten], *, strategy: str, name: str = "", worst: int = 10, note: str = ""
+) -> Figure:
     """Draw the forgetting of every label, and beside it the worst ones by name with the session that brought them."""
     from matplotlib.ticker import MaxNLocator
 
@@ -107,7 +110,7 @@ def draw_forgotten(found: Sequence[Forgotten], *, strategy: str, worst: int = 10
         named.set_yticks(range(len(top)), [f"{f.label} ({f.session + 1})" for f in top])
         named.invert_yaxis()
         named.grid(axis="y", visible=False)
-        named.set_title(f"{strategy}: worst {len(top)} labels (session)")
+        named.set_title(f"{name or strategy}: worst {len(top)} labels (session)")
         values = [100 * item.mean for item in found]
         shades = [colour] * len(top) + ["#c9c9c9"] * (len(found) - len(top))
         every.bar(range(1, len(found) + 1), values, color=shades, width=0.85)

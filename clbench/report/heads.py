@@ -12,6 +12,7 @@ from typing import Any
 
 from clbench.ledger.record import Record
 from clbench.ledger.rows import Row, Stat
+from clbench.ledger.store import record_scenario_id
 from clbench.report.columns import columns
 from clbench.report.figures import Bars
 from clbench.report.lines import changed_values, common_recipe
@@ -27,6 +28,7 @@ TITLES = (
     "Method",
     "Head",
     "Features",
+    "Positions",
     "Seeds",
     "Avg. mAP",
     "Last mAP",
@@ -46,6 +48,8 @@ class HeadRow:
     head: str
     shared: bool
     row: Row
+    positions: int | None
+    """Positions of the map that the head decides on, which its records note since they know it; None before."""
     angle: Stat | None
     """Mean angle in degrees between present labels' features and their classifiers, after the last session."""
     speed: float | None
@@ -66,6 +70,7 @@ class HeadRow:
             self.method,
             self.head,
             "shared" if self.shared else "own",
+            "–" if self.positions is None else str(self.positions),
             str(len(self.row.records)),
             *numbers[:-1],
             angle,
@@ -79,6 +84,8 @@ class HeadTable:
     """The methods of one scenario that ran with two heads or more."""
 
     scenario: str
+    folder: str
+    """Which folder of the results the rows lie in."""
     heading: str
     rows: list[HeadRow]
 
@@ -86,7 +93,7 @@ class HeadTable:
 def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[HeadTable]:
     """Return a table per set of rows that may be compared: methods that ran with several heads, best head first.
 
-    Source of the question: DLFL (arXiv 2212.01461), section 3.
+    Source of the question: the abstract of DLFL (arXiv 2212.01461).
     """
     found: list[HeadTable] = []
     for rows, _ in sections(records, scenario=scenario):
@@ -101,7 +108,8 @@ def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[
         # a bound that saw the whole stream at once belongs to every table of its scenario; once is enough
         if any(id(record) not in known for group in compared for row in group for record in row.row.records):
             shown = [row for group in sorted(compared, key=_best) for row in group]
-            found.append(HeadTable(rows[0].first.scenario.name, heading_of(rows[0]), shown))
+            first = rows[0].first
+            found.append(HeadTable(first.scenario.name, record_scenario_id(first), heading_of(rows[0]), shown))
     return found
 
 
@@ -120,18 +128,20 @@ def csv_text(tables: Sequence[HeadTable]) -> str:
     known = columns("0.5")
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "method", "head", "features", "seed", *NUMBERS, "angle", "images_per_second"])
+    about = ("table", "method", "head", "features", "positions", "seed")
+    writer.writerow([*about, *NUMBERS, "angle", "images_per_second"])
     for table in tables:
         for row in table.rows:
             for record in row.row.records:
                 values = [known[key].read(record) for key in NUMBERS]
-                angle, speed = last_angle(record), _images_per_second(record)
+                positions, angle, speed = noted_positions(record), last_angle(record), _images_per_second(record)
                 writer.writerow(
                     [
                         table.heading,
                         safe(row.method),
                         safe(row.head),
                         "shared" if row.shared else "own",
+                        "" if positions is None else positions,
                         record.seed,
                         *("" if value is None or math.isnan(value) else f"{value:.6g}" for value in values),
                         "" if angle is None else angle,
@@ -166,7 +176,16 @@ def bars(table: HeadTable) -> list[Bars]:
 def last_angle(record: Record) -> float | None:
     """Return the angle that the record notes for its last session, in degrees."""
     noted = record.notes.get("angle", "").split()
-    return float(noted[-1]) if noted and noted[-1] != "-" else None
+    try:
+        return float(noted[-1]) if noted else None
+    except ValueError:  # a session without a positive, or what somebody else noted under that name
+        return None
+
+
+def noted_positions(record: Record) -> int | None:
+    """Return how many positions the map had that the head decided on; None where the record does not tell."""
+    noted = record.notes.get("positions", "")
+    return int(noted) if noted.isascii() and noted.isdigit() else None
 
 
 def _method_key(row: Row) -> str:
@@ -185,6 +204,7 @@ def _compared(group: list[Row], common: Mapping[str, Any]) -> list[HeadRow]:
             head=row.first.strategy.head,
             shared=row.first.strategy.head in SHARED,
             row=row,
+            positions=next(filter(None, map(noted_positions, row.records)), None),
             angle=row.over(last_angle),
             speed=_speed(row, beside=linear),
         )

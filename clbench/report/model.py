@@ -49,6 +49,8 @@ class Table(Struct, frozen=True):
     version: int
     title: str
     heading: str
+    folder: str
+    """Which folder of the results the rows lie in."""
     slug: str
     """A name for files and labels, unlike that of any other table."""
     apart: str

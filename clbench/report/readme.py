@@ -1,4 +1,8 @@
-"""Tables inside a README, between two markers: written from records, and noticed when they are stale."""
+"""Tables inside a README, between two markers: written from records, and noticed when they are stale.
+
+A marker names a scenario, or a folder of the results, such as `coco_b40c10.v1.scenes`. A scenario's name leaves out
+rows on data other than the scenario pins: those are of whatever was at hand, and stand where their folder is named.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ from pathlib import Path
 import msgspec
 
 from clbench.errors import ResultsError, UsageError
+from clbench.ledger.store import is_unpinned_id
 from clbench.report.grid import HEAD, MARKS, RANK, SEEDS, SETTINGS, STRATEGY
 from clbench.report.heads import HeadTable, markdown
 from clbench.report.markdown import escape, markdown_table
-from clbench.report.model import Leaderboard
+from clbench.report.model import Leaderboard, Table
 
 KEYS = (
     "average_map", "last_map", "cf1_harmonic", "macro_f1", "of1", "forgetting", "gap", "stored_images", "train_seconds",
@@ -22,31 +27,37 @@ KEYS = (
 
 TEXTS = (RANK, STRATEGY, HEAD, SETTINGS, SEEDS, MARKS)
 
+_NAME = r"[a-z0-9][a-z0-9._-]*"
 _BLOCK = re.compile(
-    r"(<!-- (?P<kind>leaderboard|heads):(?P<name>[a-z0-9][a-z0-9_-]*) -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
+    rf"(<!-- (?P<kind>leaderboard|heads):(?P<name>{_NAME}) -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
     re.DOTALL,
 )
-_OPENING = re.compile(r"<!-- ((?:leaderboard|heads):[a-z0-9][a-z0-9_-]*) -->")
+_OPENING = re.compile(rf"<!-- ((?:leaderboard|heads):{_NAME}) -->")
+
+
+def is_meant(table: Table | HeadTable, name: str) -> bool:
+    """Return whether a marker's `name` asks for the table."""
+    return name == table.folder or (name == table.scenario and not is_unpinned_id(table.folder))
 
 
 def block(board: Leaderboard, name: str) -> str:
-    """Return the text between the markers for the scenario `name`: its tables without the numbers printed elsewhere."""
+    """Return the text between the markers for `name`: its tables without the numbers printed elsewhere."""
     parts = []
     for table in board.tables:
-        if table.scenario == name:
+        if is_meant(table, name):
             shown = markdown_table(board, msgspec.structs.replace(table, printed=[]), keys=KEYS, texts=TEXTS)
             parts.append(f"\n**{escape(table.heading)}**: {escape(table.title)}\n\n{shown}")
     return "\n".join(parts) + (f"\nRanks: {escape(board.rule)}\n" if parts else f"\nNo records of {name} yet.\n") + "\n"
 
 
 def heads_block(tables: Sequence[HeadTable], name: str) -> str:
-    """Return the text between the markers of the comparison of heads on the scenario `name`."""
-    found = [table for table in tables if table.scenario == name]
+    """Return the text between the markers of the comparison of heads on `name`."""
+    found = [table for table in tables if is_meant(table, name)]
     return f"\n{markdown(found)}\n" if found else f"\nNo method of {name} has records with more than one head yet.\n\n"
 
 
 def names(text: str) -> list[str]:
-    """Return the scenarios that a README has markers for. Raises UsageError for a marker that is never closed."""
+    """Return the names that a README has markers for. Raises UsageError for a marker that is never closed."""
     blocks = list(_BLOCK.finditer(text))
     found = [block["name"] for block in blocks]
     unclosed = [f"{block['kind']}:{block['name']}" for block in blocks if _OPENING.search(block["body"])]
@@ -66,7 +77,7 @@ def updated(text: str, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> s
 
 
 def stale(text: str, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> list[str]:
-    """Return the scenarios whose block in a README differs from what the records say."""
+    """Return the names whose block in a README differs from what the records say."""
     names(text)
     return [match["name"] for match in _BLOCK.finditer(text) if match["body"] != _body(match, board, heads)]
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import logging
+import re
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clbench.errors import ResultsError
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
 
 WIDTH = 7.0
 """Inches across both columns of a paper."""
 
 RC: Any = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so figures are alike on every machine
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib, so figures are alike on every machine
     "font.size": 7.5,
     "axes.titlesize": 8.5,
     "axes.titlelocation": "left",
@@ -45,6 +52,12 @@ RC: Any = {
     "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "clbench",  # equal figures are equal files
 }
+
+_FURTHER = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans SC", "WenQuanYi Zen Hei",
+    "Microsoft YaHei", "PingFang SC", "Hiragino Sans", "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Devanagari",
+)  # fmt: skip
+"""Fonts for letters that the first one lacks, where the machine has them."""
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -94,20 +107,69 @@ def styled() -> Iterator[None]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(RC)
+        matplotlib.rcParams["font.family"] = [*RC["font.family"], *_further_fonts()]
+        fonts = logging.getLogger("matplotlib.font_manager")
+        level = fonts.level
+        fonts.setLevel(logging.ERROR)  # that a font comes in one weight says nothing to who reads a figure
+        try:
+            yield
+        finally:
+            fonts.setLevel(level)
+
+
+@functools.cache
+def _further_fonts() -> tuple[str, ...]:
+    from matplotlib.font_manager import fontManager
+
+    there = {font.name for font in fontManager.ttflist}
+    return tuple(name for name in _FURTHER if name in there)
+
+
+@contextmanager
+def _letters_told_once() -> Iterator[None]:
+    """Say once for a figure, not once per letter, that no font has some of its letters."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         yield
+    lacking: dict[str, None] = {}
+    for warning in caught:
+        found = re.match(r"Glyph (\d+) ", str(warning.message))
+        if found:
+            lacking[chr(int(found[1]))] = None
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if lacking:
+        some = "".join(list(lacking)[:6])
+        from matplotlib import get_cachedir
+
+        log.warning(
+            "no font here has %d letters of a figure (%s); install one, such as Noto Sans CJK, and remove %s, "
+            "where matplotlib remembers which fonts there are",
+            len(lacking),
+            some,
+            get_cachedir(),
+        )
 
 
 def save(figure: Figure, stem: Path, *, formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Write a figure as `stem.pdf`, `.svg` and `.png`, without dates, and return the paths."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    """Write a figure as `stem.pdf`, `.svg` and `.png`, without dates, and return the paths.
+
+    Raises ResultsError where it cannot be written.
+    """
     written = []
-    with styled():
+    with styled(), _letters_told_once():
         # the layout is the same for every format and takes longer than drawing, so it is made once
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for kind in formats:
             path = stem.with_name(f"{stem.name}.{kind}")
-            figure.savefig(path, metadata=_UNDATED[kind])
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                figure.savefig(path, metadata=_UNDATED[kind])
+            except OSError as error:
+                raise ResultsError(
+                    f"{path}: the figure cannot be written ({error.strerror or error}).", hint="Name another place."
+                ) from error
             written.append(path)
     return written
 

@@ -10,7 +10,7 @@ import msgspec
 from clbench.errors import UsageError
 from clbench.ledger.record import Record
 from clbench.ledger.rows import Row, comparable_groups, group_rows, why_not
-from clbench.ledger.store import record_scenario_id
+from clbench.ledger.store import is_unpinned_id, record_scenario_id
 from clbench.report.columns import column, columns
 from clbench.report.lines import table_rows, track_name
 from clbench.report.model import Leaderboard, Table
@@ -51,6 +51,7 @@ def leaderboard(
                 version=about.version,
                 title=about.title,
                 heading=heading_of(rows[0]),
+                folder=record_scenario_id(first),
                 slug=record_scenario_id(first) + (f"-{_identity(rows[0])[:6]}" if apart else ""),
                 apart=apart,
                 dataset=about.dataset,
@@ -68,7 +69,12 @@ def leaderboard(
 def heading_of(row: Row) -> str:
     """Return what the table of a row is called."""
     about = row.first.scenario
-    return f"{about.name} v{about.version}" + (f" on the stand-in {about.dataset}" if about.stand_in else "")
+    where = f" on the stand-in {about.dataset}" if about.stand_in else ""
+    return f"{about.name} v{about.version}{where}" + (" on data other than the pinned" if _is_unpinned(row) else "")
+
+
+def _is_unpinned(row: Row) -> bool:
+    return is_unpinned_id(record_scenario_id(row.first))
 
 
 def sections(records: Iterable[Record | Row], *, scenario: str = "") -> list[tuple[list[Row], str]]:
@@ -91,9 +97,10 @@ def sections(records: Iterable[Record | Row], *, scenario: str = "") -> list[tup
 
 
 def _importance(group: list[Row]) -> tuple[Any, ...]:
-    """Scenarios by name; within one, real data first, then the newest version and protocol, then the fullest table."""
-    about = group[0].first.scenario
-    return (about.name, about.stand_in, -about.version, -group[0].first.protocol, -len(group), about.digest)
+    """Scenarios by name; within one, pinned data first, real before generated, newest version and protocol, fullest."""
+    first = group[0].first
+    about, size = first.scenario, len(group)
+    return (about.name, _is_unpinned(group[0]), about.stand_in, -about.version, -first.protocol, -size, about.digest)
 
 
 def _identity(row: Row) -> str:

@@ -35,3 +35,6 @@ def test_a_run_that_kept_its_weights_is_drawn_or_printed(cli: Cli, ran: tuple[st
     beside = cli("explain", str(record), "--label", "dining table", "--scenario", path)
     assert Path(beside.out.splitlines()[-1]).parent == record.with_suffix("")
     assert cli("explain", str(record), "--label", "person", "--out", "look.gif").code == 2
+    assert cli("explain", str(record), "--label", "persn", "--scenario", path).code == 2
+    nowhere = cli("explain", str(record), "--label", "cup", "--scenario", path, "--out", f"{record}/look.png")
+    assert nowhere.code == 4 and "look.png: the figure cannot be written" in nowhere.err

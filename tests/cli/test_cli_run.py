@@ -122,9 +122,16 @@ def test_a_failed_run_is_told_and_stops_no_other(cli: Cli, engine: Engine):
     engine.failing = {"naive"}
     done = cli("run", "tiny", "--strategy", "naive,er", "--quiet")
     assert done.code == 5
-    assert "naive, seed 0: the loss is not finite\n  Lower train.lr." in done.err
+    assert "naive · seed 0: the loss is not finite\n  Lower train.lr." in done.err
     assert "1 of 2 runs failed" in done.err
     assert "record  results/tiny.v1/er" in done.out
+
+
+def test_what_stops_several_runs_alike_is_told_once(cli: Cli, engine: Engine):
+    engine.failing = {"naive"}
+    done = cli("run", "tiny", "--strategy", "naive", "--seed", "0,1", "--quiet")
+    assert "naive · seed 0, naive · seed 1: the loss is not finite" in done.err
+    assert done.err.count("Lower train.lr.") == 1
 
 
 def test_when_everything_fails_there_is_no_table(cli: Cli, engine: Engine):

@@ -350,6 +350,10 @@ def test_a_data_check_says_what_is_right_and_wrong(cli: Cli, here: Path):
     wrong = cli("data", "check", "voc2007", "--root", "voc")
     assert wrong.code == 3
     assert "BAD" in wrong.out
+    (here / "empty.csv").touch()
+    said = cli("data", "check", "empty.csv").out.splitlines()
+    assert said[1].endswith("empty.csv is empty.")
+    assert said[2].strip() == "A table starts with the line: file,split,labels"
 
 
 def test_help_of_a_group_needs_nothing_heavy(here: Path):

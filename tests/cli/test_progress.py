@@ -88,6 +88,34 @@ def test_live_lines_show_the_loss_seldom_and_leave_the_terminal_clean(monkeypatc
     assert text.rstrip().endswith("a word")
 
 
+def test_what_takes_long_to_make_has_a_line_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    clock = iter(range(0, 100, 2))
+    monkeypatch.setattr("clbench.cli.progress.time.monotonic", lambda: float(next(clock)))
+    watch = Plain()
+    for done in range(1, 8):
+        watch.making("coco: pictures", done * 1000, 7000)
+    assert capsys.readouterr().err.splitlines() == [f"coco: pictures: {n},000 of 7,000" for n in (1, 4, 7)]
+
+
+def test_what_takes_long_to_make_has_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch):
+    screen = io.StringIO()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    watch = Live()
+    watch.run_started(run="er · seed 0", strategy="er", seed=0, sessions=1, stand_in=False)
+    for done in (256, 512, 600):
+        watch.making("pictures", done, 600)
+        watch._progress.refresh()
+    watch.session_started(run="er · seed 0", session=0, labels=2, images=64, steps=50)
+    watch.close()
+    text = screen.getvalue()
+    assert "512 of 600" in text and "━" in text and "pictures: 600" in text
+    assert "pictures" not in watch._tasks
+
+
 def test_a_resumed_session_may_begin_at_any_step():
     watch = Live()
     watch.session_started(run="r", session=3, labels=2, images=64, steps=50)

@@ -127,6 +127,18 @@ def test_a_failed_filling_leaves_nothing_behind(folder: Path) -> None:
     assert not list((cache_folder() / "images").glob("broken*.u8"))
 
 
+def test_what_a_killed_process_left_is_removed(folder: Path) -> None:
+    source = FolderImages(table_of(["0.jpg", "1.jpg"]), root=folder, size=8)
+    images = cache_folder() / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    left = images / "mine[1]-8-v1.4242.part"
+    other = images / "other-8-v1.4242.part"
+    for partial in (left, other):
+        partial.write_bytes(b"half")
+    cached(source, key=lambda: "mine[1]", count=2, wanted=True)
+    assert not left.exists() and other.exists(), "another cache may be in the making"
+
+
 def test_a_replaced_file_makes_another_cache(folder: Path) -> None:
     table = table_of([f"{n}.jpg" for n in range(5)])
     source = FolderImages(table, root=folder, size=16)

@@ -20,7 +20,7 @@ def test_the_known_data_sets_are_those_of_the_field() -> None:
     assert [name for name, dataset in DATASETS.items() if dataset.read] == wanted.split()
 
 
-@pytest.mark.parametrize("dataset", DATASETS.values(), ids=str)
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=DATASETS)
 def test_every_entry_says_what_a_person_needs(dataset: object) -> None:
     assert dataset.title.endswith(".")  # type: ignore[attr-defined]
     for option in dataset.options:  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import pytest
 
 from clbench.data.stream import build_stream
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

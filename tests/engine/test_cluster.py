@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +19,12 @@ import pytest
 import yaml
 from tiny_scenarios import planned, scenario
 
-from clbench.engine import cluster
-from clbench.engine.cluster import Answer, at_home, import_ray, packed, receive
+from clbench.engine import node
+from clbench.engine.cluster import Share, _resources, import_ray
+from clbench.engine.failures import CutOffError
 from clbench.engine.jobs import Outcome, run_all
+from clbench.engine.mailbox import Mailbox
+from clbench.engine.node import Answer, at_home, carry_out, packed, receive
 from clbench.engine.runner import RunOptions, TakenError, run
 from clbench.engine.sweep import expand, load_sweep
 from clbench.errors import DataError, RunError, UsageError
@@ -46,6 +50,7 @@ def sweep_file(folder: Path, **content: Any) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 def test_a_node_killed_in_mid_run_changes_no_record(tmp_path: Path) -> None:
     sweep = sweep_file(tmp_path, strategies=["naive", "er"], seeds=[0, 1], set={"train.epochs": 12})
@@ -66,26 +71,15 @@ def test_a_node_killed_in_mid_run_changes_no_record(tmp_path: Path) -> None:
         assert same(outcome.record, tmp_path / "cluster" / outcome.record.relative_to(tmp_path / "alone"))
 
 
-class Mailbox:
-    """Takes what a run reports, as the actor would."""
-
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-        self.put = self
-
-    def remote(self, call: Any) -> None:
-        self.calls.append(call)
-
-
 def test_a_node_that_does_not_see_the_results_sends_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path / "node"))
+    monkeypatch.setattr(node.tempfile, "gettempdir", lambda: str(tmp_path / "node"))
     wanted = planned(scenario(tmp_path), "er", "train.epochs=1")
     options = RunOptions(results=tmp_path / "driver", device="cpu")
     mailbox = Mailbox()
-    answer: Answer = cluster._carry_out(wanted, options, str(tmp_path / "driver" / ".seen"), mailbox)
+    answer: Answer = carry_out(wanted, options, str(tmp_path / "driver" / ".seen"), mailbox)
     assert answer.error is None and not (tmp_path / "driver").exists()
     assert not list((tmp_path / "node").rglob("seed1.json")), "nothing stays that could pass for a finished run"
-    assert {call[0] for call in mailbox.calls} >= {"run_started", "step", "session_finished", "run_finished"}
+    assert {call[0] for call in mailbox.take()} >= {"run_started", "step", "session_finished", "run_finished"}
     record = receive(answer.files, wanted, options)
     alone = run(wanted, RunOptions(results=tmp_path / "alone", device="cpu"))
     assert same(record, alone)
@@ -99,18 +93,54 @@ def test_a_node_that_sees_the_results_writes_them_itself(tmp_path: Path) -> None
     options = RunOptions(results=tmp_path / "results", device="cpu")
     options.results.mkdir()
     (options.results / ".seen").touch()
-    answer: Answer = cluster._carry_out(wanted, options, str(options.results / ".seen"), Mailbox())
+    answer: Answer = carry_out(wanted, options, str(options.results / ".seen"), Mailbox())
     assert answer.files == {} and Path(answer.record).is_relative_to(options.results)
     assert read_record(Path(answer.record)).seed == 1
+
+
+def test_a_run_asked_to_stop_saves_its_state_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    wanted = planned(scenario(tmp_path), "er", "train.epochs=30")
+    options = RunOptions(results=tmp_path / "results", device="cpu")
+    options.results.mkdir()
+    probe = options.results / ".seen"
+    probe.touch()
+
+    class Asks(Mailbox):
+        """The driver wants its runs to stop once one has trained a session and a bit."""
+
+        sessions = 0
+
+        def put(self, call: Any) -> None:
+            self.sessions += call[0] == "session_finished"
+            if self.sessions and call[0] == "step":
+                self.stop()
+
+    stopped: Answer = carry_out(wanted, options, str(probe), Asks())
+    (state,) = options.results.rglob("state.pt")
+    assert stopped.error is not None and f"the state is saved in {state}" in str(stopped.error)
+    assert not [thread for thread in threading.enumerate() if thread.name == "clbench-stop"]
+    finished: Answer = carry_out(wanted, options, str(probe), Mailbox())
+    assert finished.error is None and same(
+        Path(finished.record), run(wanted, RunOptions(results=tmp_path / "alone", device="cpu"))
+    )
+
+
+def test_a_run_that_no_node_has_begun_when_the_driver_stops_does_not_begin(tmp_path: Path) -> None:
+    mailbox = Mailbox()
+    assert mailbox.begin(3) and mailbox.stop() == {3}
+    options = RunOptions(results=tmp_path / "results", device="cpu")
+    answer: Answer = carry_out(planned(scenario(tmp_path), "naive"), options, "nowhere", mailbox, number=4)
+    assert isinstance(answer.error, CutOffError) and not options.results.exists()
+    assert mailbox.stop() == {3}
 
 
 def test_a_run_whose_old_process_lingers_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wanted = planned(scenario(tmp_path), "naive")
     outcomes = [Outcome(wanted, error=TakenError("taken")), Outcome(wanted, record=tmp_path)]
-    monkeypatch.setattr(cluster.time, "sleep", lambda seconds: None)
-    assert cluster._when_free(lambda: outcomes.pop(0)).record == tmp_path
-    monkeypatch.setattr(cluster, "TAKEN_SECONDS", 0.0)
-    assert isinstance(cluster._when_free(lambda: Outcome(wanted, error=TakenError("taken"))).error, TakenError)
+    monkeypatch.setattr(node.time, "sleep", lambda seconds: None)
+    assert node._when_free(lambda: outcomes.pop(0)).record == tmp_path
+    monkeypatch.setattr(node, "TAKEN_SECONDS", 0.0)
+    assert isinstance(node._when_free(lambda: Outcome(wanted, error=TakenError("taken"))).error, TakenError)
 
 
 def test_what_a_node_lacks_is_named(tmp_path: Path) -> None:
@@ -135,6 +165,39 @@ def test_without_ray_the_command_that_installs_it_is_named(monkeypatch: pytest.M
     with pytest.raises(UsageError) as error:
         import_ray()
     assert "pip install 'clbench[ray]'" in str(error.value)
+
+
+class Nodes:
+    """Ray, as far as its nodes are asked for."""
+
+    def __init__(self, **resources: float) -> None:
+        self.found = [{"Alive": True, "Resources": resources}]
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "share", "said"),
+    [
+        ("cuda", 0, Share(), "no node of the cluster has a GPU"),
+        ("cuda", 2, Share(gpus=0.0), "--gpus-per-run is 0"),
+        ("cuda:1", 2, Share(), "Ray says which GPU"),
+        ("auto", 0, Share(gpus=0.5), "asks for 1 CPUs and 0.5 GPUs"),
+    ],
+)
+def test_a_device_that_a_cluster_cannot_give_is_refused_and_not_replaced(
+    device: str, gpus: float, share: Share, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        _resources(Nodes(CPU=4.0, GPU=gpus), RunOptions(results=tmp_path, device=device, workers=0), share)
+
+
+def test_a_run_asks_for_the_part_of_a_gpu_that_it_was_given(tmp_path: Path) -> None:
+    options = RunOptions(results=tmp_path, device="cuda", workers=0)
+    assert _resources(Nodes(CPU=4.0, GPU=1.0), options, Share(gpus=0.25)) == {"num_cpus": 1.0, "num_gpus": 0.25}
+    assert _resources(Nodes(CPU=4.0, GPU=1.0), options, Share()) == {"num_cpus": 1.0, "num_gpus": 1.0}
+    assert _resources(Nodes(CPU=4.0), RunOptions(results=tmp_path), Share()) == {"num_cpus": 1.0, "num_gpus": 0.0}
 
 
 def test_a_strategy_that_breaks_stops_no_other_run(tmp_path: Path) -> None:

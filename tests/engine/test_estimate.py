@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from tiny_scenarios import online, planned, scenario
 
+from clbench.engine import calibrate
 from clbench.engine.estimate import Estimate, estimate, together
 from clbench.engine.runner import RunOptions, run
 from clbench.ledger.record import Record, read_record
@@ -80,7 +84,9 @@ def test_what_is_kept_is_paid_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["naive", "lwf", "er", "ewc"])
+@pytest.mark.parametrize(
+    "strategy", ["lwf", "er", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("naive", "ewc"))]
+)
 def test_the_time_is_roughly_what_the_run_takes(strategy: str, tmp_path: Path) -> None:
     wanted = planned(scenario(tmp_path, images=600, train={"image_size": 64, "epochs": 6, "batch_size": 32}), strategy)
     carried_out(wanted, tmp_path / "before")  # the cache is there, everything is imported
@@ -90,3 +96,55 @@ def test_the_time_is_roughly_what_the_run_takes(strategy: str, tmp_path: Path) -
     took = time.process_time() - begin
     assert cost.spent is not None
     assert 0.6 < cost.spent.cpu / took < 1.6  # loose, for busy machines; quiet ones come within a quarter
+
+
+HELD = """
+import sys
+
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+
+import test_estimate
+
+test_estimate.hold(*sys.argv[2:4], folder=Path(sys.argv[4]))
+"""
+
+
+def hold(what: str, strategy: str, *, folder: Path) -> None:
+    """Print what this new process holds at most: predicted, predicted from smaller batches, or in the run itself."""
+    path = scenario(folder, images=300, train={"image_size": 128, "batch_size": 64, "epochs": 1})
+    wanted = planned(path, strategy)
+    if what == "run":
+        held = max(part.peak_memory_bytes for part in carried_out(wanted, folder / "results").times.sessions)
+    else:
+        calibrate.PATIENCE = 0.2 if what == "from smaller batches" else 1e9
+        held = estimate(wanted, calibrate=True, device="cpu").memory_bytes or 0
+    sys.stdout.write(str(held))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads peaks of memory that only Linux forgets")
+def test_the_memory_is_what_the_run_holds_within_a_quarter(tmp_path: Path) -> None:
+    def found(what: str) -> int:
+        words = [sys.executable, "-W", "ignore", "-c", HELD, str(Path(__file__).parent), what, "lwf", str(tmp_path)]
+        env = os.environ | {
+            "CLBENCH_CACHE": str(tmp_path / what),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        return int(subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout)
+
+    held = found("run")
+    assert 0.75 < found("whole batches") / held < 1.25
+    assert 0.75 < found("from smaller batches") / held < 1.25
+
+
+def test_kept_pictures_are_told_apart_from_what_has_to_stay_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+    wanted = planned(scenario(tmp_path), "naive")
+    kept = estimate(wanted, calibrate=True, device="cpu")
+    assert 0 < kept.mapped_bytes <= kept.cache_bytes < (kept.memory_bytes or 0)
+    assert estimate(wanted, calibrate=True, device="cpu", cache=False).mapped_bytes == 0
+    assert estimate(wanted).memory_bytes is None, "only a calibration knows"

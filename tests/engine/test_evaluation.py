@@ -8,8 +8,9 @@ import torch
 
 from clbench.data.stream import Session
 from clbench.engine.evaluate import evaluate, score_matrix
+from clbench.engine.reading import read_ahead
 from clbench.engine.strategy import Strategy
-from clbench.errors import RunError
+from clbench.errors import DataError, RunError
 
 
 def session(test_rows: list[int], learned: int, seen: int) -> Session:
@@ -52,6 +53,34 @@ class Source:
         return torch.zeros(len(rows), 3, 2, 2, dtype=torch.uint8)
 
 
+class Numbered:
+    """Pictures that show their own row."""
+
+    size = 2
+
+    def read(self, rows: np.ndarray) -> torch.Tensor:
+        if (rows == 13).any():
+            raise DataError("row 13 is no picture.")
+        return torch.from_numpy(rows.astype(np.uint8))[:, None, None, None].expand(-1, 3, 2, 2).clone()
+
+
+@pytest.mark.parametrize("readers", [0, 1, 2])
+def test_pictures_come_in_order_whoever_reads_them(readers: int) -> None:
+    rows = np.array([5, 3, 8, 1, 2, 40, 7])
+    parts = list(read_ahead(Numbered(), rows, batch=3, readers=readers))
+    assert [len(part) for part in parts] == [3, 3, 1]
+    assert torch.cat(parts)[:, 0, 0, 0].tolist() == rows.tolist()
+    assert list(read_ahead(Numbered(), rows[:0], batch=3, readers=readers)) == []
+    with pytest.raises(DataError, match="row 13 is no picture"):
+        list(read_ahead(Numbered(), np.array([1, 13]), batch=1, readers=readers))
+
+
+def test_readers_draw_nothing_from_the_global_generator() -> None:
+    before = torch.get_rng_state()
+    list(read_ahead(Numbered(), np.arange(4), batch=2, readers=2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 class Says(Strategy):
     """Gives fixed scores."""
 
@@ -75,3 +104,4 @@ def test_scores_of_the_wrong_shape_or_kind_stop_the_run(strategy: Strategy, mess
     with pytest.raises(RunError, match=message):
         score_matrix(strategy, **arguments)
     assert score_matrix(Says(), **arguments).shape == (5, 2)
+    assert score_matrix(Says(), **arguments, readers=2).shape == (5, 2)

@@ -16,6 +16,7 @@ from tiny_scenarios import finished, planned, scenario
 from clbench.engine.diagnosis import notes_of
 from clbench.engine.explain import explain
 from clbench.engine.progress import Done
+from clbench.engine.strategy import Strategy
 from clbench.errors import ResultsError, UsageError
 from clbench.nn.heads import build_head
 from clbench.nn.looks import ATTENTION, RESPONSE, where
@@ -51,6 +52,7 @@ def test_maps_are_shares_of_the_positions(ran: Any) -> None:
     path, run, _ = ran
     found = explain(run.record, label="car", scenario=path)
     assert found.kind == ATTENTION and found.learned == 1 and found.truth == 1
+    assert found.run == "dlfl with head queries, seed 1"
     for look in found.looks:
         assert look.map.shape == (4, 4) and look.map.min() >= 0
         assert look.map.sum() == pytest.approx(1, abs=1e-5)
@@ -69,7 +71,7 @@ def test_names_that_are_not_there_are_named(ran: Any) -> None:
 def test_weights_that_were_not_kept_or_are_damaged_are_designed_errors(ran: Any, tmp_path: Path) -> None:
     path, run, _ = ran
     record = shutil.copy(run.record, tmp_path / run.record.name)
-    with pytest.raises(ResultsError, match="session 0 were not kept"):
+    with pytest.raises(ResultsError, match="after session 1 were not kept"):
         explain(record, label="person", scenario=path)
     (tmp_path / run.work.name).mkdir()
     (tmp_path / run.work.name / "weights-0.pt").write_bytes(b"no weights")
@@ -139,9 +141,16 @@ def test_a_record_notes_the_angle_of_every_session(ran: Any) -> None:
     assert len(angles) == 3 and all(0 < angle < 180 for angle in angles)
 
 
+def test_a_record_notes_how_many_positions_its_head_had_to_choose_from(ran: Any) -> None:
+    path, run, record = ran
+    assert record.notes["positions"] == "16"
+    assert explain(run.record, label="car", scenario=path).looks[0].map.size == 16
+
+
 def test_sessions_without_an_angle_are_told_apart() -> None:
     def done(angle: float) -> Done:
         return Done(growing=[], fixed=[], counts={}, cost={}, times={}, scores={}, mean_loss=0.0, angle=angle)
 
-    assert notes_of([done(math.nan), done(math.nan)]) == {}
-    assert notes_of([done(81.23), done(math.nan)]) == {"angle": "81.2 -"}
+    built = Strategy()
+    assert notes_of([done(math.nan), done(math.nan)], built) == {}
+    assert notes_of([done(81.23), done(math.nan)], built) == {"angle": "81.2 -"}

@@ -9,7 +9,7 @@ import pytest
 from tiny_scenarios import planned, scenario
 
 from clbench.engine.runner import RunOptions, run
-from clbench.errors import RunError, UsageError
+from clbench.errors import DataError, RunError, UsageError
 from clbench.ledger.record import read_record
 from clbench.resolve import Plan
 
@@ -92,3 +92,32 @@ def test_damaged_features_are_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
     path.write_bytes(b"\x40" * path.stat().st_size)
     with pytest.raises(RunError, match="differ from fresh ones"):
         content(wanted, tmp_path / "b", features="maps")
+
+
+def test_features_that_find_no_room_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Usage:
+        free = 10
+
+    wanted = frozen(tmp_path, "naive", "train.epochs=1")
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+    with monkeypatch.context() as full:
+        full.setattr("clbench.engine.features.shutil.disk_usage", lambda _: Usage)
+        with pytest.raises(DataError, match="the features need"):
+            run(wanted, RunOptions(results=tmp_path, device="cpu", features="maps", cache=False))
+    folder = tmp_path / "cache" / "features"
+    assert list(folder.glob("*.lock")) and not list(folder.glob("*.f32"))
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match="the features cannot be written"):
+        run(wanted, RunOptions(results=tmp_path, device="cpu", features="maps", cache=False))
+
+
+def test_what_a_killed_process_left_of_features_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+    wanted = frozen(tmp_path, "naive", "train.epochs=1")
+    content(wanted, tmp_path / "a", features="maps")
+    (path,) = (tmp_path / "cache" / "features").glob("*.f32")
+    path.unlink()
+    path.with_suffix(".4242.part").write_bytes(b"half")
+    content(wanted, tmp_path / "b", features="maps")
+    assert path.exists() and not list(path.parent.glob("*.part"))

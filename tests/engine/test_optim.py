@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import nn
@@ -72,6 +74,27 @@ def test_nothing_to_train_is_an_error_that_says_so() -> None:
     strategy.requires_grad_(False)
     with pytest.raises(RunError, match="no trainable parameter"):
         make_optimizer(strategy, TrainSpec(), session=0, device=CPU)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
+def test_weights_may_get_their_first_gradient_late(kind: Literal["sgd", "adam", "adamw"]) -> None:
+    # a part of the objective that begins in the middle of a session trains weights that had no gradient before
+    early, late = (nn.Parameter(torch.tensor([1.0, -2.0])) for _ in range(2))
+    strategy = Plain()
+    strategy.net = nn.ParameterList([early, late])  # type: ignore[assignment]
+    train = TrainSpec(optimizer=kind, momentum=0.9, lr=0.1)
+    optimizer = make_optimizer(strategy, train, session=0, device=CPU)
+    for _ in range(3):
+        early.grad = torch.tensor([0.5, -0.25])
+        optimizer.step()
+    late.grad = torch.tensor([0.5, -0.25])
+    optimizer.step()
+    alone = nn.Parameter(torch.tensor([1.0, -2.0]))
+    alone.grad = late.grad.clone()
+    plain_kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind]
+    options = {"momentum": 0.9} if kind == "sgd" else {"weight_decay": 0.0}
+    plain_kind([alone], lr=0.1, **options).step()
+    assert torch.allclose(late, alone, atol=1e-7), "its first step is any weight's first step"
 
 
 def test_schedules_by_hand() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 
 from clbench.data.images import CachedImages, SceneImages, cached
 from clbench.engine import processes
+from clbench.engine.pool import _gpu_queue
 from clbench.engine.processes import AUTO, MOST, loader_processes
+from clbench.engine.runner import RunOptions
 from clbench.engine.watch import Silent, Telling
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -47,8 +50,8 @@ class Noted(Silent):
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def message(self, text: str) -> None:
-        self.said.append(text)
+    def making(self, what: str, done: int, total: int) -> None:
+        self.said.append(f"{what}: {done} of {total}")
 
 
 def test_filling_the_cache_is_told_at_its_beginning_and_end() -> None:
@@ -73,3 +76,43 @@ def test_long_work_is_told_every_few_seconds(monkeypatch: pytest.MonkeyPatch) ->
 def test_scenes_are_no_cache() -> None:
     scenes = SceneImages(lambda rows: rows, size=4, native=4)  # type: ignore[arg-type, return-value]
     assert loader_processes(AUTO, scenes, device=GPU, share=3) == 2
+
+
+class Plain:
+    """What a multiprocessing context gives, without a process."""
+
+    Queue = queue.Queue
+
+
+def gpus_of_workers(jobs: int, *, device: str = "auto") -> list[str] | None:
+    queued = _gpu_queue(RunOptions(device=device), jobs, Plain)
+    return None if queued is None else [queued.get() for _ in range(jobs)]
+
+
+@pytest.fixture
+def three_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+
+
+@pytest.mark.usefixtures("three_gpus")
+def test_every_worker_sees_one_gpu_and_more_workers_share_them() -> None:
+    assert gpus_of_workers(3) == ["0", "1", "2"]
+    assert gpus_of_workers(5, device="cuda") == ["0", "1", "2", "0", "1"]
+
+
+@pytest.mark.usefixtures("three_gpus")
+@pytest.mark.parametrize("chosen", ["4,6,7", "GPU-4a, GPU-6b, GPU-7c"])
+def test_workers_use_the_gpus_that_were_chosen_for_the_sweep_and_no_others(
+    chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    first, second, third = (name.strip() for name in chosen.split(","))
+    assert gpus_of_workers(4) == [first, second, third, first]
+
+
+@pytest.mark.usefixtures("three_gpus")
+def test_workers_on_a_gpu_that_was_named_or_on_the_cpu_are_not_pinned() -> None:
+    assert gpus_of_workers(2, device="cuda:1") is None
+    assert gpus_of_workers(2, device="cpu") is None

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 import ray
-from ray.cluster_utils import Cluster
+from ray import cluster_utils
 
-from clbench.engine.cluster import Share, run_on_cluster
+from clbench.engine.cluster import Cluster, Share
 from clbench.engine.runner import RunOptions
 from clbench.engine.sweep import expand, load_sweep
 from clbench.engine.watch import Silent
@@ -65,7 +65,7 @@ def kill_in_the_middle(node: object, told: dict[str, object]) -> None:
 
 def main(sweep: Path, results: Path) -> None:
     quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
-    cluster = Cluster(
+    cluster = cluster_utils.Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 1, "include_dashboard": False, "_system_config": quick},
     )
@@ -78,13 +78,9 @@ def main(sweep: Path, results: Path) -> None:
     killer.start()
     watch = Counts()
     try:
-        outcomes = run_on_cluster(
-            expand(load_sweep(sweep), path=sweep),
-            RunOptions(results=results, device="cpu", save_steps=3),
-            address=cluster.address,
-            share=Share(cpus=1),
-            watch=watch,
-        )
+        options = RunOptions(results=results, device="cpu", save_steps=3)
+        with Cluster(options, address=cluster.address, share=Share(cpus=1)) as entered:
+            outcomes = entered.carry_out(expand(load_sweep(sweep), path=sweep), watch)
     finally:
         ray.shutdown()
         cluster.shutdown()

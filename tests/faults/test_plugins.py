@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from fault_tools import clbench
+from tiny_scenarios import planned, scenario
 
 from clbench.cli.group import invoke
-from clbench.errors import UsageError
+from clbench.engine.runner import RunOptions, run
+from clbench.errors import RunError, UsageError
 from clbench.resolve import plan
 
 GOOD = '''
@@ -63,6 +65,22 @@ def test_the_others_are_listed_and_used_all_the_same(here: Path, capsys: pytest.
         assert any(line.split()[0] == name for line in told.splitlines()), name
     (wanted,) = plan("tiny", strategies=["good_one"])
     assert wanted.entry.title == "Is fine."
+
+
+@pytest.mark.parametrize(
+    ("verb", "value", "said"),
+    [
+        ("marks", "'a word'", r"noted\.py: marks\(\) returns 'a word', expected a list of words\."),
+        ("marks", "[1]", r"noted\.py: marks\(\) returns \[1\], expected a list of words\."),
+        ("notes", "['a word']", r"noted\.py: notes\(\) returns a list, expected a mapping of text to text\."),
+        ("notes", "{'rows': 60}", r"noted\.py: notes\(\) has 'rows': 60, expected text for both\."),
+    ],
+)
+def test_marks_and_notes_that_no_record_can_hold_are_named(verb: str, value: str, said: str, here: Path) -> None:
+    text = GOOD.format(name="Noted") + f"\n    def {verb}(self):\n        return {value}\n"
+    (here / "strategies" / "noted.py").write_text(text)
+    with pytest.raises(RunError, match=said):
+        run(planned(scenario(here), "noted"), RunOptions(results=here / "results", device="cpu"))
 
 
 @pytest.mark.slow

@@ -30,8 +30,15 @@ def same_record(scenario: Path, strategy: str, tmp_path: Path) -> None:
     assert (one.ap, one.counts, one.costs, one.scores) == (two.ap, two.counts, two.costs, two.scores)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(
+    ("number", "workers"),
+    [
+        (signal.SIGINT, "0"),
+        (signal.SIGTERM, "2"),
+        pytest.param(signal.SIGINT, "2", marks=pytest.mark.exhaustive),
+        pytest.param(signal.SIGTERM, "0", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_run_that_is_asked_to_stop(number: int, workers: str, tmp_path: Path) -> None:
     scenario = make_data(tmp_path / "data", epochs=12)
     (slow,) = paced(tmp_path / "own", "slow")
@@ -74,11 +81,12 @@ def test_several_runs_that_are_asked_to_stop(to_all: bool, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at /proc")
-def test_no_worker_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("option", "strategies"), [("--jobs", ("one", "two")), ("--devices", ("one",))])
+def test_no_worker_outlives_a_parent_that_was_killed(option: str, strategies: tuple[str, ...], tmp_path: Path) -> None:
     scenario = make_data(tmp_path / "data", epochs=40)
-    both = ",".join(paced(tmp_path / "own", "one", "two"))
-    process = start(*command(scenario, "stopped", "--strategy", both, "--jobs", "2"), cwd=tmp_path)
-    for strategy in ("one", "two"):
+    words = ("--strategy", ",".join(paced(tmp_path / "own", *strategies)), option, "2")
+    process = start(*command(scenario, "stopped", *words), cwd=tmp_path)
+    for strategy in strategies:
         wait_until(tmp_path / "stopped", f"{strategy}/*/seed0/state.pt", process=process)
     family = children(process.pid)
     assert len(family) >= 2
@@ -87,6 +95,7 @@ def test_no_worker_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
     for _ in range(300):
         alive = [pid for pid in family if Path(f"/proc/{pid}").exists()]
         if not alive:
+            assert not list((tmp_path / "stopped").rglob("seed0.json")), "they went on to the end"
             return
         time.sleep(0.1)
     raise AssertionError(f"{alive} still run half a minute after their parent")

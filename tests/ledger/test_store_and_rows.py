@@ -95,6 +95,7 @@ def test_records_are_found_by_scenario_strategy_configuration_and_seed(tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_records_are_read_in_a_few_times_what_decoding_takes(tmp_path: Path) -> None:
     record = factory.make_record(ER, factory.B40)
     text = to_text(record)

@@ -389,6 +389,7 @@ def test_several_tells_every_watch_everything(record: Path):
     watch = Several(Hears(0), Hears(1))  # type: ignore[arg-type]
     play(watch, record, sessions=1, steps=2)
     watch.run_failed(run=RUN, message="x")
+    watch.making("z", 1, 2)
     watch.message("y")
     names = [name for number, name in heard if number == 0]
     assert names == [name for number, name in heard if number == 1]

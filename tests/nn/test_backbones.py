@@ -29,6 +29,7 @@ def test_every_layout_comes_out_as_a_map_and_the_last_stage_is_the_forward(name)
         features = backbone(pixels())
         stages = backbone.stages(pixels())
     assert features.shape == (2, backbone.width, 32 // backbone.stride, 32 // backbone.stride)
+    assert backbone.positions == features[0, 0].numel()
     assert torch.equal(stages[-1], features)
     assert len(stages) > 2
     assert all(stage.ndim == 4 for stage in stages)

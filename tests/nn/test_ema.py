@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import torch
+from tiny_scenarios import planned, scenario
 from torch import nn
 
+from clbench.engine.runner import Run, RunOptions
+from clbench.engine.strategy import Strategy
+from clbench.engine.watch import Silent
 from clbench.nn.ema import EMA
 from clbench.nn.heads import build_head
 
@@ -64,3 +69,33 @@ def test_the_state_round_trips_exactly():
     other = EMA(net, decay=0.5)
     other.load(ema.state())
     assert all(torch.equal(a, b) for a, b in zip(ema.state().values(), other.state().values(), strict=True))
+
+
+def test_any_strategy_can_be_scored_on_averaged_weights_which_changes_nothing_else(tmp_path, monkeypatch):
+    """The weights of the first session's steps are noted, and their average is taken anew."""
+    path, runs, steps = scenario(tmp_path), {}, []
+
+    def weight(run: Run) -> torch.Tensor:
+        return run.strategy.net.head.weight.blocks[0].detach().clone()
+
+    class Notes(Silent):
+        def step(self, *, session: int, **_: object) -> None:  # type: ignore[override]
+            if session == 0:
+                steps.append(weight(run))
+
+    monkeypatch.setattr(Strategy, "prepare", lambda *_: steps.append(weight(run)) if not steps else None)
+    for decay in ("0", "0.9"):
+        steps.clear()
+        options = RunOptions(results=tmp_path / decay, device="cpu", keep_weights=True)
+        runs[decay] = run = Run(planned(path, "naive", f"train.ema={decay}"), options, watch=Notes())
+        run.carry_out()
+    plain, averaged = (run.strategy.state_dict() for run in runs.values())
+    assert all(torch.equal(value, averaged[name]) for name, value in plain.items())
+    expected, *later = steps
+    assert len(later) > 5
+    for step in later:
+        expected = 0.9 * expected + 0.1 * step
+    kept = torch.load(runs["0.9"].work / "weights-0.pt", weights_only=True)["module"]["net.head.weight.blocks.0"]
+    torch.testing.assert_close(kept, expected)
+    scores = [np.load(run.work / "scores-2.npy") for run in runs.values()]
+    assert np.abs(scores[0] - scores[1]).max() > 1e-3

@@ -68,6 +68,19 @@ def test_growing_keeps_old_tensors_and_their_values(name):
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_old_logits_do_not_depend_on_what_arrives_unless_labels_look_at_each_other(name):
+    head = grown(name, 3, 2)
+    before = head(a_map())
+    with torch.no_grad():
+        for table in head.tables():
+            table.blocks[1].fill_(float("nan"))
+    after = head(a_map())
+    assert torch.isnan(after[:, 3:]).all()
+    assert torch.equal(after[:, :3], before[:, :3]) is not head.entangled
+    assert head.entangled is (name == "q2l")
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_growing_draws_from_the_global_generator(name):
     head, same, other = grown(name, 3), grown(name, 3), grown(name, 3)
     for model, seed in ((head, 7), (same, 7), (other, 8)):

@@ -81,6 +81,24 @@ def test_the_loss_of_a_label_leaves_the_rows_of_others_alone(make):
                 assert (table.blocks[label].grad == 0).all()
 
 
+def test_under_self_attention_the_loss_of_a_label_moves_the_queries_of_all():
+    head = ready(q2l(dropout=0.0), 1, 1, 1)
+    head(a_map())[:, 1].square().sum().backward()
+    assert all((block.grad != 0).any() for block in head.queries.blocks)
+    for table in (head.weight, head.bias):
+        assert [(block.grad != 0).any().item() for block in table.blocks] == [False, True, False]
+
+
+@pytest.mark.parametrize("self_attention", [True, False])
+def test_permuting_labels_permutes_logits_with_self_attention_too(self_attention):
+    head, other = (ready(q2l(dropout=0.0, self_attention=self_attention), 5) for _ in range(2))
+    order = torch.tensor([3, 0, 4, 1, 2])
+    with torch.no_grad():
+        for table in other.tables():
+            table.blocks[0].copy_(table.blocks[0][order])
+    torch.testing.assert_close(other(a_map()), head(a_map())[:, order], rtol=0, atol=4e-15)
+
+
 def test_labels_of_a_group_share_what_moves_them():
     head = ready(mldecoder(group_size=2), 4)
     features = head.label_features(a_map())

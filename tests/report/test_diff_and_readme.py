@@ -118,3 +118,20 @@ def test_a_marker_that_is_never_closed_is_an_error() -> None:
 def test_a_missing_readme_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="cannot be read"):
         update_readme(tmp_path / "none.md", leaderboard([RECORD]))
+
+
+def test_rows_on_other_data_than_the_pinned_stand_only_where_their_folder_is_named() -> None:
+    pinned = factory.make_record(LWF)
+    part = msgspec.structs.replace(RECORD.scenario.data, digest="e" * 64)
+    stream = msgspec.structs.replace(RECORD.scenario.stream, images="f" * 64)
+    scenario = msgspec.structs.replace(RECORD.scenario, data=part, stream=stream)
+    other = factory.sealed(factory.sections_of(RECORD) | {"scenario": scenario, "marks": ["unpinned"]})
+    board = leaderboard([other, pinned])
+    assert [table.folder for table in board.tables] == ["coco_b40c10.v1", "coco_b40c10.v1.unpinned-eeeeeeee"]
+    assert "other than the pinned" in board.tables[1].heading
+    by_scenario, by_folder = (
+        updated(f"<!-- leaderboard:{name} -->\n<!-- /leaderboard -->", board)
+        for name in ("coco_b40c10", "coco_b40c10.v1.unpinned-eeeeeeee")
+    )
+    assert "| lwf |" in by_scenario and "| er |" not in by_scenario
+    assert "| er |" in by_folder and "| lwf |" not in by_folder

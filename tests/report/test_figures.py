@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 import record_factory as factory
 
-from clbench.errors import UsageError
+from clbench.errors import ResultsError, UsageError
 from clbench.ledger.rows import Row, group_rows
 from clbench.report import album, curves, figures, style
 from clbench.report.album import write_album
 from clbench.report.columns import columns
+from clbench.report.looks import FOCUSED, draw_looks
 from clbench.report.thresholds import THRESHOLDS, threshold_curves
 from clbench.report.write import write_report
 
@@ -99,7 +101,15 @@ def test_configurations_of_one_strategy_have_names_that_tell_them_apart() -> Non
     told = curves.names(rows)
     assert len({name for name, _, _ in told}) == 4
     assert told[-1] == ("lwf", "lwf", 0)
-    assert [variant for _, strategy, variant in told if strategy == "er"] == [0, 1, 2]
+    assert sorted(variant for _, strategy, variant in told if strategy == "er") == [0, 1, 2]
+
+
+def test_a_configuration_looks_the_same_whatever_the_order_of_the_rows() -> None:
+    rows = rows_of(ER, factory.Method("er", head="queries"), LWF, seeds=1)
+    told = curves.names(rows)
+    assert curves.names(rows[::-1]) == told[::-1]
+    best = max((row for row in rows if row.first.strategy.name == "er"), key=curves.average)
+    assert told[rows.index(best)][2] == 0
 
 
 def test_thresholds_give_the_counts_of_the_metrics() -> None:
@@ -112,6 +122,39 @@ def test_thresholds_give_the_counts_of_the_metrics() -> None:
     recall = (predicted & (truth == 1)).sum(0) / (truth == 1).sum(0)
     assert math.isclose(found["CR"][0].mean[place], recall.mean())
     assert found["CR"][0].std[place] == 0
+
+
+# ---- where labels looked
+
+
+def opacities(*maps: np.ndarray) -> tuple[list[np.ndarray], str]:
+    """Return how opaque each position of each map is drawn, and what is written below."""
+    figure = draw_looks(np.zeros((32, 32, 3), dtype=np.uint8), maps, titles=["session"] * len(maps), note="a note")
+    drawn = [panel.images[1].get_alpha() for panel in figure.axes if len(panel.images) > 1]
+    return drawn, figure.get_supxlabel().replace("\n", " ")
+
+
+def test_one_scale_serves_all_panels_and_is_written_below() -> None:
+    narrow, wide = np.zeros((4, 4), np.float32), np.zeros((4, 4), np.float32)
+    narrow[1, 2], wide[:2, :2] = 1.0, 0.25
+    (first, second), below = opacities(narrow, wide)
+    assert first[1, 2] == first.max() > 0 and (np.delete(first, 6) == 0).all()
+    assert second.max() == pytest.approx(0.25 * first.max())
+    assert below == "a note · full colour: 100 % on one position (all alike: 6.2 %)"
+
+
+def test_a_map_that_prefers_no_position_is_pale() -> None:
+    (alike,), below = opacities(np.full((4, 4), 1 / 16, np.float32))
+    (focused,), _ = opacities(np.eye(16, dtype=np.float32)[0].reshape(4, 4))
+    assert alike.max() == pytest.approx(focused.max() / FOCUSED)
+    assert "full colour: 25 %" in below
+
+
+def test_a_figure_that_cannot_be_written_is_a_designed_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    figure = draw_looks(np.zeros((8, 8, 3), dtype=np.uint8), [np.ones((1, 1), np.float32)], titles=["session"])
+    with pytest.raises(ResultsError, match=r"file/look\.png: the figure cannot be written"):
+        style.save(figure, tmp_path / "file" / "look", formats=["png"])
 
 
 # ---- looks
@@ -165,6 +208,17 @@ def test_sixteen_sessions_and_long_label_lists_are_readable() -> None:
     assert not any(a.overlaps(b) for a, b in pairwise(sorted(labels, key=lambda box: box.x0)))
 
 
+def test_letters_that_no_font_has_are_told_once_for_a_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(style, "_further_fonts", tuple)
+    labels = [curves.Forgotten(label, 0, 0.1, 0.0) for label in ("行人", "背包", "person")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        style.save(figures.draw_forgotten(labels, strategy="er"), tmp_path / "figure")
+    assert caplog.text.count("no font here has 4 letters of a figure") == 1
+
+
 def test_drawing_leaves_the_users_settings_alone() -> None:
     import matplotlib
 
@@ -206,6 +260,14 @@ def test_every_figure_has_its_numbers_beside_it(tmp_path: Path) -> None:
     assert {line["configuration"] for line in lines_of(tmp_path / "cost.csv")} == {"joint", "naive", "er"}
 
 
+def test_figures_of_one_configuration_call_it_what_the_other_figures_call_it() -> None:
+    rows = rows_of(ER, factory.Method("er", 0.6, fields=(("memory", 800),)), NAIVE)
+    titles = [figure.axes[0].get_title(loc="left") for _, figure, _ in album._single(album._named(rows))]
+    called = {name for name, _, _ in curves.names(rows)}
+    assert len(called) == 3 and {title for title in titles if "worst" not in title} == called
+    assert {title.partition(": worst")[0] for title in titles} == called
+
+
 def test_the_csv_has_all_rows_where_the_figure_has_the_best_ten(tmp_path: Path) -> None:
     methods = [factory.Method(f"method{i}", 0.6 + i * 0.02) for i in range(12)]
     write_album(rows_of(*methods, seeds=1), tmp_path, formats=[], matrices=0)
@@ -222,7 +284,7 @@ def test_a_figure_that_leaves_rows_out_says_so() -> None:
 
 def test_every_figure_shows_the_same_ten_and_the_bound() -> None:
     methods = [JOINT, *(factory.Method(f"method{i}", 0.6 + i * 0.02) for i in range(12))]
-    rows = sorted(rows_of(*methods, seeds=1), key=lambda row: -album._average(row))
+    rows = sorted(rows_of(*methods, seeds=1), key=lambda row: -curves.average(row))
     best = {f"method{i}" for i in range(2, 12)}
     for test_set in figures.TEST_SETS:
         assert {line.name for line in album._shown(curves.map_curves(rows, test_set=test_set))} == {*best, "joint"}

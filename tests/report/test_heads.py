@@ -24,13 +24,16 @@ from clbench.report.tables import leaderboard
 ER = METHODS[4]
 
 
-def with_head(head: str, *, seed: int = 0, learns: float = 0.8, angle: str = "", host: str = "") -> Record:
+def with_head(
+    head: str, *, seed: int = 0, learns: float = 0.8, angle: str = "", positions: str = "", host: str = ""
+) -> Record:
     """A record of the same method with another head: only the name of the method's fields `head` differs."""
     record = make_record(dataclasses.replace(ER, head=head, learns=learns), B40, seed=seed)
     sections = sections_of(record)
     fields = {**record.strategy.fields, "head": head}
     sections["strategy"] = msgspec.structs.replace(record.strategy, head=head, fields=fields)
-    sections["notes"] = {**record.notes, "angle": angle} if angle else {}
+    told = {"angle": angle, "positions": positions}
+    sections["notes"] = {**record.notes, **{name: text for name, text in told.items() if text}}
     if host:
         sections["times"] = msgspec.structs.replace(record.times, host=host)
     return sealed(sections)
@@ -47,7 +50,27 @@ def test_a_method_is_compared_with_itself_and_the_best_head_comes_first() -> Non
     ]
     assert table.rows[0].angle is not None and table.rows[0].angle.mean == 60.5
     assert table.rows[1].angle is None
-    assert "| er (memory=1600) | queries | own | 2 |" in markdown([table])
+    assert "| er (memory=1600) | queries | own | – | 2 |" in markdown([table])
+
+
+def test_positions_are_told_where_a_record_of_the_row_knows_them() -> None:
+    records = [with_head("linear", seed=0), with_head("linear", seed=1, positions="49"), with_head("queries", seed=0)]
+    (table,) = head_tables(records)
+    assert {row.head: row.positions for row in table.rows} == {"linear": 49, "queries": None}
+    text = markdown([table])
+    assert "| linear | shared | 49 | 2 |" in text and "| queries | own | – | 1 |" in text
+    lines = list(csv.DictReader(io.StringIO(csv_text([table]))))
+    assert sorted((line["head"], line["seed"], line["positions"]) for line in lines) == [
+        ("linear", "0", ""),
+        ("linear", "1", "49"),
+        ("queries", "0", ""),
+    ]
+
+
+def test_what_somebody_else_noted_under_these_names_breaks_no_table() -> None:
+    strange = with_head("queries", angle="80.0 steep", positions="7 x 7")
+    (table,) = head_tables([with_head("linear"), strange])
+    assert [(row.positions, row.angle) for row in table.rows] == [(None, None)] * 2
 
 
 def test_heads_that_share_a_feature_are_those_that_say_so() -> None:
@@ -60,7 +83,7 @@ def test_names_from_strangers_break_no_table() -> None:
     records = [make_record(strange, B40), make_record(dataclasses.replace(strange, head="queries"), B40)]
     text = markdown(head_tables(records))
     assert r"\|" in text and r"\<b>" in text
-    assert all(line.count(" | ") == 9 for line in text.splitlines() if line.startswith("| er"))
+    assert all(line.count(" | ") == 10 for line in text.splitlines() if line.startswith("| er"))
 
 
 def test_rows_that_differ_in_more_than_the_head_are_not_compared() -> None:

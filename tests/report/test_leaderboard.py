@@ -509,6 +509,7 @@ def test_tables_import_neither_torch_nor_matplotlib_nor_pandas() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_tables_import_in_less_time_than_the_libraries_they_use() -> None:
     program = (
         "import time; a = time.process_time(); import json, numpy, msgspec; b = time.process_time()\n"
@@ -522,6 +523,7 @@ def test_tables_import_in_less_time_than_the_libraries_they_use() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_records_make_every_table_in_less_time_than_reading_them() -> None:
     layouts = [factory.B40, factory.B0, renamed_b0("coco_b0c5"), renamed_b0("coco_b20c4")]
     records, texts = [], []

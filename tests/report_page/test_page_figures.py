@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import page_records
 import pytest
 from page_tools import B40_SLUG, Visit, go_to, rows_of, saved, spoken
+from PIL import Image
+from record_factory import METHODS, TINY, make_record
 
 from clbench.ledger.record import Record
+from clbench.report.page.document import write_page
+from clbench.report.page.gallery import galleries
+from clbench.report.page.model import page_model
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +80,7 @@ def test_the_numbers_of_a_figure_are_there_as_a_table(visit: Visit, page_file: P
     go_to(page, B40_SLUG)
     page.click("#panels figure >> nth=0 >> summary")
     table = page.locator("#panels figure >> nth=0 >> table")
+    table.wait_for()  # it is made when the browser says that it was opened, which comes a little later
     assert table.locator("tbody tr").count() == 8
     assert table.locator("thead th").all_inner_texts() == ["After session", "1", "2", "3", "4", "5"]
 
@@ -126,3 +133,21 @@ def test_a_label_is_found_by_typing_and_by_pressing_it_in_the_map(visit: Visit, 
     page.fill("#label", "no such label")
     page.keyboard.press("Enter")
     assert "baseball bat" in page.locator("#one-label figcaption").inner_text()
+
+
+def test_pictures_of_where_labels_looked_keep_their_sizes_and_fit_a_phone(visit: Visit, tmp_path: Path):
+    record = make_record(METHODS[7], TINY)
+    work = next(page_records.write_folder(tmp_path, [record]).rglob("seed0.json")).with_suffix("")
+    work.mkdir()
+    for name, width in (("explain-car-test-1.png", 1400), ("explain-cup-test-2.png", 780)):
+        Image.new("RGB", (width, 500), "red").save(work / name, dpi=(300, 300))
+    found = galleries([record], [tmp_path])
+    file = write_page(page_model([record], galleries=found), tmp_path / "report.html")
+    wide = visit(file)
+    assert wide.locator("#gallery").is_visible() and wide.locator("#to-gallery").is_visible()
+    images = wide.locator("#pictures img")
+    assert [round(images.nth(i).bounding_box()["width"]) for i in (0, 1)] == [448, 250]
+    assert wide.locator("#pictures figcaption").all_inner_texts() == ["car-test-1 seed 0", "cup-test-2 seed 0"]
+    narrow = visit(file, width=360)
+    assert narrow.locator("#pictures img").first.bounding_box()["width"] < 360
+    assert narrow.evaluate("document.documentElement.scrollWidth") <= 360

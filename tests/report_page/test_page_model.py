@@ -199,12 +199,13 @@ def test_pictures_beside_records_are_embedded_smaller_and_others_left_out(
     folder = page_records.write_folder(tmp_path, [record])
     work = next(folder.rglob("seed0.json")).with_suffix("")
     work.mkdir()
-    Image.new("RGB", (3000, 400), "red").save(work / "explain-person-test-00003.png")
+    Image.new("RGB", (3000, 400), "red").save(work / "explain-person-test-00003.png", dpi=(300, 300))
     (work / "explain-broken.png").write_bytes(b"<svg onload=alert(1)>")
     (work / "other.png").write_bytes(b"not asked for")
     found = galleries([record], [folder])
     (picture,) = found[record.content]
     assert picture["caption"] == "person-test-00003"
+    assert picture["width"] == 960, "ten inches"
     assert picture["source"].startswith("data:image/webp;base64,")
     assert "explain-broken.png: not a picture" in caplog.text
     with Image.open(io.BytesIO(base64.b64decode(picture["source"].partition(",")[2]))) as opened:
@@ -220,6 +221,7 @@ def test_a_pool_keeps_equal_values_once_whatever_the_order_of_their_keys():
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_records_make_a_page_below_five_megabytes_in_about_the_time_of_reading_them(
     thousand: list[Record], tmp_path: Path
 ):

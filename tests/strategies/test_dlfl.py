@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from small_training import TRAIN, NoiseSession, begun, built, trained
+from tiny_scenarios import finished, planned, scenario
 
 from clbench.errors import UsageError
 
@@ -50,6 +52,30 @@ def test_with_the_trunk_fixed_after_the_base_old_labels_never_move():
     assert torch.equal(looked_at(strategy), before)
     names = [name for name, _ in strategy.trainable()]
     assert names and all(name.endswith(".blocks.1") for name in names)
+
+
+def test_queries_that_are_never_learned_stay_so_when_the_trunk_is_fixed():
+    strategy = built("dlfl", head="mldecoder", growth="freeze-trunk-after-base", head_options={"d": 16, "heads": 4})
+    begun(strategy, FIRST)
+    trained(strategy, FIRST)
+    begun(strategy, SECOND)
+    before = strategy.net.head.queries().detach().clone()
+    trained(strategy, SECOND)
+    assert torch.equal(strategy.net.head.queries(), before)
+    assert {name.split(".")[-3] for name, _ in strategy.trainable()} == {"weight", "bias"}
+
+
+def test_in_a_run_scores_of_old_labels_never_move_once_the_trunk_is_fixed(tmp_path):
+    """With batch statistics in the trunk and decay in the optimiser, after every session of the shared loop."""
+    path = scenario(tmp_path, train={"weight_decay": 0.1})
+    options = ("head_options.d=16", "head_options.heads=4", "growth=freeze-trunk-after-base")
+    run, _ = finished(planned(path, "dlfl", *options), tmp_path / "results")
+    first, second, third = (np.load(run.work / f"scores-{session}.npy") for session in range(3))
+    assert np.abs(second[:, :2] - first[:, :2]).max() < 1e-6
+    assert np.abs(third[:, :4] - second[:, :4]).max() < 1e-6
+    moving, _ = finished(planned(path, "dlfl", *options[:2], "growth=freeze-old-queries"), tmp_path / "moving")
+    other = [np.load(moving.work / f"scores-{session}.npy") for session in range(2)]
+    assert np.abs(other[1][:, :2] - other[0][:, :2]).max() > 1e-3
 
 
 def test_with_old_queries_fixed_old_labels_move_through_the_trunk_alone():
@@ -122,5 +148,7 @@ def test_attention_of_a_shared_feature_is_refused_before_anything_runs():
     from clbench import catalog
 
     kind = catalog.load_strategy(catalog.find_strategy("dlfl"))
-    with pytest.raises(UsageError, match="head 'linear' has no attention"):
-        kind.configured({"head": "linear", "attention_weight": 1.0}, source="scenario")
+    for head, options in (("linear", {}), ("mmdsr", {"m3": False})):
+        with pytest.raises(UsageError, match=f"head '{head}' has no attention"):
+            kind.configured({"head": head, "head_options": options, "attention_weight": 1.0}, source="scenario")
+    kind.configured({"head": "mmdsr", "attention_weight": 1.0}, source="scenario")

@@ -26,6 +26,22 @@ def test_it_learns_and_grows_with_any_module_switched_off(off):
     trained(strategy, SECOND)
 
 
+def test_with_all_modules_off_it_learns_what_the_baseline_learns_bit_for_bit():
+    options = {"m1": False, "m2": False, "m3": False}
+    learned = []
+    for name, fields in (("mmdsr", {"head_options": options}), ("naive", {"unknown": "ignore"})):
+        strategy = built(name, **fields)
+        losses = []
+        for session in (FIRST, SECOND):
+            begun(strategy, session)
+            losses += trained(strategy, session)
+        learned.append((losses, strategy.state_dict()))
+    (losses, state), (same_losses, same_state) = learned
+    assert losses == same_losses
+    assert state.keys() == same_state.keys()
+    assert all(torch.equal(value, same_state[name]) for name, value in state.items())
+
+
 def test_other_strategies_see_the_last_map_whatever_the_head_wants():
     strategy = built("mmdsr", head_options={"d": 16, "heads": 4})
     begun(strategy, FIRST)

@@ -10,6 +10,7 @@ from clbench import catalog
 from clbench.engine.state import load_strategy_state, strategy_state
 from clbench.errors import UsageError
 from clbench.nn.contrastive import pscl, sscl
+from clbench.nn.losses import bce
 
 HEAD = {"d": 16, "heads": 4, "hidden": 32, "dropout": 0.0}
 FIRST, SECOND = NoiseSession(0, seen=3, new=3), NoiseSession(1, seen=5, new=2)
@@ -46,8 +47,9 @@ def test_a_session_begins_with_classification_alone():
     assert (strategy.prototypes() != 0).any(1).all() and len(strategy.bank) > 0
 
 
-def test_the_whole_loss_is_the_weighted_sum_of_its_parts():
-    strategy = after_first(sscl_weight=0.3, pscl_weight=0.2, bank_labels="present")
+@pytest.mark.parametrize("weights", [{}, {"sscl_weight": 0.3, "pscl_weight": 0.2}])
+def test_the_whole_loss_is_the_weighted_sum_of_its_parts(weights):
+    strategy = after_first(bank_labels="present", **weights)
     begun(strategy, SECOND)
     strategy.bank = type(strategy.bank)(4)
     strategy.bank.widen(5, d=16)
@@ -60,8 +62,9 @@ def test_the_whole_loss_is_the_weighted_sum_of_its_parts():
     active = torch.cat([z[present], strategy.projection(held[met])])
     samples = sscl(active, torch.cat([present.nonzero()[:, 1], labels[met]]), temperature=0.2)
     typical = pscl(z, strategy.projection(strategy.prototypes()), batch.targets, temperature=0.07)
-    expected = strategy.classification(logits, batch.targets) + 0.3 * samples + 0.2 * typical
-    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
+    by_samples, by_prototypes = (0.3, 0.2) if weights else (0.1, 0.05)  # as published
+    mean = bce(logits, batch.targets, reduction="mean")
+    torch.testing.assert_close(loss, mean + by_samples * samples + by_prototypes * typical, rtol=1e-5, atol=1e-6)
 
 
 def test_old_prototypes_and_what_the_bank_has_of_old_labels_stay():
@@ -92,13 +95,25 @@ def test_an_unknown_old_label_is_no_negative(official):
 
 
 def test_only_confident_features_of_present_labels_enter_the_bank():
-    strategy = made(warm_up=0.0, bank_confidence=0.6, bank_size=64)
+    strategy = made(warm_up=0.0, bank_size=64, bank_confidence=type(made())().bank_confidence)
     begun(strategy, FIRST)
     strategy.take_prototypes()
-    before = len(strategy.bank)
-    batch, logits, _ = contrasted(strategy, FIRST)
-    entered = ((batch.targets > 0.5) & (logits.sigmoid() > 0.6)).sum().item()
-    assert len(strategy.bank) - before == entered
+    opened = strategy.bank.features()[0]
+    assert torch.equal(opened, strategy.prototypes())
+    strategy.eval()
+    strategy._share = 0.9
+    batch = next(FIRST.batches())
+    own = strategy.net.head.label_features(strategy.net.features(batch.images))
+    strategy.net(batch.images)
+    sure = torch.rand(batch.targets.shape, generator=torch.Generator().manual_seed(0)) < 0.5
+    strategy.loss(batch, torch.where(sure, 0.81, 0.79).logit()).backward()
+    entered = sure & (batch.targets > 0.5)
+    assert 0 < entered.sum() < (batch.targets > 0.5).sum()
+    features, labels = strategy.bank.features()
+    for label in range(3):
+        expected = torch.cat([opened[label : label + 1], own[:, label][entered[:, label]]])
+        assert torch.equal(features[labels == label], expected)
+    assert not features.requires_grad
     none = made(warm_up=0.0, bank_confidence=1.0)
     begun(none, FIRST)
     contrasted(none, FIRST)

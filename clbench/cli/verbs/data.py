@@ -118,7 +118,9 @@ def check(name: str, root: Path | None, options: tuple[str, ...], no_decode: boo
     click.echo(f"{name}: {report.root or 'built in'}")
     for finding in report.findings:
         items = f" ({', '.join(finding.items)})" if finding.items else ""
-        click.echo(f"  {SIGNS[finding.level]}  {finding.text}{items}" + (f": {finding.hint}" if finding.hint else ""))
+        click.echo(f"  {SIGNS[finding.level]}  {finding.text}{items}")
+        if finding.hint:
+            click.echo(f"       {finding.hint}")
     if not report.ok:
         raise DataError(f"{name} is not the data described.")
 

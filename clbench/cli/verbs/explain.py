@@ -62,13 +62,13 @@ def command(
         click.echo(json.dumps(found.to_plain(), ensure_ascii=False))
         return
     path = out or record.with_suffix("") / f"explain-{_word(label)}-{_word(found.image)}.png"
-    _draw(found, path, run=f"{record.parent.parent.name} · {record.stem}")
+    _draw(found, path)
     for look in found.looks:
         click.echo(f"after session {look.session + 1}: {100 * look.score:.1f} %")
     click.echo(path)
 
 
-def _draw(found: Explanation, path: Path, *, run: str) -> None:
+def _draw(found: Explanation, path: Path) -> None:
     from clbench.report.looks import draw_looks
     from clbench.report.style import save
 
@@ -77,7 +77,7 @@ def _draw(found: Explanation, path: Path, *, run: str) -> None:
         found.picture,
         [look.map for look in found.looks],
         titles=[f"session {look.session + 1}: {100 * look.score:.0f} %" for look in found.looks],
-        note=f"{run} · {found.label} ({said}) on {found.image} · {found.kind} and probability after each session",
+        note=f"{found.run} · {found.label} ({said}) on {found.image} · {found.kind} and probability after each session",
     )
     save(figure, path.with_suffix(""), formats=[path.suffix[1:]])
 

@@ -37,6 +37,7 @@ def command() -> None:
       clbench report leaderboard coco_b40c10 --format latex > table.tex
       clbench report curves coco_b40c10 --out figures
       clbench report heads coco_b40c10
+      clbench report groups coco_b40c10
       clbench report html
       clbench report diff results/tiny.v1/er results/tiny.v1/naive
       clbench report all
@@ -173,6 +174,49 @@ def heads(scenario: str, results: Path, form: str, figure: Path | None) -> None:
         save(draw_heads(bars(found[0]), note=found[0].heading), figure.with_suffix(""), formats=[figure.suffix[1:]])
 
 
+@command.command("groups")
+@click.argument("scenario", type=complete.SCENARIO)
+@options.results
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md", "csv"]),
+    default="text",
+    show_default=True,
+    help="csv: fractions.",
+)
+@click.option("--data", type=options.FOLDER, help="The data set's folder, for groups on their own images.")
+def groups(scenario: str, results: Path, form: str, data: Path | None) -> None:
+    """Print mAP over base, new and seen labels after each session.
+
+    On one test set for all three; and on each group's own images, as KRT's code scores them, where the runs' score
+    files and the data set's labels are on this machine.
+
+    \b
+    Example:
+      clbench report groups coco_b40c10 --format csv > groups.csv
+    """
+    from clbench.cli import output
+    from clbench.collection import collect, folders
+    from clbench.ledger.rows import comparable_groups
+    from clbench.ledger.rows import group_rows as rows_of
+    from clbench.report.groups import NOTE, TITLES, csv_text, group_rows, markdown
+    from clbench.report.tables import heading_of
+    from clbench.scored import groups_on_own_images
+
+    collection = collect(results, scenario=Path(scenario).stem).of(scenario)
+    for rows in comparable_groups(rows_of(collection.records)):
+        own = groups_on_own_images(rows, folders=folders(results), data=data)
+        found = group_rows(rows, own)
+        if form == "text":
+            click.secho(heading_of(rows[0]), bold=True)
+            output.table(list(TITLES), [row.cells() for row in found])
+        else:
+            click.echo(csv_text(found) if form == "csv" else markdown(found), nl=False)
+    if form == "text":
+        click.echo(NOTE)
+
+
 @command.command("html")
 @click.argument("scenario", type=complete.SCENARIO, default="")
 @options.results
@@ -266,7 +310,8 @@ def readme(file: Path, results: Path, check: bool) -> None:
     """Write the tables of a README anew.
 
     Tables stand between <!-- leaderboard:SCENARIO --> and <!-- /leaderboard -->, comparisons of heads between
-    <!-- heads:SCENARIO --> and <!-- /heads -->.
+    <!-- heads:SCENARIO --> and <!-- /heads -->. A folder of the results, such as tiny.v1, may be named instead of a
+    scenario; rows on data other than the pinned stand only where their folder is named.
 
     \b
     Examples:

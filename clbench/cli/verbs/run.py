@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 
 from clbench.cli import complete, failures, options, output
 from clbench.cli.progress import watching
-from clbench.errors import RunError, UsageError
+from clbench.errors import UsageError
 
 if TYPE_CHECKING:
     from clbench.engine.jobs import Outcome
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 @options.machine
 @options.pictures
 @click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Share every run between so many processes of this machine, one GPU each; torchrun does it on several.",
+)
+@click.option(
     "--save-minutes",
     type=click.FloatRange(min=0),
     default=10.0,
@@ -31,7 +39,9 @@ if TYPE_CHECKING:
 )
 @click.option("--no-resume", is_flag=True, help="Start afresh: ignore records and saved states.")
 @click.option("--dry-run", is_flag=True, help="Say what would run and what it would cost, and stop.")
-@click.option("--calibrate", is_flag=True, help="With --dry-run: run a few images of each session too, and time them.")
+@click.option(
+    "--calibrate", is_flag=True, help="With --dry-run: run a few images of each session too, for time and memory."
+)
 @click.option("--keep-weights", is_flag=True, help="Keep the weights of every session, for clbench explain.")
 @click.option(
     "--log",
@@ -51,6 +61,7 @@ def command(
     cache: bool | None,
     features: Any,
     threads: int,
+    devices: int,
     save_minutes: float,
     no_resume: bool,
     dry_run: bool,
@@ -71,13 +82,17 @@ def command(
       clbench run scenarios/coco_b40c10.yaml --strategy er,dlfl --seed 0,1,2
       clbench run coco_b40c10 --strategy mine.py --set mine.weight=2 --data /data/coco
       clbench run coco_b40c10 --dry-run
+      clbench run coco_b40c10 --strategy dlfl --devices 4
     """
+    from clbench.engine import launched
     from clbench.resolve import plan
 
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
+    _check_devices(devices, jobs=jobs, calibrate=calibrate)
     plans = plan(scenario, **options.parsed(**chosen))
-    if plans[0].stand_in:
+    # of several processes the first speaks, or who started them with --devices
+    if plans[0].stand_in and launched.number() == 0 and 1 in (devices, launched.processes()):
         output.frame(_stand_in_text(plans[0]))
     if dry_run:
         from clbench.cli.costs import print_costs
@@ -91,6 +106,11 @@ def command(
     from clbench.engine.runner import RunOptions
 
     check_writable(results)
+    if devices > 1 and launched.processes() == 1:
+        from clbench.engine.launch import launch
+
+        launch(devices, sys.argv[1:], device=device)
+        return
     how = RunOptions(
         results=results,
         device=device,
@@ -104,7 +124,24 @@ def command(
     )
     with watching(quiet=quiet) as terminal, followed(plans, how, watch=terminal, kinds=logs) as watch:
         outcomes = run_all(plans, how, jobs=jobs, watch=watch)
-    _finish(outcomes, results)
+    if launched.number() == 0:
+        _finish(outcomes, results)
+
+
+def _check_devices(devices: int, *, jobs: int | None, calibrate: bool) -> None:
+    """Raise UsageError where several processes for each run go with something else that was asked for, or that is."""
+    from clbench.engine import launched
+
+    if devices == 1:
+        return
+    if jobs is not None:
+        raise UsageError("--devices and --jobs exclude each other: with --devices one run follows the other.")
+    if calibrate:
+        raise UsageError("--calibrate times one process; leave out --devices.")
+    if launched.processes() not in {1, devices}:
+        raise UsageError(
+            f"--devices {devices}, and torchrun started {launched.processes()} processes.", hint="Leave out --devices."
+        )
 
 
 def _stand_in_text(plan: Plan) -> str:
@@ -122,10 +159,8 @@ def _finish(outcomes: list[Outcome], results: Path) -> None:
     if records:
         _report(records, outcomes[0].plan, results)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
-    for outcome in failed:
-        failures.complain(f"{outcome.plan.entry.name}, seed {outcome.plan.seed}: {outcome.error}")
     if failed:
-        raise RunError(f"{len(failed)} of {len(outcomes)} runs failed.", hint="What is finished is kept; run it again.")
+        raise failures.of_runs(failed, len(outcomes))
 
 
 def _report(records: list[Path], plan: Plan, results: Path) -> None:

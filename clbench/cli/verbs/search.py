@@ -10,14 +10,11 @@ import click
 
 from clbench.cli import failures, options, output
 from clbench.cli.progress import watching
-from clbench.errors import RunError
+from clbench.cli.where import Where
 
 if TYPE_CHECKING:
     from clbench.engine.jobs import Outcome
-    from clbench.engine.runner import RunOptions
     from clbench.engine.study import Study
-    from clbench.engine.watch import Watch
-    from clbench.resolve import Plan
 
 SHOWN = 5
 """Trials of each strategy that are listed at the end, the best ones."""
@@ -27,6 +24,7 @@ SHOWN = 5
 @click.argument("file", metavar="SEARCH.yaml", type=click.Path(path_type=Path))
 @options.results
 @options.machine
+@options.cluster
 @options.pictures
 @click.option("--dry-run", is_flag=True, help="Say what is searched and what it costs, and stop.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the result.")
@@ -36,10 +34,14 @@ def command(
     results: Path,
     device: str,
     jobs: int | None,
+    threads: int,
+    address: str | None,
+    cpus_per_run: float | None,
+    gpus_per_run: float | None,
+    retries: int,
     workers: int,
     cache: bool | None,
     features: Any,
-    threads: int,
     dry_run: bool,
     quiet: bool,
 ) -> None:
@@ -47,17 +49,19 @@ def command(
 
     Trials are scored on images held out from train and never see a test image. What they leave is no row of any table;
     the runs of the best configuration are, and say how many trials it took. The same command goes on where it stopped,
-    and the same file gives the same trials whatever --jobs is.
+    and the same file gives the same trials, whatever --jobs is and on a cluster too.
 
     \b
     Examples:
       clbench search search-lr.yaml --dry-run
       clbench search search-lr.yaml --jobs 4
+      clbench search search-lr.yaml --address auto --gpus-per-run 0.25
     """
     from clbench.engine.search import load_search
     from clbench.engine.study import studies
     from clbench.engine.suggest import import_optuna
 
+    where = Where(jobs, address, cpus_per_run, gpus_per_run, retries)
     import_optuna()
     found = studies(load_search(file), path=file, results=results)
     if found[0].base.stand_in:
@@ -67,7 +71,7 @@ def command(
         _print_plan(found)
         return
     from clbench.doctor import check_writable
-    from clbench.engine.jobs import run_all
+    from clbench.engine.follow import followed
     from clbench.engine.runner import RunOptions
     from clbench.engine.trying import carry_out
 
@@ -75,11 +79,13 @@ def command(
     how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
     if not quiet:
         click.echo(_split_text(found), err=True)
-    with watching(quiet=quiet) as watch:
-        carry_out(found, carry=lambda plans: run_all(plans, how, jobs=jobs, watch=watch), say=watch.message)
+    with watching(quiet=quiet) as watch, where.opened(how) as carry:
+        carry_out(found, carry=lambda plans: carry(plans, watch), say=watch.message)
         for study in found:
             _print_trials(study)
-        outcomes = _run_best([plan for study in found for plan in study.final_plans()], how, jobs=jobs, watch=watch)
+        finals = [plan for study in found for plan in study.final_plans()]
+        with followed(finals, how, watch=watch) as told:
+            outcomes = carry(finals, told)
     _finish(found, outcomes, results)
 
 
@@ -96,16 +102,6 @@ def _split_text(found: Sequence[Study]) -> str:
     done = sum(spec.trials - study.left for study in found)
     total = spec.trials * len(found)
     return f"{images}validation images ({held}).\n{total} trials, {done} of them finished before."
-
-
-def _run_best(plans: list[Plan], how: RunOptions, *, jobs: int | None, watch: Watch) -> list[Outcome]:
-    from clbench.engine.follow import followed
-    from clbench.engine.jobs import run_all
-
-    if not plans:
-        return []
-    with followed(plans, how, watch=watch) as told:
-        return run_all(plans, how, jobs=jobs, watch=told)
 
 
 def _print_plan(found: Sequence[Study]) -> None:
@@ -151,8 +147,6 @@ def _print_trials(study: Study) -> None:
 def _finish(found: Sequence[Study], outcomes: Sequence[Outcome], results: Path) -> None:
     """Say what became of the final runs, and raise for what failed."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
-    for outcome in failed:
-        failures.complain(str(outcome.error))
     if outcomes:
         click.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} runs have their record in {results}.")
         flag = "" if results == Path("results") else f" --results {results}"
@@ -161,4 +155,4 @@ def _finish(found: Sequence[Study], outcomes: Sequence[Outcome], results: Path) 
         for study in found:
             click.echo(f"{study.title}: {' '.join(study.texts(study.best()))}")
     if failed:
-        raise RunError(f"{len(failed)} of {len(outcomes)} runs failed.", hint="Run the same command again.")
+        raise failures.of_runs(failed, len(outcomes))

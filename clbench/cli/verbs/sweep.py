@@ -9,11 +9,12 @@ import click
 
 from clbench.cli import failures, options, output
 from clbench.cli.progress import watching
-from clbench.errors import RunError, UsageError
+from clbench.cli.where import Where
+from clbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from clbench.cli.where import Carry
     from clbench.engine.jobs import Outcome
-    from clbench.engine.runner import RunOptions
     from clbench.engine.watch import Watch
     from clbench.resolve import Plan
 
@@ -21,22 +22,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="SWEEP.yaml...", type=click.Path(path_type=Path))
 @options.results
-@click.option("--address", metavar="ADDRESS", help="Run on a Ray cluster: auto, local or HOST:PORT.")
 @options.machine
+@options.cluster
 @options.pictures
-@click.option("--cpus-per-run", type=click.FloatRange(min=0.01), help="With --address. Default: threads plus workers.")
-@click.option(
-    "--gpus-per-run",
-    type=click.FloatRange(min=0),
-    help="With --address: 0.25 packs four runs on one GPU. Default: 1 where there are GPUs.",
-)
-@click.option(
-    "--retries",
-    type=click.IntRange(min=0),
-    default=3,
-    show_default=True,
-    help="With --address: fresh starts of a run whose worker or node dies.",
-)
 @click.option("--dry-run", is_flag=True, help="List the runs and what they cost, and stop.")
 @click.option("--calibrate", is_flag=True, help="With --dry-run: time a few batches of each configuration too.")
 @click.option("--quiet", is_flag=True, help="Print nothing but the result.")
@@ -44,16 +32,16 @@ def command(
     files: tuple[Path, ...],
     *,
     results: Path,
-    address: str | None,
     device: str,
     jobs: int | None,
-    workers: int,
-    cache: bool | None,
-    features: Any,
     threads: int,
+    address: str | None,
     cpus_per_run: float | None,
     gpus_per_run: float | None,
     retries: int,
+    workers: int,
+    cache: bool | None,
+    features: Any,
     dry_run: bool,
     calibrate: bool,
     quiet: bool,
@@ -73,10 +61,7 @@ def command(
 
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
-    if address is None and (cpus_per_run is not None or gpus_per_run is not None):
-        raise UsageError("--cpus-per-run and --gpus-per-run belong to --address.")
-    if address is not None and jobs is not None:
-        raise UsageError("--jobs and --address exclude each other: a cluster runs as many at once as it has room for.")
+    where = Where(jobs, address, cpus_per_run, gpus_per_run, retries)
     plans = [plan for path in files for plan in expand(load_sweep(path), path=path)]
     left = unfinished(plans, results)
     stand_ins = sorted({plan.scenario.dataset for plan in plans if plan.stand_in})
@@ -94,14 +79,8 @@ def command(
 
     check_writable(results)
     how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
-    with watching(quiet=quiet) as terminal, followed(left, how, watch=terminal) as watch:
-        if address is None:
-            outcomes = _here(left, how, jobs=jobs, watch=watch)
-        else:
-            from clbench.engine.cluster import Share, run_on_cluster
-
-            share = Share(cpus=cpus_per_run or 0.0, gpus=gpus_per_run, retries=retries)
-            outcomes = run_on_cluster(left, how, address=address, share=share, watch=watch) if left else []
+    with watching(quiet=quiet) as terminal, followed(left, how, watch=terminal) as watch, where.opened(how) as carry:
+        outcomes = _carried_out(left, carry, watch)
     _finish(outcomes, plans, results)
 
 
@@ -113,16 +92,13 @@ def _stand_in_text(datasets: list[str]) -> str:
     )
 
 
-def _here(plans: list[Plan], how: RunOptions, *, jobs: int | None, watch: Watch) -> list[Outcome]:
-    """Carry out the plans on this machine, and look once more at those that other processes had taken."""
-    from clbench.engine.jobs import run_all
-
-    outcomes = run_all(plans, how, jobs=jobs, watch=watch)
+def _carried_out(plans: list[Plan], carry: Carry, watch: Watch) -> list[Outcome]:
+    """Carry out the plans, and look once more at those that other processes had taken."""
+    outcomes = carry(plans, watch)
     taken = [outcome.plan for outcome in outcomes if _is_taken(outcome)]
     if not taken or len(taken) == len(plans):
         return outcomes
-    again = run_all(taken, how, jobs=jobs, watch=watch)
-    return [outcome for outcome in outcomes if not _is_taken(outcome)] + again
+    return [outcome for outcome in outcomes if not _is_taken(outcome)] + carry(taken, watch)
 
 
 def _is_taken(outcome: Outcome) -> bool:
@@ -158,8 +134,6 @@ def _finish(outcomes: list[Outcome], plans: list[Plan], results: Path) -> None:
     """Say what became of the runs, and raise for what failed."""
     taken = [outcome for outcome in outcomes if _is_taken(outcome)]
     failed = [outcome for outcome in outcomes if outcome.error is not None and outcome not in taken]
-    for outcome in failed:
-        failures.complain(str(outcome.error))
     done = len(plans) - len(taken) - len(failed)
     click.echo(f"{done} of {len(plans)} runs have their record in {results}.")
     if taken:
@@ -168,4 +142,4 @@ def _finish(outcomes: list[Outcome], plans: list[Plan], results: Path) -> None:
         flag = "" if results == Path("results") else f" --results {results}"
         click.echo(f"clbench report leaderboard {name}{flag}")
     if failed:
-        raise RunError(f"{len(failed)} of {len(plans)} runs failed.", hint="What is finished is kept; run it again.")
+        raise failures.of_runs(failed, len(plans))

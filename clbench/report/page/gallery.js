@@ -6,6 +6,6 @@ function drawGallery() {
   byId("pictures").replaceChildren(...rows.map((row) => h("section", {},
     h("h3", {}, nameInLegend(row)),
     h("div", { class: "pictures" }, row.gallery.map((picture) => h("figure", {},
-      h("img", { src: picture.source, alt: `Where ${row.strategy} looked: ${picture.caption}, seed ${picture.seed}` }),
+      h("img", { src: picture.source, width: picture.width, alt: `Where ${row.strategy} looked: ${picture.caption}, seed ${picture.seed}` }),
       h("figcaption", {}, picture.caption, h("small", {}, ` seed ${picture.seed}`))))))));
 }

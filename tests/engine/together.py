@@ -1,0 +1,120 @@
+"""What processes that share a run compute together, compared with one process; started by test_distributed.py.
+
+    torchrun ... together.py IMAGES
+
+Every process prints one line of JSON: its number and how far it is from a single process.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from typing import Any
+from unittest import mock
+
+import torch
+from timm.layers import BatchNormAct2d
+from torch import Tensor, distributed, nn
+
+from clbench.engine.distributed import agreed_to_stop, anybody, average_gradients, by_first, gathered, start
+from clbench.engine.parts import Parts
+from clbench.errors import RunError
+from clbench.nn.distil import cosine_distillation, pod_flat
+from clbench.nn.ranks import rank, world
+from clbench.nn.scale import per_entry, per_image
+from clbench.nn.sharednorm import shared_norms
+
+IMAGES = int(sys.argv[1])
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), BatchNormAct2d(8), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.BatchNorm1d(8), nn.Linear(8, 4),
+    )  # fmt: skip
+
+
+def far(ours: Any, theirs: Any) -> float:
+    pairs = [(a.detach().float(), b.detach().float()) for a, b in zip(ours, theirs, strict=True) if a.numel()]
+    return max((float((a - b).abs().max()) for a, b in pairs), default=0.0)
+
+
+def objective(features: Tensor, targets: Tensor, *, parts: Parts | None) -> Tensor:
+    """Something of everything that methods add up: means over images, terms per image and per label, whole batches."""
+    old = torch.linspace(-1, 1, features.numel() if parts is None else parts.fresh * 4).view(-1, 4)
+    old = old if parts is None else old[rank() :: world()]
+    distance = pod_flat(features, old) + cosine_distillation(features, old)
+    whole = features if parts is None else parts.whole(features)
+    contrast = (whole @ whole.T).square().mean()
+    terms = [distance, contrast]
+    for reduction in ("sum", "total", "mean"):
+        terms += [per_image(distance, targets, reduction=reduction), per_entry(contrast, targets, reduction=reduction)]
+    return torch.stack(terms).sum()
+
+
+def batches() -> dict[str, float]:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(IMAGES, 3, 9, 9, generator=generator) * 3 + 1
+    targets = torch.where(torch.rand(IMAGES, 4, generator=generator) < 0.5, 1.0, float("nan"))
+    one, ours, parts = network(), network(), Parts(IMAGES)
+    with mock.patch("torch.distributed.is_initialized", return_value=False):
+        features = one(images)
+        objective(features, targets, parts=None).backward()
+    mine = slice(rank(), None, world())
+    with shared_norms():
+        shared = ours(images[mine])
+        objective(shared, targets[mine], parts=parts).backward()
+    average_gradients(ours.parameters())
+    scale = max(float(p.grad.abs().max()) for p in one.parameters())
+    return {
+        "features": far([shared], [features[mine]]),
+        "gradients": far([p.grad for p in ours.parameters()], [p.grad for p in one.parameters()]) / scale,
+        "statistics": far(ours.buffers(), one.buffers()),
+        "order": far([gathered(shared, total=IMAGES)], [features]),
+    }
+
+
+def gradients() -> None:
+    nobody, first, everybody = (nn.Parameter(torch.ones(2)) for _ in range(3))
+    everybody.grad = torch.full((2,), float(rank()))
+    first.grad = torch.full((2,), 6.0) if rank() == 0 else None
+    average_gradients([nobody, first, everybody])
+    assert nobody.grad is None, "what has no gradient anywhere is left alone"
+    assert first.grad is not None and first.grad.tolist() == [6.0 / world()] * 2
+    assert everybody.grad.tolist() == [(world() - 1) / 2] * 2
+
+
+def words() -> None:
+    assert by_first(lambda: rank()) == (0 if rank() == 0 else None)
+
+    def fail() -> None:
+        raise RunError("no", hint="never")
+
+    try:
+        by_first(fail)
+    except RunError as error:
+        assert error.hint == "never" and error.told is (rank() > 0)
+    else:
+        raise AssertionError("an error of the first process is everybody's")
+    assert anybody(rank() == world() - 1) and not anybody(False)
+    stopped = [step for step in range(6) if _step() and agreed_to_stop(rank() == 1 and step >= 2, step=step)]
+    assert stopped == [3, 4, 5], stopped
+
+
+def _step() -> bool:
+    """Wait for the others, as the gradients of every step do."""
+    distributed.all_reduce(torch.zeros(1))
+    return True
+
+
+if __name__ == "__main__":
+    start("cpu")
+    gradients()
+    words()
+    found = batches()
+    same: list[Any] = [None] * world()
+    distributed.all_gather_object(same, copy.deepcopy(found))
+    if rank() == 0:
+        sys.stdout.write(json.dumps(same))

@@ -1,0 +1,68 @@
+"""Base, new and seen labels: on one test set for all, and on each group's own images."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import record_factory as factory
+from tiny_scenarios import planned, scenario
+
+from clbench.cli.group import invoke
+from clbench.engine.runner import RunOptions, run
+from clbench.errors import UsageError
+from clbench.ledger.record import read_record
+from clbench.ledger.rows import group_rows as rows_of
+from clbench.metrics.continual import Groups, group_maps
+from clbench.report.curves import names
+from clbench.report.groups import TITLES, csv_text, group_rows, markdown
+
+
+def test_a_line_per_session_with_means_over_the_seeds() -> None:
+    records = [factory.make_record(factory.METHODS[4], factory.TINY, seed=seed) for seed in (0, 1)]
+    rows = rows_of(records)
+    maps = [group_maps(record.ap.growing, record.learned) for record in records]
+    own = {names(rows)[0]: [Groups(*(part / 2 for part in groups)) for groups in maps]}
+    found = group_rows(rows, own)
+    assert [row.session for row in found] == list(range(1, len(maps[0].base) + 1))
+    last = found[-1]
+    assert last.base is not None and last.base.mean == pytest.approx(np.mean([m.base[-1] for m in maps]))
+    assert last.own_new is not None and last.own_new.mean == pytest.approx(np.mean([m.new[-1] for m in maps]) / 2)
+    assert last.base.n == 2 and "±" in last.cells()[3]
+    assert markdown(found).count("\n| ") == len(found) + 1
+
+
+def test_without_score_files_the_own_images_stay_empty() -> None:
+    rows = rows_of([factory.make_record(factory.METHODS[4], factory.TINY)])
+    found = group_rows(rows, {})
+    assert found[0].cells()[-2:] == ["–", "–"] and found[0].cells()[3] != "–"
+    (first, *_) = csv.DictReader(io.StringIO(csv_text(found)))
+    assert first["base_own_images"] == "" and float(first["base"]) > 0 and first["base_std"] == ""
+
+
+def test_a_run_shows_its_groups_from_the_scores_it_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scenarios").mkdir()
+    wanted = planned(scenario(tmp_path / "scenarios"), "naive", "train.epochs=1")
+    monkeypatch.chdir(tmp_path)
+    record = read_record(run(wanted, RunOptions(results=tmp_path / "r", device="cpu")))
+    assert invoke(["report", "groups", "miniature", "--results", str(tmp_path / "r"), "--format", "csv"]) == 0
+    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(lines) == len(record.scenario.sessions)
+    seen = record.summary["last_map"]
+    assert seen is not None and float(lines[-1]["seen"]) == pytest.approx(seen, abs=1e-5)
+    for line in lines:
+        # fewer negatives make an exam easier, never harder
+        assert float(line["base_own_images"]) >= float(line["base"]) - 1e-9
+
+    def gone(record: object, data: object) -> None:
+        raise UsageError("the labels are not on this machine.")
+
+    monkeypatch.setattr("clbench.scored.stream_of", gone)
+    assert invoke(["report", "groups", "miniature", "--results", str(tmp_path / "r")]) == 0
+    out = capsys.readouterr().out
+    assert all(title in out for title in TITLES) and "–" in out, "without the labels the record alone speaks"
