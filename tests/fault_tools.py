@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-DRIVER = Path(__file__).parent / "faults" / "drive.py"
+FORKS = multiprocessing.get_context("forkserver")
+"""Makes processes that have imported what a run needs; one process of it serves all tests that follow."""
+FORKS.set_forkserver_preload(["fault_driver"])
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220), "white": (240, 240, 240)}
 
 SCENARIO = """
@@ -125,16 +128,17 @@ def finish(scenario: Path, strategy: str, *, results: Path) -> Path:
 
 def drive(plan: dict[str, Any], *, cwd: Path, timeout: float = 280) -> dict[str, Any]:
     """Let the driver carry out runs in processes that are killed as `plan` says; return what became of them."""
-    done = subprocess.run(
-        [sys.executable, str(DRIVER), json.dumps(plan)],
-        cwd=cwd,
-        env=environment(cwd / "cache"),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    from fault_driver import alone
+
+    process = FORKS.Process(target=alone, args=(plan, cwd, environment(cwd / "cache")))
+    process.start()
+    process.join(timeout)
+    said = cwd / "driven.txt"
+    ended = process.exitcode
+    process.kill()
+    process.join()
+    assert ended == 0, f"{ended} after at most {timeout} s: {said.read_text()[-3000:] if said.exists() else ''}"
+    found: dict[str, Any] = json.loads((cwd / "driven.json").read_text())
     return found
 
 

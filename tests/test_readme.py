@@ -19,7 +19,7 @@ from clbench.spec import parse_scenario
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
 INSTALL, TEST = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)[:2]
-SHRINK = " --strategy naive --seed 0 --set train.epochs=1"
+SHRINK = " --seed 0 --set train.epochs=1 --set train.base_epochs=1"
 """What is added to the main benchmark where only the typing is tested."""
 
 
@@ -166,7 +166,7 @@ def offline_pip() -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_first_command_installs_and_runs_the_main_benchmark(clone: Path, offline_pip: dict[str, str]):
-    done = typed(INSTALL.strip() + SHRINK, clone, **offline_pip)
+    done = typed(f"{INSTALL.strip()} --strategy naive{SHRINK}", clone, **offline_pip)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "STAND-IN" in done.stderr
     assert list(clone.glob("results/coco_b40c10.v1.scenes/naive/*/seed0.json"))

@@ -11,6 +11,7 @@ import _thread
 import contextlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 LISTEN_SECONDS = 1.0
@@ -93,13 +94,11 @@ class Line:
 
 
 @contextlib.contextmanager
-def interrupted_through(line: Line | Mailbox, run: int) -> Iterator[None]:
+def connected(line: Line | Mailbox, run: int) -> Iterator[None]:
     """Interrupt the body, in the main thread, as Ctrl-C does once the driver wants its runs to stop.
 
-    Raises KeyboardInterrupt at once when it wants so already.
+    Raises KeyboardInterrupt at once when it wants so already. Ends when all that the body reported has arrived.
     """
-    if not line.begin(run):
-        raise KeyboardInterrupt
     ended = threading.Event()
 
     def listen() -> None:
@@ -110,10 +109,13 @@ def interrupted_through(line: Line | Mailbox, run: int) -> Iterator[None]:
                     _thread.interrupt_main()
                     return
 
-    thread = threading.Thread(target=listen, name="clbench-stop", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    # while the main thread waits for an answer of Ray's, Ray lends the CPUs of its run to another
+    with ThreadPoolExecutor(1, thread_name_prefix="clbench-line") as aside:
+        if not aside.submit(line.begin, run).result():
+            raise KeyboardInterrupt
+        aside.submit(listen)
+        try:
+            yield
+        finally:
+            ended.set()
+            aside.submit(line.flush).result()

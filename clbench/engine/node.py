@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from clbench import catalog
 from clbench.engine.failures import CutOffError
 from clbench.engine.jobs import Outcome, Teller, one
-from clbench.engine.mailbox import Line, Mailbox, interrupted_through
+from clbench.engine.mailbox import Line, Mailbox, connected
 from clbench.engine.watch import Silent
 from clbench.errors import ClbenchError, DataError, UsageError
 from clbench.ledger.record import read_record
@@ -56,11 +56,10 @@ def carry_out(plan: Plan, options: RunOptions, probe: str, line: Line | Mailbox,
         return Answer(error=error)
     watch: Any = Teller(line)
     try:
-        with interrupted_through(line, number):
+        with connected(line, number):
             outcome = _when_free(lambda: one(plan, options, watch))
     except KeyboardInterrupt as interrupt:
         return Answer(error=CutOffError(f"{plan.title}: {str(interrupt) or 'Stopped.'}"))
-    line.flush()
     if outcome.record is None:
         return Answer(error=outcome.error)
     if shared:

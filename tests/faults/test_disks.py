@@ -109,7 +109,7 @@ class Never:
 @pytest.mark.timeout(900)
 def test_two_processes_that_want_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLBENCH_BESIDE", "")
-    scenario = make_data(tmp_path / "data", epochs=40)
+    scenario = make_data(tmp_path / "data", epochs=28)
     (slow,) = paced(tmp_path / "own", "slow")
     words = ["run", str(scenario), "--strategy", slow, "--device", "cpu", "--jobs", "1", "--save-minutes", "0"]
     first = start(*words, cwd=tmp_path)

@@ -61,7 +61,7 @@ def test_a_run_that_is_asked_to_stop(number: int, workers: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("to_all", [True, False])
 def test_several_runs_that_are_asked_to_stop(to_all: bool, tmp_path: Path) -> None:
-    scenario = make_data(tmp_path / "data", epochs=40)
+    scenario = make_data(tmp_path / "data", epochs=20)
     both = paced(tmp_path / "own", "one", "two")
     words = command(scenario, "stopped", "--strategy", ",".join(both), "--jobs", "2")
     process = start(*words, cwd=tmp_path)

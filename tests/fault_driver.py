@@ -1,9 +1,9 @@
 """Carries out runs in forked processes and kills them: at a random instant, or at the n-th call of a function.
 
-Forking after the imports makes a killed process cost a fraction of a second instead of ten. Called by tests with a JSON
-text: the plan's arguments, the options, and either a list of `kills`, each {"call": name, "number": n, "file": ending},
-or how many `times` to kill at random instants. An attempt continues what the one before left; after one that ends well
-the next starts anew.
+Forking after the imports makes a killed process cost a fraction of a second instead of ten. What is asked for are the
+plan's arguments, the options, and either a list of `kills`, each {"call": name, "number": n, "file": ending}, or how
+many `times` to kill at random instants. An attempt continues what the one before left; after one that ends well the
+next starts anew.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ def attempt(asked: dict[str, Any], results: Path, kill: dict[str, Any] | None) -
     return status
 
 
-def main() -> None:
-    asked = json.loads(sys.argv[1])
+def carry_out(asked: dict[str, Any]) -> dict[str, Any]:
+    """Do what is asked in this process and its children, and tell what became of the runs."""
     folder = Path(asked["folder"])
     torch.set_num_threads(1)
     assert clbench.engine.loop.SharedLoop  # what a run imports late is paid once, here
@@ -131,7 +131,7 @@ def main() -> None:
             finished.append(current)
             current = f"killed-{len(finished)}"
     ended(attempt(asked, folder / current, None))
-    print(json.dumps({"killed": killed, "finished": [*finished, current], "seconds": seconds}))
+    return {"killed": killed, "finished": [*finished, current], "seconds": seconds}
 
 
 def ended(status: int) -> None:
@@ -139,5 +139,12 @@ def ended(status: int) -> None:
         raise SystemExit(f"an attempt that nobody killed ended with status {status}")
 
 
-if __name__ == "__main__":
-    main()
+def alone(asked: dict[str, Any], cwd: Path, environment: dict[str, str]) -> None:
+    """Do what is asked in a process made for it; what it tells lies in driven.json, what it says in driven.txt."""
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    said = os.open("driven.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    for number in (1, 2):
+        os.dup2(said, number)
+    Path("driven.json").write_text(json.dumps(carry_out(asked)))
