@@ -33,8 +33,8 @@ def assert_same_records(whole: Path, killed: Path) -> None:
         assert not [name for name in left if name.endswith((".part", ".tmp")) or name == "state.pt"], left
 
 
-# one of each kind in every CI run: a memory and loader workers, stored logits, importance weights
-OFTEN = {("er", 2), ("derpp", 0), ("ewc", 0)}
+# in every CI run: a memory and loader workers, importance weights
+OFTEN = {("er", 2), ("ewc", 0)}
 EVERY = [(name, workers) for name in SHIPPED for workers in (0, 2)]
 
 
