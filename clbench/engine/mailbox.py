@@ -60,10 +60,7 @@ class Mailbox:
 
 
 class Line:
-    """The mailbox as a run on another process sees it; nobody waits for a report to arrive.
-
-    Raises RayError where the driver, and the mailbox with it, is lost.
-    """
+    """The mailbox as a run on another process sees it; nobody waits for a report to arrive."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
@@ -81,7 +78,7 @@ class Line:
             ray.wait([self._last], timeout=5)
 
     def begin(self, run: int) -> bool:
-        """Return whether a run may begin."""
+        """Return whether a run may begin. Raises RayError where the driver, and the mailbox with it, is lost."""
         import ray
 
         return bool(ray.get(self._actor.begin.remote(run)))
@@ -90,7 +87,10 @@ class Line:
         """Return whether runs are to stop."""
         import ray
 
-        return bool(ray.get(self._actor.stopping.remote(), timeout=ANSWER_SECONDS))
+        try:
+            return bool(ray.get(self._actor.stopping.remote(), timeout=ANSWER_SECONDS))
+        except ray.exceptions.RayError:
+            return False  # a driver that does not answer is busy, or lost; Ray ends the processes of a lost one
 
 
 @contextlib.contextmanager
@@ -103,19 +103,18 @@ def connected(line: Line | Mailbox, run: int) -> Iterator[None]:
 
     def listen() -> None:
         while not ended.wait(LISTEN_SECONDS):
-            # a driver that does not answer is busy, or lost; Ray ends the processes of a lost one
-            with contextlib.suppress(Exception):
-                if line.stopping():
-                    _thread.interrupt_main()
-                    return
+            if line.stopping():
+                _thread.interrupt_main()
+                return
 
     # while the main thread waits for an answer of Ray's, Ray lends the CPUs of its run to another
     with ThreadPoolExecutor(1, thread_name_prefix="clbench-line") as aside:
         if not aside.submit(line.begin, run).result():
             raise KeyboardInterrupt
-        aside.submit(listen)
+        listening = aside.submit(listen)
         try:
             yield
         finally:
             ended.set()
+            listening.result()
             aside.submit(line.flush).result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,13 @@ threshold = click.option(
 digits = click.option("--digits", type=click.IntRange(1, 2), default=1, show_default=True, help="Decimals of per cent.")
 labels = click.option("--data", type=options.FOLDER, help="The data set's folder, for CP and CR over the threshold.")
 unprinted = click.option("--no-published", is_flag=True, help="Leave out the numbers printed in papers.")
+
+
+def printed(*formats: str, note: str) -> Callable[[options.Command], options.Command]:
+    """Return --format for a verb that prints a table; the first is the default."""
+    return click.option(
+        "--format", "form", type=click.Choice(formats), default=formats[0], show_default=True, help=note
+    )
 
 
 @click.group()
@@ -47,14 +55,7 @@ def command() -> None:
 @command.command("leaderboard")
 @click.argument("scenario", type=complete.SCENARIO)
 @options.results
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "md", "csv", "latex", "html", "json"]),
-    default="text",
-    show_default=True,
-    help="text is for terminals.",
-)
+@printed("text", "md", "csv", "latex", "html", "json", note="text is for terminals.")
 @sort
 @threshold
 @digits
@@ -125,14 +126,7 @@ def curves(scenario: str, results: Path, out: Path, formats: tuple[str, ...], da
 @command.command("heads")
 @click.argument("scenario", type=complete.SCENARIO)
 @options.results
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "md", "csv"]),
-    default="text",
-    show_default=True,
-    help="csv: per seed.",
-)
+@printed("text", "md", "csv", note="csv: per seed.")
 @click.option(
     "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw it too: a .pdf, .svg or .png file."
 )
@@ -177,14 +171,7 @@ def heads(scenario: str, results: Path, form: str, figure: Path | None) -> None:
 @command.command("groups")
 @click.argument("scenario", type=complete.SCENARIO)
 @options.results
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "md", "csv"]),
-    default="text",
-    show_default=True,
-    help="csv: fractions.",
-)
+@printed("text", "md", "csv", note="csv: fractions.")
 @click.option("--data", type=options.FOLDER, help="The data set's folder, for groups on their own images.")
 def groups(scenario: str, results: Path, form: str, data: Path | None) -> None:
     """Print mAP over base, new and seen labels after each session.
