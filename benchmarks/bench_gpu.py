@@ -23,16 +23,16 @@ import numpy as np
 import torch
 
 from clbench.cli.comparison import Comparison, main, shown
-from clbench.data.stream import Session
-from clbench.engine.loop import SharedLoop
-from clbench.engine.optim import make_optimizer, make_schedule
-from clbench.engine.strategy import Strategy
-from clbench.engine.view import SessionView, loader, steps_per_epoch
+from clbench.method.strategy import Strategy
 from clbench.metrics import average_precisions
-from clbench.nn.backbones import build_backbone
+from clbench.nn.backbones.by_name import build_backbone
 from clbench.nn.distil import frozen
 from clbench.nn.losses import as_targets
-from clbench.spec import TrainSpec
+from clbench.spec.scenario import TrainSpec
+from clbench.stream.build import Session
+from clbench.train.batches import SessionView, loader, steps_per_epoch
+from clbench.train.loop import SharedLoop
+from clbench.train.optimiser import make_optimizer, make_schedule
 
 sys.path.insert(0, str(Path(__file__).parent))
 DEVICE = torch.device(os.environ.get("BENCH_DEVICE", "cuda"))
@@ -163,7 +163,7 @@ def loops() -> Iterator[Comparison]:
 def inputs() -> Iterator[Comparison]:
     import bench_input
 
-    from clbench.data.images import FolderImages, cached
+    from clbench.data.pictures.sources import FolderImages, cached
     from clbench.data.table import from_arrays
 
     strategy, train = strategy_on(BACKBONE, SIZE, BATCH)

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from clbench.cli.comparison import Comparison, in_turns, main, ratio
-from clbench.engine.allocator import keep_freed_memory
-from clbench.nn.backbones import Backbone, build_backbone
-from clbench.nn.heads import HEADS, build_head
+from clbench.nn.backbones.by_name import Backbone, build_backbone
+from clbench.nn.heads.by_name import HEADS, build_head
+from clbench.nn.heads.network import Network, stage_shapes
 from clbench.nn.losses import asl
-from clbench.nn.network import Network, stage_shapes
+from clbench.train.allocator import keep_freed_memory
 
 LABELS, BATCH, SIZE = 80, 16, 160
 WORK = ("a training step", "scoring", "a training step, frozen")

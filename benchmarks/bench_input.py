@@ -24,13 +24,13 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from clbench.cli.comparison import Comparison, in_turns, main, milliseconds, ratio
-from clbench.data.augment import AUGMENTS, augmented
-from clbench.data.images import FolderImages, ImageSource, cached
-from clbench.data.stream import Session
+from clbench.data.pictures.augment import AUGMENTS, augmented
+from clbench.data.pictures.sources import FolderImages, ImageSource, cached
 from clbench.data.table import from_arrays
-from clbench.engine.allocator import keep_freed_memory
-from clbench.engine.view import SessionView, loader
 from clbench.seeds import generator
+from clbench.stream.build import Session
+from clbench.train.allocator import keep_freed_memory
+from clbench.train.batches import SessionView, loader
 
 PHOTOS, WIDTH, HEIGHT, QUALITY = 48, 640, 480, 94
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -16,13 +16,13 @@ import torch
 from torch import nn
 
 from clbench.cli.comparison import Comparison, in_turns, main, ratio
-from clbench.data.stream import Session
-from clbench.engine.loop import SharedLoop
-from clbench.engine.optim import make_optimizer, make_schedule
-from clbench.engine.strategy import Strategy
-from clbench.engine.view import SessionView, loader, steps_per_epoch
+from clbench.method.strategy import Strategy
 from clbench.nn.losses import as_targets
-from clbench.spec import TrainSpec
+from clbench.spec.scenario import TrainSpec
+from clbench.stream.build import Session
+from clbench.train.batches import SessionView, loader, steps_per_epoch
+from clbench.train.loop import SharedLoop
+from clbench.train.optimiser import make_optimizer, make_schedule
 
 CPU = torch.device("cpu")
 

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 import torch
 
 from clbench.cli.comparison import Comparison, in_turns, main, milliseconds, ratio
-from clbench.engine.optim import make_optimizer
-from clbench.engine.strategy import Strategy
-from clbench.nn.backbones import build_backbone
+from clbench.method.strategy import Strategy
+from clbench.nn.backbones.by_name import build_backbone
 from clbench.nn.losses import asl
-from clbench.spec import TrainSpec
+from clbench.spec.scenario import TrainSpec
+from clbench.train.optimiser import make_optimizer
 
 CPU = torch.device("cpu")
 LABELS, BATCH = 20, 8

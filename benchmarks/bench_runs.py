@@ -23,12 +23,12 @@ from typing import Any
 import torch
 
 from clbench.cli.comparison import Comparison, in_turns, main, ratio
-from clbench.engine import state as states
-from clbench.engine.options import RunOptions
-from clbench.engine.processes import cores
-from clbench.ledger.record import read_record
-from clbench.nn.backbones import build_backbone
-from clbench.nn.heads import build_head
+from clbench.nn.backbones.by_name import build_backbone
+from clbench.nn.heads.by_name import build_head
+from clbench.records.record import read_record
+from clbench.train.options import RunOptions
+from clbench.train.reader_processes import cores
+from clbench.train.resume import state as states
 
 RUN_SECONDS = 300.0
 SWEEP = "scenarios: [tiny]\nstrategies: [naive]\nseeds: {seeds}\nset: {{train.epochs: {epochs}}}\n"

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clbench.cli.comparison import Comparison, main
-from clbench.ledger.record import write_record
-from clbench.ledger.store import record_path
+from clbench.records.record import write_record
+from clbench.records.store import record_path
 
 RECORDS = 1000
 
@@ -49,7 +49,7 @@ def measure(quick: bool) -> Iterator[Comparison]:
         )
     loop = "import warnings; warnings.simplefilter('ignore'); import {}"
     bare = cpu_seconds("-c", loop.format("avalanche.training, avalanche.benchmarks"), repeats=repeats // 3)
-    ours = cpu_seconds("-c", loop.format("clbench.engine.loop"), repeats=repeats // 3)
+    ours = cpu_seconds("-c", loop.format("clbench.train.loop"), repeats=repeats // 3)
     yield Comparison(
         "importing the loop",
         ours - bare,

@@ -17,16 +17,16 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from clbench import catalog
 from clbench.cli.comparison import Comparison, in_turns, main, ratio
-from clbench.data.stream import Session
-from clbench.engine.optim import make_optimizer
-from clbench.engine.session import LiveSession
-from clbench.engine.strategy import Batch, Strategy
-from clbench.nn.backbones import build_backbone
-from clbench.nn.ema import EMA
+from clbench.method.session import LiveSession
+from clbench.method.strategy import Batch, Strategy
+from clbench.nn.backbones.by_name import build_backbone
 from clbench.nn.penalty import QuadraticPenalty
-from clbench.spec import TrainSpec
+from clbench.nn.shared.ema import EMA
+from clbench.plan import catalog
+from clbench.spec.scenario import TrainSpec
+from clbench.stream.build import Session
+from clbench.train.optimiser import make_optimizer
 
 CPU = torch.device("cpu")
 LABELS, BATCH, SIZE, SESSIONS = 20, 8, 96, 7

@@ -18,9 +18,9 @@ from typing import TypeVar
 import numpy as np
 
 from clbench.cli.comparison import Comparison, main
-from clbench.data.stream import Stream, build_stream
 from clbench.data.table import LabelTable, from_arrays
-from clbench.spec import LabelsSpec, ScenarioSpec
+from clbench.spec.scenario import LabelsSpec, ScenarioSpec
+from clbench.stream.build import Stream, build_stream
 
 TRAIN, TEST, LABELS = 82_081, 40_137, 80
 SPEC = ScenarioSpec(name="b0c10", version=1, title="COCO B0-C10", dataset="coco", labels=LabelsSpec(increment=10))

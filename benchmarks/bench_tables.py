@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from clbench.cli.comparison import Comparison, main
-from clbench.data import coco
+from clbench.data.datasets import coco
 
 PARTS = (("train", 82_783, 604_907), ("val", 40_504, 291_875))
 

@@ -18,14 +18,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from clbench.engine.allocator import keep_freed_memory
-from clbench.engine.features import stored_features
-from clbench.engine.optim import make_schedule
-from clbench.engine.prepare import build_network, content_key, make_source, make_strategy, make_stream
 from clbench.metrics.ap import average_precisions, mean_ap
-from clbench.nn.heads import build_head
+from clbench.nn.heads.by_name import build_head
 from clbench.nn.losses import asl
-from clbench.resolve import plan
+from clbench.plan.plan import plan
+from clbench.train.allocator import keep_freed_memory
+from clbench.train.optimiser import make_schedule
+from clbench.train.prepare import build_network, content_key, make_source, make_strategy, make_stream
+from clbench.train.stored_features import stored_features
 
 HEADS: dict[str, dict[str, Any]] = {"linear": {}, "maxpool": {}, "queries": {"d": 256}}
 SHARES = (0.125, 0.25, 0.5, 1.0)

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from clbench.data.deal import disjoint
 from clbench.data.ids import by_id
-from clbench.data.stream import build_stream
 from clbench.data.table import LabelTable, from_arrays
-from clbench.spec import LabelsSpec, ScenarioSpec
+from clbench.spec.scenario import LabelsSpec, ScenarioSpec
+from clbench.stream.build import build_stream
+from clbench.stream.who_joins import disjoint
 
 SESSIONS, PER_IMAGE, CHUNK, BATCH = 10, 8, 100_000, 64
 Figures = dict[str, float]
@@ -167,7 +167,7 @@ def texts(rows: int, labels: int, folder: Path) -> Figures:
 
 def shuffling(rows: int, labels: int, folder: Path) -> Figures:
     """The order of one epoch over all images, as the shared loop draws it."""
-    from clbench.engine.view import order  # torch comes with it, half a gigabyte that the other parts do without
+    from clbench.train.batches import order  # torch comes with it, half a gigabyte that the other parts do without
 
     start = time.process_time()
     order(rows, rows, seed=0, session=0, epoch=0)

@@ -24,11 +24,11 @@ import torch
 from torch.nn import functional
 
 from clbench.metrics.ap import average_precisions, mean_ap
-from clbench.nn.angles import positive_angles, shared_feature_angle
-from clbench.nn.head import Head
+from clbench.nn.heads.angles import positive_angles, shared_feature_angle
+from clbench.nn.heads.base import Head
+from clbench.nn.heads.pooled import LinearHead, MaxPoolHead
+from clbench.nn.heads.queries import QueriesHead
 from clbench.nn.losses import bce
-from clbench.nn.pooled import LinearHead, MaxPoolHead
-from clbench.nn.queries import QueriesHead
 
 LABELS, WIDTH, SIDE, NOISE, PATTERN, PRESENT = 12, 24, 5, 1.5, 8.0, 0.25
 TRAIN, TEST, STEPS, BATCH, RATE = 3000, 1000, 300, 64, 3e-3

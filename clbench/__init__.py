@@ -10,22 +10,22 @@ PROTOCOL = 1
 """Raised by one whenever a change of the code moves a number; part of every configuration digest."""
 
 if TYPE_CHECKING:
-    from clbench.engine.builtin import builtin as builtin
-    from clbench.engine.replay import Replay as Replay
-    from clbench.engine.session import LiveSession as Session
-    from clbench.engine.strategy import Batch as Batch
-    from clbench.engine.strategy import Strategy as Strategy
+    from clbench.method.replay import Replay as Replay
+    from clbench.method.session import LiveSession as Session
+    from clbench.method.strategy import Batch as Batch
+    from clbench.method.strategy import Strategy as Strategy
     from clbench.nn.memory import Exemplars as Exemplars
+    from clbench.train.avalanche_plugins import builtin as builtin
 
 __all__ = ["PROTOCOL", "Batch", "Exemplars", "Replay", "Session", "Strategy", "__version__", "builtin"]
 
 _PUBLIC = {
-    "Batch": ("clbench.engine.strategy", "Batch"),
+    "Batch": ("clbench.method.strategy", "Batch"),
     "Exemplars": ("clbench.nn.memory", "Exemplars"),
-    "Replay": ("clbench.engine.replay", "Replay"),
-    "Session": ("clbench.engine.session", "LiveSession"),
-    "Strategy": ("clbench.engine.strategy", "Strategy"),
-    "builtin": ("clbench.engine.builtin", "builtin"),
+    "Replay": ("clbench.method.replay", "Replay"),
+    "Session": ("clbench.method.session", "LiveSession"),
+    "Strategy": ("clbench.method.strategy", "Strategy"),
+    "builtin": ("clbench.train.avalanche_plugins", "builtin"),
 }
 
 

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import torch
 
-import clbench.engine.loop
-from clbench.engine.jobs import run_all
-from clbench.engine.runner import RunOptions
-from clbench.resolve import plan as plans_of
+import clbench.train.loop
+from clbench.many.here import run_all
+from clbench.plan.plan import plan as plans_of
+from clbench.train.run import RunOptions
 
 
 def die() -> None:
@@ -113,7 +113,7 @@ def carry_out(asked: dict[str, Any]) -> dict[str, Any]:
     """Do what is asked in this process and its children, and tell what became of the runs."""
     folder = Path(asked["folder"])
     torch.set_num_threads(1)
-    assert clbench.engine.loop.SharedLoop  # what a run imports late is paid once, here
+    assert clbench.train.loop.SharedLoop  # what a run imports late is paid once, here
     ended(attempt(asked, folder / "whole", None))
     begin = time.monotonic()
     ended(attempt(asked, folder / "again", None))  # with its pictures cached

@@ -119,8 +119,8 @@ def wait_until(found: Path, pattern: str, *, process: subprocess.Popen[str]) -> 
 
 def finish(scenario: Path, strategy: str, *, results: Path) -> Path:
     """Carry out, or go on with, seed 0 of a strategy in this process and return its record."""
-    from clbench.engine.runner import RunOptions, run
-    from clbench.resolve import plan
+    from clbench.plan.plan import plan
+    from clbench.train.run import RunOptions, run
 
     (wanted,) = plan(str(scenario), strategies=[strategy], seeds=[0])
     return run(wanted, RunOptions(results=results, device="cpu"))

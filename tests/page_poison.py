@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from clbench.ledger.record import Record
+from clbench.records.record import Record
 
 MARKER = "</script><script>window.hit=1</script>"
 PAYLOADS = (

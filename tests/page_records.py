@@ -7,9 +7,9 @@ from pathlib import Path
 
 from record_factory import B0, B40, METHODS, TINY, Layout, Method, make_record, sealed, sections_of
 
-from clbench.ledger.record import Record, write_record
-from clbench.ledger.schema import ApPart
-from clbench.ledger.store import record_path
+from clbench.records.record import Record, write_record
+from clbench.records.schema import ApPart
+from clbench.records.store import record_path
 from clbench.seeds import generator
 
 NUS = Layout(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clbench.data.published import read_lists
 from clbench.data.table import LabelTable, from_arrays
+from clbench.stream.published_lists import read_lists
 
 
 def coco2014(realdata: Path) -> LabelTable:

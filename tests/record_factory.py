@@ -11,8 +11,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from clbench.ledger.record import Record, as_rows, configuration_digest, seal, write_record
-from clbench.ledger.schema import (
+from clbench.metrics.ap import average_precisions
+from clbench.metrics.f1 import counts, counts_top
+from clbench.metrics.summary import summarize
+from clbench.records.record import Record, as_rows, configuration_digest, seal, write_record
+from clbench.records.schema import (
     ApPart,
     CodePart,
     CostPart,
@@ -26,10 +29,7 @@ from clbench.ledger.schema import (
     StreamPart,
     TimesPart,
 )
-from clbench.ledger.store import record_path
-from clbench.metrics.ap import average_precisions
-from clbench.metrics.f1 import counts, counts_top
-from clbench.metrics.summary import summarize
+from clbench.records.store import record_path
 from clbench.seeds import generator
 
 _NAMES = """

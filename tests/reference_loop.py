@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from clbench.engine.prepare import build_network, make_source, make_strategy, make_stream
-from clbench.engine.session import LiveSession
-from clbench.engine.strategy import Batch, Strategy
-from clbench.engine.view import SessionView
-from clbench.resolve import Plan
+from clbench.method.session import LiveSession
+from clbench.method.strategy import Batch, Strategy
+from clbench.plan.plan import Plan
 from clbench.seeds import derive, generator
+from clbench.train.batches import SessionView
+from clbench.train.prepare import build_network, make_source, make_strategy, make_stream
 
 CPU = torch.device("cpu")
 

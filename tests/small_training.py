@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from clbench import catalog
-from clbench.engine.optim import make_optimizer
-from clbench.engine.strategy import Batch, Strategy
+from clbench.method.strategy import Batch, Strategy
 from clbench.nn.losses import as_targets
-from clbench.spec import TrainSpec
+from clbench.plan import catalog
+from clbench.spec.scenario import TrainSpec
+from clbench.train.optimiser import make_optimizer
 
 TRAIN = TrainSpec(loss="bce", reduction="mean", optimizer="adamw", lr=1e-2, weight_decay=0.1, image_size=16)
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from clbench.data.table import LabelTable, from_arrays
-from clbench.spec import LabelsSpec, ScenarioSpec
+from clbench.spec.scenario import LabelsSpec, ScenarioSpec
 
 
 def scenario(*, labels: LabelsSpec | None = None, **fields: Any) -> ScenarioSpec:

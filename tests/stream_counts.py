@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clbench.data.stream import Stream
+from clbench.stream.build import Stream
 
 
 def counts(stream: Stream) -> dict[str, object]:

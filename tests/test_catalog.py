@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import clbench
-from clbench import catalog
 from clbench.errors import UsageError
+from clbench.plan import catalog
 
 CHECKOUT = Path(clbench.__file__).resolve().parent.parent
 MINE = '''
@@ -339,6 +339,8 @@ def test_a_distribution_that_announces_nothing_real_breaks_no_listing(here: Path
 
 
 def test_listing_imports_neither_torch_nor_numpy():
-    code = "import sys; from clbench import catalog; catalog.strategies(); catalog.scenarios(); print(*sys.modules)"
+    code = (
+        "import sys; from clbench.plan import catalog; catalog.strategies(); catalog.scenarios(); print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "avalanche"} & set(loaded)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from clbench.collection import collect
-from clbench.report.heads import head_tables
-from clbench.report.readme import stale
-from clbench.report.tables import leaderboard
+from clbench.records.collection import collect
+from clbench.report.formats.readme import stale
+from clbench.report.table.heads_compared import head_tables
+from clbench.report.table.leaderboard import leaderboard
 
 ROOT = Path(__file__).parents[1]
 

@@ -111,7 +111,7 @@ def test_only_the_loop_imports_avalanche():
     users = {
         path.relative_to(ROOT).as_posix() for path in files for _, name in imported(path) if within(name, ["avalanche"])
     }
-    assert users == {"clbench/engine/loop.py"}
+    assert users == {"clbench/train/loop.py"}
 
 
 def test_only_the_command_line_prints():

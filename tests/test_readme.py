@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from clbench.cli import verbs
-from clbench.spec import parse_scenario
+from clbench.spec.scenario import parse_scenario
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""

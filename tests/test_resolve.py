@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from clbench import catalog
 from clbench.errors import DataError, UsageError
-from clbench.resolve import Plan, all_values, plan
-from clbench.spec import TrainSpec
+from clbench.plan import catalog
+from clbench.plan.plan import Plan, all_values, plan
+from clbench.spec.scenario import TrainSpec
 
 SCENARIO = """\
 name: mine
@@ -292,7 +292,7 @@ def test_generated_pictures_take_no_folder(write: Write, tmp_path: Path):
 
 
 def test_importing_resolve_imports_no_torch():
-    code = "import sys; import clbench.resolve; print(*sys.modules)"
+    code = "import sys; import clbench.plan.plan; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" not in loaded
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clbench.data.stream import build_stream
 from clbench.metrics.ap import average_precision
+from clbench.stream.build import build_stream
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

@@ -14,13 +14,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clbench.data.known import DATASETS, open_table
-from clbench.data.order import arrival
-from clbench.data.pin import stand_in_spec
-from clbench.data.published import PUBLISHED
-from clbench.data.stream import Stream, build_stream, check_pins
+from clbench.data.datasets.registry import DATASETS, open_table
 from clbench.data.table import LabelTable, from_arrays
-from clbench.spec import LabelsSpec, PinsSpec, ScenarioSpec, ValidationSpec, load_scenario, parse_scenario
+from clbench.spec.scenario import LabelsSpec, PinsSpec, ScenarioSpec, ValidationSpec, load_scenario, parse_scenario
+from clbench.stream.build import Stream, build_stream, check_pins
+from clbench.stream.label_order import arrival
+from clbench.stream.pins.write import stand_in_spec
+from clbench.stream.published_lists import PUBLISHED
 
 HERE = Path(__file__).parent
 FILES = sorted((HERE.parent / "scenarios").glob("*.yaml"))

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from clbench.engine.prepare import configuration, make_strategy
-from clbench.engine.sweep import expand, load_sweep
-from clbench.nn.heads import build_head
+from clbench.many.sweep_file import expand, load_sweep
+from clbench.nn.heads.by_name import build_head
+from clbench.train.prepare import configuration, make_strategy
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "sweeps"
 RUNS = {

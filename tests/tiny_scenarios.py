@@ -10,13 +10,13 @@ import numpy as np
 import torch
 import yaml
 
-from clbench import catalog
-from clbench.data.stream import Session
-from clbench.engine.runner import Run, RunOptions
-from clbench.engine.strategy import Batch
-from clbench.engine.watch import Silent
-from clbench.ledger.record import Record, read_record
-from clbench.resolve import Plan, plan
+from clbench.method.strategy import Batch
+from clbench.plan import catalog
+from clbench.plan.plan import Plan, plan
+from clbench.records.record import Record, read_record
+from clbench.stream.build import Session
+from clbench.train.events import Silent
+from clbench.train.run import Run, RunOptions
 
 SHIPPED = [entry.name for entry in catalog.strategies() if entry.origin == "shipped"]
 

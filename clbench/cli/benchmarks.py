@@ -11,9 +11,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from clbench import catalog
 from clbench.cli.comparison import Comparison
 from clbench.errors import UsageError, suggest
+from clbench.plan import catalog
 
 PREFIX = "bench_"
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from clbench import catalog
 from clbench.errors import ClbenchError
+from clbench.plan import catalog
 
 Names = Callable[[], list[catalog.Entry]]
 

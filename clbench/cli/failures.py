@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.engine import launched
 from clbench.errors import ClbenchError, RunError
+from clbench.ranks import launched
 
 if TYPE_CHECKING:
-    from clbench.engine.jobs import Outcome
+    from clbench.many.here import Outcome
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -86,7 +86,7 @@ def _unexpected(error: BaseException) -> int:
 
 
 def _save(text: str) -> Path:
-    from clbench.data.folders import cache_folder
+    from clbench.files.user_folders import cache_folder
 
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     for folder in (cache_folder() / "errors", Path(tempfile.gettempdir())):

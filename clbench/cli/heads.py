@@ -9,7 +9,7 @@ from pathlib import Path
 import clbench
 from clbench.cli.source import assigned, first_line, imported, parsed
 
-NN = Path(clbench.__file__).parent / "nn"
+NN = Path(clbench.__file__).parent / "nn" / "heads"
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class HeadLine:
 
 
 def heads() -> list[HeadLine]:
-    """Return the heads of `clbench.nn.heads.HEADS` in its order."""
-    registry = parsed(NN / "heads.py")
+    """Return the heads of `clbench.nn.heads.by_name.HEADS` in its order."""
+    registry = parsed(NN / "by_name.py")
     classes = imported(registry)
     listed = assigned(registry, "HEADS")
     assert isinstance(listed, ast.Dict)

@@ -151,7 +151,7 @@ def results(command: Command) -> Command:
 def parsed(
     *, strategy: tuple[str, ...], seed: tuple[str, ...], sets: tuple[str, ...], data: Path | None, unpinned: bool
 ) -> dict[str, Any]:
-    """Return the options of `choice` as arguments of `clbench.resolve.plan`."""
+    """Return the options of `choice` as arguments of `clbench.plan.plan.plan`."""
     return {
         "strategies": [name for text in strategy for name in _split(text)],
         "seeds": [_seed(number) for text in seed for number in _split(text)],

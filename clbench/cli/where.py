@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from clbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from clbench.engine.jobs import Outcome
-    from clbench.engine.runner import RunOptions
-    from clbench.engine.watch import Watch
-    from clbench.resolve import Plan
+    from clbench.many.here import Outcome
+    from clbench.plan.plan import Plan
+    from clbench.train.events import Watch
+    from clbench.train.run import RunOptions
 
     Carry = Callable[[Sequence[Plan], Watch], list[Outcome]]
     """Carries out runs and returns their outcomes in order."""
@@ -41,11 +41,11 @@ class Where:
     def opened(self, how: RunOptions) -> Iterator[Carry]:
         """Give what carries out runs in the way `how`; a cluster stays connected until the end."""
         if self.address is None:
-            from clbench.engine.jobs import run_all
+            from clbench.many.here import run_all
 
             yield lambda plans, watch: run_all(plans, how, jobs=self.jobs, watch=watch)
             return
-        from clbench.engine.cluster import Cluster, Share
+        from clbench.many.ray.driver import Cluster, Share
 
         share = Share(cpus=self.cpus_per_run or 0.0, gpus=self.gpus_per_run, retries=self.retries)
         with Cluster(how, address=self.address, share=share) as cluster:

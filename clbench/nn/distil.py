@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from clbench.errors import ClbenchError
 from clbench.nn.losses import Reduction, reduce
-from clbench.nn.ranks import global_mean
+from clbench.nn.shared.ranks import global_mean
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clbench.errors import UsageError, suggest
-from clbench.nn.ranks import global_share, world
+from clbench.nn.shared.ranks import global_share, world
 
 Reduction = Literal["mean", "sum", "total"]
 REDUCTIONS = ("mean", "sum", "total")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from clbench.nn.ranks import world
+from clbench.nn.shared.ranks import world
 
 
 @torch.no_grad()

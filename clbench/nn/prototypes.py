@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clbench.nn.blocks import Blocks, zeros
-from clbench.nn.network import Network
+from clbench.nn.heads.growing_blocks import Blocks, zeros
+from clbench.nn.heads.network import Network
 
 
 class PrototypeSums:

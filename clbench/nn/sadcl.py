@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from clbench.nn.q2l import Query2LabelHead
+from clbench.nn.heads.query2label import Query2LabelHead
 
 
 class SARLHead(Query2LabelHead):

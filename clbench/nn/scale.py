@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from clbench.nn.losses import Reduction, known
-from clbench.nn.ranks import global_share, world
+from clbench.nn.shared.ranks import global_share, world
 
 
 def per_image(term: Tensor, targets: Tensor, *, reduction: Reduction) -> Tensor:

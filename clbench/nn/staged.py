@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from clbench.errors import ClbenchError
-from clbench.nn.head import Head
-from clbench.nn.network import Network
+from clbench.nn.heads.base import Head
+from clbench.nn.heads.network import Network
 
 
 class StagedNetwork(Network):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from clbench.engine.strategy import Strategy
+from clbench.method.strategy import Strategy
 from clbench.testing.battery import CHECKS, Check, chosen, examine
 from clbench.testing.outcome import ConformanceError, Outcome
 from clbench.testing.subject import Subject

@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from clbench.engine.budget import OverBudgetError
-from clbench.engine.evaluate import BadScoresError
-from clbench.engine.failures import NonFiniteLossError
 from clbench.errors import ClbenchError, UsageError, suggest
-from clbench.testing import checks_file as files
-from clbench.testing import checks_manners as manners
-from clbench.testing import checks_repeat as repeats
-from clbench.testing import checks_scores as scores
-from clbench.testing import checks_secrets as secrets
-from clbench.testing import checks_training as training
+from clbench.method.stored import OverBudgetError
+from clbench.testing.checks import file as files
+from clbench.testing.checks import manners as manners
+from clbench.testing.checks import repeat as repeats
+from clbench.testing.checks import scores as scores
+from clbench.testing.checks import secrets as secrets
+from clbench.testing.checks import training as training
 from clbench.testing.outcome import Failed, NotRun, Outcome
 from clbench.testing.subject import Subject
-from clbench.testing.trial import Probe
+from clbench.testing.trial_run import Probe
 from clbench.testing.watched import Watched
+from clbench.train.evaluate import BadScoresError
+from clbench.train.failures import NonFiniteLossError
 
 
 def runs_to_its_end(subject: Subject) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from clbench.data.table import LabelTable
-from clbench.engine.budget import OverBudgetError
+from clbench.method.stored import OverBudgetError
 from clbench.testing.world import Pictures
 
 Rows = npt.NDArray[np.int64]

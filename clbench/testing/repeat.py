@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from clbench.ledger.hashes import OUTSIDE_CONTENT
-from clbench.ledger.record import read_record, to_plain
+from clbench.records.record import read_record, to_plain
+from clbench.records.verify.hashes import OUTSIDE_CONTENT
 
 OUTSIDE = (*OUTSIDE_CONTENT, "code")
 """Sections that two equal runs need not share; `code` may change when somebody commits between them."""

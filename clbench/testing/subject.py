@@ -12,16 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from clbench import catalog
-from clbench.engine.strategy import Strategy
-from clbench.engine.watch import Silent
 from clbench.errors import ClbenchError
-from clbench.nn.heads import head_options
+from clbench.method.strategy import Strategy
+from clbench.nn.heads.by_name import head_options
+from clbench.plan import catalog
 from clbench.testing.outcome import Outcome
 from clbench.testing.surroundings import functions
-from clbench.testing.trial import Probe, Trial
+from clbench.testing.trial_run import Probe, Trial
 from clbench.testing.watched import Watched
 from clbench.testing.world import World
+from clbench.train.events import Silent
 
 MEMORY = 12
 """Images that a field called `memory` allows here, so that its budget is reached."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from clbench.testing.surroundings import functions
-from clbench.testing.trial import Probe, Trial
+from clbench.testing.trial_run import Probe, Trial
 
 if TYPE_CHECKING:
     from clbench.testing.subject import Subject
@@ -20,7 +20,7 @@ class Watched:
 
     def __init__(self, subject: Subject, kinds: Iterable[type[Probe]]) -> None:
         # what the loop imports late is part of what a strategy may not touch
-        importlib.import_module("clbench.engine.loop")
+        importlib.import_module("clbench.train.loop")
         subject.functions = functions() | subject.functions
         self._probes: dict[type[Probe], Probe] = {kind: kind() for kind in kinds}
         self.trial: Trial = subject.trial(probes=tuple(self._probes.values()))

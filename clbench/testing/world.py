@@ -10,12 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from clbench.data.stream import Stream, build_stream
 from clbench.data.table import LabelTable, from_arrays
 from clbench.errors import RunError
-from clbench.nn.backbones import Backbone
+from clbench.nn.backbones.by_name import Backbone
 from clbench.seeds import generator
-from clbench.spec import LabelsSpec, ScenarioSpec, TrainSpec
+from clbench.spec.scenario import LabelsSpec, ScenarioSpec, TrainSpec
+from clbench.stream.build import Stream, build_stream
 
 SIZE = 16
 SESSIONS = [["amber", "blue"], ["coral", "denim"], ["ecru", "fawn"]]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from clbench import catalog
 from clbench.cli import main
+from clbench.plan import catalog
 
 
 class Outcome(NamedTuple):

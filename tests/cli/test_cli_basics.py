@@ -113,7 +113,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("clbench.status.statuses", fail)
+    monkeypatch.setattr("clbench.records.unfinished.statuses", fail)
 
 
 def test_a_designed_error_is_a_message_a_hint_and_its_exit_code(cli: Cli, monkeypatch: pytest.MonkeyPatch):
@@ -138,7 +138,8 @@ def test_an_unexpected_error_leaves_its_traceback_in_a_file(cli: Cli, monkeypatc
 def test_the_traceback_is_shown_to_who_asks(here: Path, how: str):
     # in a process of its own: --debug is read from the command line itself
     code = (
-        "import clbench.status, sys\ndef fail(*_): raise KeyError('x')\nclbench.status.statuses = fail\n"
+        "import clbench.records.unfinished, sys\ndef fail(*_): raise KeyError('x')\n"
+        "clbench.records.unfinished.statuses = fail\n"
         "from clbench.cli import main\nsys.argv = ['clbench', *(['--debug'] if sys.argv[1:] else []), 'status']\nmain()"
     )
     words = [sys.executable, "-c", code, *(["debug"] if how == "option" else [])]
@@ -159,8 +160,8 @@ def test_an_interruption_has_the_exit_code_of_one(cli: Cli, monkeypatch: pytest.
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent the POSIX way")
 def test_control_c_ends_the_process_quietly(here: Path):
     code = (
-        "import clbench.status, time\ndef wait(*_):\n    print('ready', flush=True)\n    time.sleep(60)\n"
-        "clbench.status.statuses = wait\nfrom clbench.cli import main\nmain(['status'])"
+        "import clbench.records.unfinished, time\ndef wait(*_):\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "clbench.records.unfinished.statuses = wait\nfrom clbench.cli import main\nmain(['status'])"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None

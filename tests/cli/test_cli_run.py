@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from record_factory import B40, METHODS, TINY, Method, make_record, sealed, sections_of
 
-from clbench.engine.jobs import Outcome
-from clbench.engine.runner import RunOptions
-from clbench.engine.watch import Watch
 from clbench.errors import RunError
-from clbench.ledger.record import Record, write_record
-from clbench.ledger.store import record_path
-from clbench.report.write import TABLES, write_report
-from clbench.resolve import Plan
+from clbench.many.here import Outcome
+from clbench.plan.plan import Plan
+from clbench.records.record import Record, write_record
+from clbench.records.store import record_path
+from clbench.report.formats.write import TABLES, write_report
+from clbench.train.events import Watch
+from clbench.train.run import RunOptions
 
 Cli = Callable[..., Any]
 
@@ -64,7 +64,7 @@ class Engine:
 @pytest.fixture
 def drawing(monkeypatch: pytest.MonkeyPatch) -> Engine:
     found = Engine()
-    monkeypatch.setattr("clbench.engine.jobs.run_all", found.run_all)
+    monkeypatch.setattr("clbench.many.here.run_all", found.run_all)
     return found
 
 
@@ -75,7 +75,7 @@ def engine(drawing: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     def quick(records: list[Record], *, formats: tuple[str, ...], **how: Any) -> list[Path]:
         return write_report(records, formats=[name for name in formats if name in TABLES], **how)
 
-    monkeypatch.setattr("clbench.report.write.write_report", quick)
+    monkeypatch.setattr("clbench.report.formats.write.write_report", quick)
     return drawing
 
 

@@ -16,12 +16,12 @@ import pytest
 from filelock import FileLock
 from record_factory import B40, METHODS, TINY, make_record
 
-from clbench import doctor
+from clbench.cli import installation as doctor
 from clbench.cli.heads import heads
-from clbench.ledger.record import Record, write_record
-from clbench.ledger.store import record_path
-from clbench.nn.heads import HEADS
-from clbench.report.write import write_report
+from clbench.nn.heads.by_name import HEADS
+from clbench.records.record import Record, write_record
+from clbench.records.store import record_path
+from clbench.report.formats.write import write_report
 
 Cli = Callable[..., Any]
 
@@ -160,7 +160,7 @@ def test_the_leaderboard_is_sorted_by_the_column_asked_for(cli: Cli, results: Pa
 def test_on_a_terminal_no_number_is_broken_and_what_has_no_room_is_named(
     cli: Cli, results: Path, monkeypatch: pytest.MonkeyPatch, columns: int
 ):
-    monkeypatch.setattr("clbench.cli.output.on_terminal", lambda: True)
+    monkeypatch.setattr("clbench.cli.terminal.output.on_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
     out = cli("report", "leaderboard", "coco_b40c10", "--sort", "bwt").out.partition("\n\ncoco_b40c10")[0]
     assert max(map(len, out.splitlines()[1:8])) <= columns
@@ -187,7 +187,7 @@ def test_curves_and_everything_are_written_where_asked(cli: Cli, results: Path, 
         asked.append({"scenarios": {record.scenario.name for record in records}, "formats": formats, **how})
         return write_report(records, formats=("md",), **how)
 
-    monkeypatch.setattr("clbench.report.write.write_report", quick)
+    monkeypatch.setattr("clbench.report.formats.write.write_report", quick)
     assert cli("report", "curves", "coco_b40c10", "--out", "figures", "--format", "pdf").code == 0
     done = cli("report", "all", "--out", "site", "--sort", "last_map")
     assert (done.code, done.out) == (0, "site/leaderboard.md\nsite/report.html\n")
@@ -218,7 +218,7 @@ def test_a_readme_is_written_anew_and_checked(cli: Cli, results: Path, here: Pat
 
 
 def test_without_any_record_reports_say_what_to_do(cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("clbench.catalog.shipped_root", lambda: None)
+    monkeypatch.setattr("clbench.plan.catalog.shipped_root", lambda: None)
     done = cli("report", "leaderboard", "tiny")
     assert done.code == 4
     assert "clbench run tiny" in done.err

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clbench.cli.progress import Live, Meter, Plain, seconds_text, watching
-from clbench.engine.watch import Silent
+from clbench.cli.terminal.progress import Live, Meter, Plain, seconds_text, watching
+from clbench.train.events import Silent
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_takes_long_to_make_has_a_line_every_few_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     clock = iter(range(0, 100, 2))
-    monkeypatch.setattr("clbench.cli.progress.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("clbench.cli.terminal.progress.time.monotonic", lambda: float(next(clock)))
     watch = Plain()
     for done in range(1, 8):
         watch.making("coco: pictures", done * 1000, 7000)
@@ -126,7 +126,7 @@ def test_a_resumed_session_may_begin_at_any_step():
 
 def test_the_rate_counts_the_images_of_steps_that_were_not_reported(monkeypatch: pytest.MonkeyPatch):
     clock = [0.0]
-    monkeypatch.setattr("clbench.cli.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("clbench.cli.terminal.progress.time.monotonic", lambda: clock[0])
     meter = Meter()
     for step in (20, 40):
         meter.add(step=step, images=16)

@@ -14,7 +14,7 @@ from data_makers import put
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clbench.data.archive import unpack
+from clbench.data.fetch.unpack import unpack
 from clbench.errors import DataError
 
 

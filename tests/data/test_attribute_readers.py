@@ -7,7 +7,7 @@ import pytest
 from data_makers import jpeg, put
 from scipy.io import savemat
 
-from clbench.data import attributes
+from clbench.data.datasets import pedestrian_attributes as attributes
 from clbench.errors import DataError, UsageError
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clbench.data.augment import AUGMENTS, crop_box
+from clbench.data.pictures.augment import AUGMENTS, crop_box
 
 
 @pytest.mark.parametrize("name", [name for name, augment in AUGMENTS.items() if augment])

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from data_makers import coco_part, jpeg, put, write_coco
 
-from clbench.data import coco
-from clbench.data.known import open_table
+from clbench.data.datasets import coco
+from clbench.data.datasets.registry import open_table
 from clbench.errors import DataError, UsageError
 
 CAR, PERSON, CAT = 3, 1, 17

@@ -10,8 +10,8 @@ from data_makers import coco_part, jpeg, put
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clbench.data import custom
-from clbench.data.known import open_table
+from clbench.data.datasets.registry import open_table
+from clbench.data.own_table import table_file as custom
 from clbench.errors import DataError, UsageError
 
 ROWS = "file,split,labels\na.jpg,train,sky sea\nb.jpg,train,cat\nc.jpg,test,sky\nd.jpg,test,\n"

@@ -12,13 +12,14 @@ import pytest
 from data_makers import jpeg, put, write_coco, write_nuswide, write_voc
 from PIL import Image
 
-from clbench.data import check, nuswide, voc
-from clbench.data.nuswide_files import CONCEPTS
-from clbench.data.photos import photo_path
-from clbench.data.probe import MAX_PIXELS, probe
-from clbench.data.report import Finding
-from clbench.data.statistics import FOLDER, id_digest
-from clbench.data.verbs import check as run
+from clbench.data.datasets import nuswide, voc
+from clbench.data.datasets.nuswide_files import CONCEPTS
+from clbench.data.datasets.statistics import FOLDER, id_digest
+from clbench.data.fetch import check
+from clbench.data.fetch.check_report import Finding
+from clbench.data.fetch.data_verbs import check as run
+from clbench.data.fetch.photo_probe import MAX_PIXELS, probe
+from clbench.data.pictures.photo_files import photo_path
 from clbench.errors import DataError, UsageError
 
 ROWS = "file,split,labels\na.jpg,train,sky\nb.jpg,train,sea\nc.jpg,test,sky\n"

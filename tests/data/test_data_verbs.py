@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from data_makers import coco_part, jpeg, put
 
-from clbench.data import known, verbs
-from clbench.data.dataset import Dataset, Source
+from clbench.data.datasets import registry as known
+from clbench.data.datasets.dataset import Dataset, Source
+from clbench.data.fetch import data_verbs as verbs
 from clbench.errors import DataError, UsageError
 
 

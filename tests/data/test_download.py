@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from data_makers import put
 
-from clbench.data.dataset import Source
-from clbench.data.download import fetch
+from clbench.data.datasets.dataset import Source
+from clbench.data.fetch.download import fetch
 from clbench.errors import DataError
 
 CONTENT = bytes(range(256)) * 2000  # half a megabyte

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from clbench.data.folders import cache_folder
-from clbench.data.images import CachedImages, FolderImages, SceneImages, cached, decode
+from clbench.data.pictures.sources import CachedImages, FolderImages, SceneImages, cached, decode
 from clbench.data.table import LabelTable
-from clbench.engine.prepare import content_key
 from clbench.errors import DataError
+from clbench.files.user_folders import cache_folder
+from clbench.train.prepare import content_key
 
 
 def picture(size: tuple[int, int] = (40, 30), seed: int = 0) -> Image.Image:
@@ -62,11 +62,11 @@ def test_pictures_that_are_not_rgb_become_rgb(mode: str, suffix: str, tmp_path: 
 def test_a_missing_a_damaged_and_a_huge_picture_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "cut.jpg").write_bytes((folder / "0.jpg").read_bytes()[:200])
     (folder / "text.jpg").write_text("not a picture")
-    monkeypatch.setattr("clbench.data.images.MAX_PIXELS", 1000)
+    monkeypatch.setattr("clbench.data.pictures.sources.MAX_PIXELS", 1000)
     for name, message in [("gone.jpg", "no such picture"), ("text.jpg", "not readable"), ("0.jpg", "40 x 30 pixels")]:
         with pytest.raises(DataError, match=f"{name}.*{message}"):
             decode(folder / name)
-    monkeypatch.setattr("clbench.data.images.MAX_PIXELS", 10**8)
+    monkeypatch.setattr("clbench.data.pictures.sources.MAX_PIXELS", 10**8)
     with pytest.raises(DataError, match=r"cut\.jpg"):
         decode(folder / "cut.jpg")
 
@@ -111,7 +111,7 @@ def test_a_cache_that_does_not_fit_is_refused_when_asked_for_and_left_out_when_n
     class Usage:
         free = 10
 
-    monkeypatch.setattr("clbench.data.images.shutil.disk_usage", lambda _: Usage)
+    monkeypatch.setattr("clbench.data.pictures.sources.shutil.disk_usage", lambda _: Usage)
     source = FolderImages(table_of(["0.jpg", "1.jpg"]), root=folder, size=8)
     with pytest.raises(DataError, match="GB are free"):
         cached(source, key=lambda: "big", count=2, wanted=True)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from clbench.data import jpeg
-from clbench.data.images import decode
+from clbench.data.pictures import jpeg
+from clbench.data.pictures.sources import decode
 
 
 def picture(size: tuple[int, int], seed: int = 0) -> Image.Image:

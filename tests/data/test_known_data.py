@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from data_makers import put, write_coco
 
-from clbench.data.known import DATASETS, default_root, open_table
-from clbench.data.sources import PRS
-from clbench.data.statistics import known_statistics
+from clbench.data.datasets.official_files import PRS
+from clbench.data.datasets.registry import DATASETS, default_root, open_table
+from clbench.data.datasets.statistics import known_statistics
 from clbench.errors import DataError, UsageError
 
 

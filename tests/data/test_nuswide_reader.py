@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from data_makers import jpeg, put, write_nuswide
 
-from clbench.data import nuswide
-from clbench.data.nuswide_files import CONCEPTS, image_list, label_column
+from clbench.data.datasets import nuswide
+from clbench.data.datasets.nuswide_files import CONCEPTS, image_list, label_column
 from clbench.errors import DataError, UsageError
 
 TRAIN = {

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clbench.data import layout, scenes
-from clbench.data.dice import Dice
-from clbench.data.icons import icons, paint
-from clbench.data.scenes import Scenes
-from clbench.data.sprites import sprite
-from clbench.data.themes import draw_label_sets, themes
+from clbench.data.scenes import layout, scenes
+from clbench.data.scenes.icons import icons, paint
+from clbench.data.scenes.label_sets import draw_label_sets, themes
+from clbench.data.scenes.scenes import Scenes
+from clbench.data.scenes.sprites import sprite
+from clbench.data.scenes.stable_random import Dice
 from clbench.errors import UsageError
 
 LABELS = tuple(icons())
@@ -62,7 +62,7 @@ def test_the_labels_of_version_1_are_these_bytes(default: Scenes) -> None:
 def test_another_process_draws_the_same_picture_and_needs_no_torch(default: Scenes) -> None:
     code = (
         "import sys, hashlib, numpy as np\n"
-        "from clbench.data.scenes import Scenes\n"
+        "from clbench.data.scenes.scenes import Scenes\n"
         "picture = Scenes().render(np.array([7]))\n"
         "assert 'torch' not in sys.modules and 'PIL' not in sys.modules\n"
         "sys.stdout.write(hashlib.sha256(picture.tobytes()).hexdigest()[:16])"

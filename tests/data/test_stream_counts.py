@@ -12,9 +12,9 @@ import pytest
 import realtables
 from stream_counts import counts
 
-from clbench.data.stream import Stream, build_stream
 from clbench.data.table import LabelTable
-from clbench.spec import LabelsSpec, ScenarioSpec
+from clbench.spec.scenario import LabelsSpec, ScenarioSpec
+from clbench.stream.build import Stream, build_stream
 
 pytestmark = pytest.mark.realdata
 COCO = {"B0-C10": (0, 10), "B40-C10": (40, 10), "B0-C5": (0, 5), "B20-C4": (20, 4)}

@@ -13,11 +13,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from stream_cases import scenario, shuffled, splits, table, tables
 
-from clbench.data.pin import pins_of
-from clbench.data.stream import Stream, build_stream, check_pins
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, UsageError
-from clbench.spec import LabelsSpec, PinsSpec, ScenarioSpec, ValidationSpec
+from clbench.spec.scenario import LabelsSpec, PinsSpec, ScenarioSpec, ValidationSpec
+from clbench.stream.build import Stream, build_stream, check_pins
+from clbench.stream.pins.write import pins_of
 
 TRAIN = {"t1": "a", "t2": "a c", "t3": "b c", "t4": "d", "t5": "c d"}
 TEST = {"u1": "a d", "u2": "c", "u3": "b"}
@@ -98,7 +98,7 @@ def sha(head: list[object], *bodies: bytes) -> str:
 
 
 def test_the_digests_are_what_the_documentation_says() -> None:
-    """If this fails, every published pin is void: name a new protocol in `clbench.data.digest`."""
+    """If this fails, every published pin is void: name a new protocol in `clbench.stream.pins.digest`."""
     hidden = b"\xff\xff"
     first = sha([["a", "b"], 2], b"t1\nt2\nt3", b"u1\nu3")
     second = sha([["c", "d"], 4], b"t2\nt3\nt4\nt5", b"u1\nu2\nu3")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from stream_cases import scenario, table
 
-from clbench.data.stream import build_stream
 from clbench.data.table import LabelTable, from_arrays
 from clbench.errors import DataError, UsageError
-from clbench.spec import LabelsSpec
+from clbench.spec.scenario import LabelsSpec
+from clbench.stream.build import build_stream
 
 TRAIN = {"t1": "a", "t2": "b", "t3": "c d"}
 TEST = {"u1": "a b", "u2": "c d"}

@@ -7,8 +7,8 @@ import pytest
 from stream_cases import scenario, table
 from stream_counts import counts
 
-from clbench.data.stream import Stream, build_stream
-from clbench.spec import LabelsSpec, ValidationSpec
+from clbench.spec.scenario import LabelsSpec, ValidationSpec
+from clbench.stream.build import Stream, build_stream
 
 # labels in official order d c b a f e; alphabetical sessions of two are (a b), (c d), (e f)
 TRAIN = {

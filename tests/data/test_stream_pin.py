@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from stream_cases import table
 
-from clbench.data.pin import main, pin, stand_in_spec, with_pins
-from clbench.data.stream import build_stream, check_pins
 from clbench.errors import UsageError
-from clbench.spec import PinsSpec, load_scenario
+from clbench.spec.scenario import PinsSpec, load_scenario
+from clbench.stream.build import build_stream, check_pins
+from clbench.stream.pins.write import main, pin, stand_in_spec, with_pins
 
 TABLE = table("d c b a", {"t1": "a", "t2": "a c", "t3": "b c", "t4": "d"}, {"u1": "a d", "u2": "c", "u3": "b"})
 PINS = PinsSpec(images="1" * 64, labels="2" * 64, sessions=["3/4 a b", "5/6 c d"])

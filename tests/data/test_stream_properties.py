@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_cases import scenario, splits, tables
 
-from clbench.data.stream import Session, Stream, build_stream
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
-from clbench.spec import LabelsSpec, ValidationSpec
+from clbench.spec.scenario import LabelsSpec, ValidationSpec
+from clbench.stream.build import Session, Stream, build_stream
 
 visible = st.sampled_from(["new", "seen", "all"])
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clbench.data.sketch import differences, keys, sketch, text_of
+from clbench.stream.pins.sketch import differences, keys, sketch, text_of
 
 IDS = st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=12), unique=True)
 

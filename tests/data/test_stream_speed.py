@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from clbench.data.stream import build_stream
+from clbench.stream.build import build_stream
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_cases import scenario, shuffled, table, tables
 
-from clbench.data.stream import build_stream
-from clbench.data.validation import held_out
 from clbench.errors import DataError
-from clbench.spec import LabelsSpec, ValidationSpec
+from clbench.spec.scenario import LabelsSpec, ValidationSpec
+from clbench.stream.build import build_stream
+from clbench.stream.validation import held_out
 
 
 def drawn(n: int, k: int, *, seed: int) -> np.ndarray:

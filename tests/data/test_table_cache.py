@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clbench.data.cache import cached
-from clbench.data.folders import cache_folder
 from clbench.data.table import LabelTable, from_arrays
+from clbench.data.table_cache import cached
+from clbench.files.user_folders import cache_folder
 
 KEY = {"reader": "test", "version": "1"}
 
@@ -169,7 +169,7 @@ def test_no_half_written_file_is_left_behind(source: Path) -> None:
 
 def test_processes_that_make_the_same_table_at_once_all_get_it(source: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from clbench.data.cache import cached\n"
+        "import sys; from pathlib import Path; from clbench.data.table_cache import cached\n"
         "from clbench.data.table import from_arrays\n"
         "def build(): return from_arrays('big', labels=[f'l{i}' for i in range(40)],"
         " y=[[(i + j) % 3 - 1 for j in range(40)] for i in range(2000)], split=['train'] * 1000 + ['test'] * 1000)\n"

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clbench.data.stream import build_stream
 from clbench.data.table import LabelTable, from_arrays
-from clbench.data.trial import TrainImages, trial_stream, without_test_labels
 from clbench.errors import DataError, RunError, UsageError
-from clbench.spec import LabelsSpec, ScenarioSpec, TrialSpec, ValidationSpec
+from clbench.spec.scenario import LabelsSpec, ScenarioSpec, TrialSpec, ValidationSpec
+from clbench.stream.build import build_stream
+from clbench.stream.trial import TrainImages, trial_stream, without_test_labels
 
 SPLIT = ValidationSpec(fraction=0.25)
 

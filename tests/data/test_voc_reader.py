@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from data_makers import put, write_voc
 
-from clbench.data import voc, voc_xml
+from clbench.data.datasets import voc, voc_xml
 from clbench.errors import DataError
 
 TRAIN = {"000005": {"chair": 1}, "000007": {"car": 1, "person": 0}, "000009": {"dog": 0}}

@@ -14,14 +14,14 @@ from PIL import Image
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional
 
-from clbench.data.augment import AUGMENTS, FROM_WHOLE, augmented, box_inside, rrc
-from clbench.data.images import CachedImages, FolderImages, SceneImages, cached, decode
-from clbench.data.scenes import Scenes
+from clbench.data.pictures.augment import AUGMENTS, FROM_WHOLE, augmented, box_inside, rrc
+from clbench.data.pictures.sources import CachedImages, FolderImages, SceneImages, cached, decode
+from clbench.data.scenes.scenes import Scenes
 from clbench.data.table import LabelTable, from_arrays
-from clbench.data.trial import TrainImages
 from clbench.errors import DataError, RunError
 from clbench.seeds import derive
-from clbench.spec import TrainSpec
+from clbench.spec.scenario import TrainSpec
+from clbench.stream.trial import TrainImages
 
 SIZES = [(640, 480), (48, 40), (333, 500), (64, 64), (1000, 90), (60, 900), (3, 7), (1, 1), (2, 1), (1, 40)]
 """(width, height); for the long ones no box may fit."""
@@ -146,7 +146,7 @@ def test_how_many_pictures_are_held_at_once_changes_none(
     source, table = pictured(tmp_path)
     rows = np.arange(len(table))
     before = augmented(source, rows, augment="rrc", draws=range(len(rows)))
-    monkeypatch.setattr("clbench.data.augment.HANDFUL", handful)
+    monkeypatch.setattr("clbench.data.pictures.augment.HANDFUL", handful)
     assert torch.equal(augmented(source, rows, augment="rrc", draws=range(len(rows))), before)
 
 

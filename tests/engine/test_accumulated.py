@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_cases import scenario, table, tables
 
-from clbench.data.stream import Stream, build_stream
 from clbench.data.table import LabelTable
-from clbench.engine.prepare import accumulated
 from clbench.errors import DataError
-from clbench.spec import LabelsSpec
+from clbench.spec.scenario import LabelsSpec
+from clbench.stream.build import Stream, build_stream
+from clbench.train.prepare import accumulated
 
 
 def plainly(stream: Stream) -> list[dict[str, list[int]]]:

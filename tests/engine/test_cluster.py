@@ -19,16 +19,16 @@ import pytest
 import yaml
 from tiny_scenarios import planned, scenario
 
-from clbench.engine import node
-from clbench.engine.cluster import Share, _resources, import_ray
-from clbench.engine.failures import CutOffError
-from clbench.engine.jobs import Outcome, run_all
-from clbench.engine.mailbox import Mailbox
-from clbench.engine.node import Answer, at_home, carry_out, packed, receive
-from clbench.engine.runner import RunOptions, TakenError, run
-from clbench.engine.sweep import expand, load_sweep
 from clbench.errors import DataError, RunError, UsageError
-from clbench.ledger.record import read_record
+from clbench.many.here import Outcome, run_all
+from clbench.many.ray import node
+from clbench.many.ray.driver import Share, _resources, import_ray
+from clbench.many.ray.mailbox import Mailbox
+from clbench.many.ray.node import Answer, at_home, carry_out, packed, receive
+from clbench.many.sweep_file import expand, load_sweep
+from clbench.records.record import read_record
+from clbench.train.failures import CutOffError
+from clbench.train.run import RunOptions, TakenError, run
 
 TWO_NODES = Path(__file__).parent / "two_nodes.py"
 SAME = ("scenario strategy train configuration seed labels learned ap counts costs summary environment scores").split()  # noqa: SIM905 - a list would be ten lines

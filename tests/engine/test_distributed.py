@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clbench import catalog
-from clbench.engine.distributed import gathered, mine, shard
-from clbench.engine.failures import lost
-from clbench.ledger.record import read_record
+from clbench.plan import catalog
+from clbench.ranks.together import gathered, mine, shard
+from clbench.records.record import read_record
+from clbench.train.failures import lost
 
 # SGD, because Adam makes steps of a zero gradient's rounding; the network of `tiny` has batch norms
 RUN = [
@@ -122,7 +122,7 @@ def test_a_run_whose_processes_are_ended_goes_on_to_the_same_record(how: str, tm
 def test_what_a_strategy_raises_is_not_taken_for_a_lost_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clbench.engine.distributed.world", lambda: 2)
+    monkeypatch.setattr("clbench.ranks.together.world", lambda: 2)
     for text, gone in (
         ("mat1 and mat2 shapes cannot be multiplied (8x512 and 4x20)", False),
         (

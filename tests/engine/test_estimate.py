@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from tiny_scenarios import online, planned, scenario
 
-from clbench.engine import calibrate
-from clbench.engine.estimate import Estimate, estimate, together
-from clbench.engine.runner import RunOptions, run
-from clbench.ledger.record import Record, read_record
-from clbench.resolve import Plan
+from clbench.cost import calibrate
+from clbench.cost.estimate import Estimate, estimate, together
+from clbench.plan.plan import Plan
+from clbench.records.record import Record, read_record
+from clbench.train.run import RunOptions, run
 
 
 def carried_out(wanted: Plan, results: Path, **options: object) -> Record:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from clbench.data.stream import Session
-from clbench.engine.evaluate import evaluate, score_matrix
-from clbench.engine.reading import read_ahead
-from clbench.engine.strategy import Strategy
+from clbench.data.pictures.read_ahead import read_ahead
 from clbench.errors import DataError, RunError
+from clbench.method.strategy import Strategy
+from clbench.stream.build import Session
+from clbench.train.evaluate import evaluate, score_matrix
 
 
 def session(test_rows: list[int], learned: int, seen: int) -> Session:

@@ -13,14 +13,14 @@ import pytest
 import torch
 from tiny_scenarios import finished, planned, scenario
 
-from clbench.engine.diagnosis import notes_of
-from clbench.engine.explain import explain
-from clbench.engine.progress import Done
-from clbench.engine.strategy import Strategy
 from clbench.errors import ResultsError, UsageError
-from clbench.nn.heads import build_head
-from clbench.nn.looks import ATTENTION, RESPONSE, where
-from clbench.nn.mmdsr import MMDSRHead
+from clbench.explain.attention import ATTENTION, RESPONSE, where
+from clbench.explain.explain import explain
+from clbench.method.strategy import Strategy
+from clbench.nn.heads.by_name import build_head
+from clbench.nn.heads.mmdsr import MMDSRHead
+from clbench.train.diagnosis import notes_of
+from clbench.train.progress import Done
 
 DLFL = ("head_options.d=16", "head_options.heads=4", "train.ema=0.8")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tiny_scenarios import planned, scenario
 
-from clbench.engine.runner import RunOptions, run
 from clbench.errors import DataError, RunError, UsageError
-from clbench.ledger.record import read_record
-from clbench.resolve import Plan
+from clbench.plan.plan import Plan
+from clbench.records.record import read_record
+from clbench.train.run import RunOptions, run
 
 FROZEN = {"freeze": "backbone", "augment": "none"}
 
@@ -101,7 +101,7 @@ def test_features_that_find_no_room_are_refused(tmp_path: Path, monkeypatch: pyt
     wanted = frozen(tmp_path, "naive", "train.epochs=1")
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
     with monkeypatch.context() as full:
-        full.setattr("clbench.engine.features.shutil.disk_usage", lambda _: Usage)
+        full.setattr("clbench.train.stored_features.shutil.disk_usage", lambda _: Usage)
         with pytest.raises(DataError, match="the features need"):
             run(wanted, RunOptions(results=tmp_path, device="cpu", features="maps", cache=False))
     folder = tmp_path / "cache" / "features"

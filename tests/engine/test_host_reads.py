@@ -12,13 +12,13 @@ from small_training import SmallBackbone
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from clbench import catalog
-from clbench.data.stream import Session
-from clbench.engine.loop import SharedLoop
-from clbench.engine.lossmeter import LossMeter
-from clbench.engine.session import LiveSession
-from clbench.engine.view import SessionView
-from clbench.spec import TrainSpec
+from clbench.method.session import LiveSession
+from clbench.plan import catalog
+from clbench.spec.scenario import TrainSpec
+from clbench.stream.build import Session
+from clbench.train.batches import SessionView
+from clbench.train.loop import SharedLoop
+from clbench.train.loss_meter import LossMeter
 
 READS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal")
 """Operators whose result depends on values and therefore waits for them."""

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from clbench.engine import launched, processes
-from clbench.engine.launch import _told, launch
-from clbench.engine.runner import RunOptions, run
 from clbench.errors import RunError, UsageError
+from clbench.many.several_devices import _told, launch
+from clbench.ranks import launched
+from clbench.train import reader_processes as processes
+from clbench.train.run import RunOptions, run
 
 
 def test_a_process_that_nobody_started_so_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from clbench.data.stream import Session
-from clbench.engine.budget import count_stored
-from clbench.engine.session import LiveSession
-from clbench.engine.strategy import Strategy
 from clbench.errors import RunError
+from clbench.method.session import LiveSession
+from clbench.method.stored import count_stored
+from clbench.method.strategy import Strategy
 from clbench.nn.memory import Memory
+from clbench.stream.build import Session
 
 
 class Source:

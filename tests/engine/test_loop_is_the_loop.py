@@ -9,9 +9,9 @@ import pytest
 import torch
 from reference_loop import train_plainly
 
-from clbench.engine.runner import Run, RunOptions
-from clbench.engine.watch import Silent
-from clbench.resolve import plan
+from clbench.plan.plan import plan
+from clbench.train.events import Silent
+from clbench.train.run import Run, RunOptions
 
 
 @pytest.mark.parametrize("name", ["naive", "er", "lwf"])

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from clbench.engine.optim import check_holds_exactly, epochs, factor, make_optimizer, make_schedule
-from clbench.engine.strategy import Strategy
 from clbench.errors import RunError
-from clbench.spec import TrainSpec
+from clbench.method.strategy import Strategy
+from clbench.spec.scenario import TrainSpec
+from clbench.train.optimiser import check_holds_exactly, epochs, factor, make_optimizer, make_schedule
 
 CPU = torch.device("cpu")
 

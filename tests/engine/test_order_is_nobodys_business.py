@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from clbench import Batch, Replay, Session, Strategy
-from clbench.engine.view import SessionView
 from clbench.testing import Subject
+from clbench.train.batches import SessionView
 
 Shown = dict[tuple[int, int], list[tuple[int, str]]]
 """(session, epoch) -> (row, digest of the augmented picture) in the order in which they were shown"""

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from clbench.data.images import CachedImages, SceneImages, cached
-from clbench.engine import processes
-from clbench.engine.pool import _gpu_queue
-from clbench.engine.processes import AUTO, MOST, loader_processes
-from clbench.engine.runner import RunOptions
-from clbench.engine.watch import Silent, Telling
+from clbench.data.pictures.sources import CachedImages, SceneImages, cached
+from clbench.many.worker_pool import _gpu_queue
+from clbench.train import reader_processes as processes
+from clbench.train.events import Silent, Telling
+from clbench.train.reader_processes import AUTO, MOST, loader_processes
+from clbench.train.run import RunOptions
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -65,7 +65,7 @@ def test_filling_the_cache_is_told_at_its_beginning_and_end() -> None:
 
 def test_long_work_is_told_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100))
-    monkeypatch.setattr("clbench.engine.watch.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("clbench.train.events.time.monotonic", lambda: float(next(clock)))
     watch = Noted()
     told = Telling(watch, "pictures", seconds=3)
     for done in range(1, 9):

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from clbench.cli.group import invoke
-from clbench.engine import evaluate
-from clbench.engine.rerun import plan_of, reproduce
-from clbench.engine.runner import RunOptions, run
 from clbench.errors import CheckError, UsageError
-from clbench.ledger.record import Record, read_record, seal, write_record
-from clbench.ledger.verify import verify
-from clbench.resolve import plan
+from clbench.plan.plan import plan
+from clbench.records.record import Record, read_record, seal, write_record
+from clbench.records.verify.verify import verify
+from clbench.train import evaluate
+from clbench.train.rerun import plan_of, reproduce
+from clbench.train.run import RunOptions, run
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ class Inflates(Strategy):
     """Replaces the function that computes average precision."""
 
     def end_session(self, session: Session) -> None:
-        from clbench.engine import evaluate
+        from clbench.train import evaluate
 
         real = evaluate.average_precisions
         if real.__name__ != "better":

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from clbench import catalog
-from clbench.engine.runner import Run, RunOptions, run
-from clbench.engine.watch import Silent
 from clbench.errors import ResultsError
-from clbench.resolve import plan
+from clbench.plan import catalog
+from clbench.plan.plan import plan
 from clbench.testing.repeat import first_other_section
+from clbench.train.events import Silent
+from clbench.train.run import Run, RunOptions, run
 
 SHIPPED = [entry.name for entry in catalog.strategies() if entry.origin == "shipped"]
 

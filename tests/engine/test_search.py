@@ -17,23 +17,23 @@ import pytest
 import yaml
 from tiny_scenarios import scenario
 
-from clbench import catalog
-from clbench.data.images import SceneImages
+from clbench.data.pictures.sources import SceneImages
 from clbench.data.table import LabelTable
-from clbench.engine import prepare
-from clbench.engine.failures import CutOffError, DivergedError
-from clbench.engine.jobs import Outcome, run_all
-from clbench.engine.runner import RunOptions
-from clbench.engine.search import SearchSpec, load_search
-from clbench.engine.space import DIGITS, Dimension, Range
-from clbench.engine.study import Study, studies
-from clbench.engine.suggest import suggest
-from clbench.engine.trying import Carry, carry_out
 from clbench.errors import DataError, ResultsError, RunError, UsageError
-from clbench.ledger.record import read_record, to_plain, tuning_of
-from clbench.ledger.store import read_all
-from clbench.ledger.verify import verify
-from clbench.resolve import Plan
+from clbench.many.here import Outcome, run_all
+from clbench.plan import catalog
+from clbench.plan.plan import Plan
+from clbench.records.record import read_record, to_plain, tuning_of
+from clbench.records.store import read_all
+from clbench.records.verify.verify import verify
+from clbench.train import prepare
+from clbench.train.failures import CutOffError, DivergedError
+from clbench.train.run import RunOptions
+from clbench.tune.carry_out import Carry, carry_out
+from clbench.tune.search_file import SearchSpec, load_search
+from clbench.tune.space import DIGITS, Dimension, Range
+from clbench.tune.study import Study, studies
+from clbench.tune.suggest import suggest
 
 SPACE: dict[str, Any] = {"train.lr": {"low": "1e-4", "high": "1e-1", "log": True}, "head": ["linear", "maxpool"]}
 
@@ -82,7 +82,7 @@ class Pretended:
         self.plans: list[Plan] = []
         self.calls = 0
         self.errors: dict[int, RunError | DataError] = {}
-        monkeypatch.setattr("clbench.engine.trying.read_record", self.read)
+        monkeypatch.setattr("clbench.tune.carry_out.read_record", self.read)
 
     def value(self, plan: Plan) -> float:
         return float(1 / (1 + abs(np.log10(plan.train.lr) + 2)))
@@ -137,7 +137,7 @@ def test_the_best_configuration_runs_normally_and_says_how_it_was_found(tmp_path
 
 
 def test_a_tuned_record_can_be_reproduced(tmp_path: Path) -> None:
-    from clbench.engine.rerun import reproduce
+    from clbench.train.rerun import reproduce
 
     results = tmp_path / "results"
     (study,) = searched(search_file(tmp_path, trials=1, space={"train.weight_decay": [0.0, 0.1]}), results)
@@ -344,7 +344,7 @@ def test_a_search_in_which_everything_fails_does_not_go_on(tmp_path: Path, prete
 
 
 def test_one_search_is_carried_out_once_at_a_time(tmp_path: Path, pretended: Pretended, monkeypatch: Any) -> None:
-    monkeypatch.setattr("clbench.engine.trials.LOOK", 0.05)
+    monkeypatch.setattr("clbench.tune.journal.LOOK", 0.05)
     path, results = search_file(tmp_path), tmp_path / "results"
 
     def meanwhile(plans: Sequence[Plan]) -> list[Outcome]:

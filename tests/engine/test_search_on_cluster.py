@@ -17,19 +17,20 @@ import pytest
 import yaml
 from tiny_scenarios import planned, scenario
 
-from clbench.data.images import SceneImages
-from clbench.engine import cluster, node
-from clbench.engine.cluster import Cluster
-from clbench.engine.failures import CutOffError
-from clbench.engine.jobs import run_all
-from clbench.engine.mailbox import Mailbox
-from clbench.engine.node import carry_out, receive
-from clbench.engine.runner import RunOptions, run
-from clbench.engine.search import load_search
-from clbench.engine.study import Study, studies
-from clbench.engine.watch import Silent
+from clbench.data.pictures.sources import SceneImages
 from clbench.errors import RunError
-from clbench.ledger.record import read_record
+from clbench.many.here import run_all
+from clbench.many.ray import driver as cluster
+from clbench.many.ray import node
+from clbench.many.ray.driver import Cluster
+from clbench.many.ray.mailbox import Mailbox
+from clbench.many.ray.node import carry_out, receive
+from clbench.records.record import read_record
+from clbench.train.events import Silent
+from clbench.train.failures import CutOffError
+from clbench.train.run import RunOptions, run
+from clbench.tune.search_file import load_search
+from clbench.tune.study import Study, studies
 
 
 def search_file(folder: Path, **content: Any) -> Path:
@@ -88,7 +89,7 @@ def test_what_is_finished_is_sent_to_no_node(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_trial_that_the_cluster_lost_stays_to_be_done(tmp_path: Path) -> None:
-    from clbench.engine.trying import carry_out as search
+    from clbench.tune.carry_out import carry_out as search
 
     study = asked(search_file(tmp_path), tmp_path / "results")
     lost = CutOffError("the cluster lost it too often")

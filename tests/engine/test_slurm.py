@@ -14,7 +14,7 @@ import yaml
 from slurm_site import missing, slurm
 from tiny_scenarios import scenario
 
-from clbench.ledger.record import read_record
+from clbench.records.record import read_record
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "slurm" / "array.sh"
 

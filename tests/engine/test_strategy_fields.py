@@ -6,8 +6,8 @@ from typing import Literal
 
 import pytest
 
-from clbench.engine.strategy import Strategy
 from clbench.errors import UsageError
+from clbench.method.strategy import Strategy
 
 
 class Knobs(Strategy):

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from tiny_scenarios import scenario
 
-from clbench.engine.sweep import as_text, expand, load_sweep, unfinished
 from clbench.errors import UsageError
-from clbench.ledger.store import scenario_id
-from clbench.resolve import Plan
+from clbench.many.sweep_file import as_text, expand, load_sweep, unfinished
+from clbench.plan.plan import Plan
+from clbench.records.store import scenario_id
 
 
 def planned(folder: Path, **content: Any) -> list[Plan]:
@@ -92,7 +92,7 @@ def test_what_is_finished_is_left_out(tmp_path: Path) -> None:
     plans = planned(tmp_path, strategies=["naive", "lwf"], seeds=[0])
     results = tmp_path / "results"
     assert unfinished(plans, results) == plans
-    from clbench.engine.prepare import configuration, make_strategy
+    from clbench.train.prepare import configuration, make_strategy
 
     place = results / scenario_id("miniature", version=1) / "naive"
     (place / configuration(plans[0], make_strategy(plans[0]))[:8]).mkdir(parents=True)
@@ -130,7 +130,7 @@ def test_a_file_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
 
 
 def test_labels_move_no_digest(tmp_path: Path) -> None:
-    from clbench.engine.prepare import configuration, make_strategy
+    from clbench.train.prepare import configuration, make_strategy
 
     (item,) = planned(tmp_path, strategies=["naive"], seeds=[0])
 

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clbench.data.stream import Session
-from clbench.engine.view import BatchOrder, SessionView, order, steps_per_epoch
 from clbench.nn.memory import Exemplars
+from clbench.stream.build import Session
+from clbench.train.batches import BatchOrder, SessionView, order, steps_per_epoch
 
 
 class Pictures:

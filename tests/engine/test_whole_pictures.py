@@ -12,20 +12,20 @@ import torch
 from fault_tools import drive, make_data
 from tiny_scenarios import online, planned
 
-from clbench.data.augment import augmented
-from clbench.data.images import CachedImages, FolderImages, cached, decode
-from clbench.engine.estimate import estimate
-from clbench.engine.prepare import make_source, make_strategy, make_stream
-from clbench.engine.processes import AUTO, loader_processes
-from clbench.engine.runner import RunOptions, run
-from clbench.engine.session import LiveSession
-from clbench.engine.view import SessionView, loader
+from clbench.cost.estimate import estimate
+from clbench.data.pictures.augment import augmented
+from clbench.data.pictures.sources import CachedImages, FolderImages, cached, decode
 from clbench.errors import UsageError
-from clbench.ledger.record import Record, read_record
+from clbench.method.session import LiveSession
 from clbench.nn.memory import Exemplars
-from clbench.resolve import Plan, plan
+from clbench.plan.plan import Plan, plan
+from clbench.records.record import Record, read_record
 from clbench.seeds import derive
 from clbench.testing.repeat import first_other_section
+from clbench.train.batches import SessionView, loader
+from clbench.train.prepare import make_source, make_strategy, make_stream
+from clbench.train.reader_processes import AUTO, loader_processes
+from clbench.train.run import RunOptions, run
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def test_a_run_interrupted_while_it_reads_goes_on_to_the_same_record(
             raise KeyboardInterrupt
         return decode(path)
 
-    monkeypatch.setattr("clbench.data.images.decode", interrupted)
+    monkeypatch.setattr("clbench.data.pictures.sources.decode", interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             carried_out(wanted, tmp_path / "parts", cache=True, save_steps=2)
@@ -208,7 +208,7 @@ def test_a_dry_run_counts_decoding_in_every_epoch(cache: bool, tmp_path: Path, m
             pass
         return picture
 
-    monkeypatch.setattr("clbench.data.images.decode", slow)
+    monkeypatch.setattr("clbench.data.pictures.sources.decode", slow)
     wanted = photos(tmp_path, "naive", "train.epochs=6")
     cost = estimate(wanted, calibrate=True, device="cpu", cache=cache)
     assert cost.parts["training"].cpu > 0.9 * each * cost.image_steps

@@ -17,13 +17,13 @@ import torch
 from timm.layers import BatchNormAct2d
 from torch import Tensor, distributed, nn
 
-from clbench.engine.distributed import agreed_to_stop, anybody, average_gradients, by_first, gathered, start
-from clbench.engine.parts import Parts
 from clbench.errors import RunError
+from clbench.method.global_batch import Parts
 from clbench.nn.distil import cosine_distillation, pod_flat
-from clbench.nn.ranks import rank, world
 from clbench.nn.scale import per_entry, per_image
-from clbench.nn.sharednorm import shared_norms
+from clbench.nn.shared.batch_norm import shared_norms
+from clbench.nn.shared.ranks import rank, world
+from clbench.ranks.together import agreed_to_stop, anybody, average_gradients, by_first, gathered, start
 
 IMAGES = int(sys.argv[1])
 

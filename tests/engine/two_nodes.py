@@ -20,10 +20,10 @@ import psutil
 import ray
 from ray import cluster_utils
 
-from clbench.engine.cluster import Cluster, Share
-from clbench.engine.runner import RunOptions
-from clbench.engine.sweep import expand, load_sweep
-from clbench.engine.watch import Silent
+from clbench.many.ray.driver import Cluster, Share
+from clbench.many.sweep_file import expand, load_sweep
+from clbench.train.events import Silent
+from clbench.train.run import RunOptions
 
 
 class Counts(Silent):

@@ -13,12 +13,12 @@ import pytest
 import torch
 from fault_tools import clbench, finish, make_data, paced, start, wait_until
 
-from clbench.engine import state as states
-from clbench.engine.files import whole_file
-from clbench.engine.runner import RunOptions, run
 from clbench.errors import ResultsError, RunError
-from clbench.ledger.record import read_record
-from clbench.resolve import plan
+from clbench.files.whole_file import whole_file
+from clbench.plan.plan import plan
+from clbench.records.record import read_record
+from clbench.train.resume import state as states
+from clbench.train.run import RunOptions, run
 
 
 @pytest.fixture
@@ -126,8 +126,8 @@ def test_two_processes_that_want_the_same_run(tmp_path: Path, monkeypatch: pytes
 def test_a_second_run_in_this_process_is_told_at_once(tmp_path: Path) -> None:
     from filelock import FileLock
 
-    from clbench.engine.runner import Run
-    from clbench.engine.watch import Silent
+    from clbench.train.events import Silent
+    from clbench.train.run import Run
 
     (wanted,) = plan("tiny", strategies=["naive"])
     options = RunOptions(results=tmp_path, device="cpu")

@@ -17,23 +17,23 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from record_factory import TINY, make_record, make_scored
 
-from clbench.catalog import strategies
-from clbench.data.coco import read_instances
-from clbench.data.custom import read as read_table
-from clbench.data.custom_csv import read_csv
-from clbench.data.custom_files import read_json, read_npz
-from clbench.data.matlab import MatFile
-from clbench.data.nuswide_files import read_split_file
-from clbench.data.published import read_lists as read_published
-from clbench.data.voc import LABELS, read_lists
-from clbench.data.voc_xml import objects
-from clbench.engine import state as states
-from clbench.engine.sweep import load_sweep
+from clbench.data.datasets.coco import read_instances
+from clbench.data.datasets.matlab import MatFile
+from clbench.data.datasets.nuswide_files import read_split_file
+from clbench.data.datasets.voc import LABELS, read_lists
+from clbench.data.datasets.voc_xml import objects
+from clbench.data.own_table.csv_file import read_csv
+from clbench.data.own_table.npz_and_json import read_json, read_npz
+from clbench.data.own_table.table_file import read as read_table
 from clbench.errors import ClbenchError, DataError
-from clbench.ledger.record import parse_record, to_plain, to_text
-from clbench.ledger.verify import verify, verify_scores
-from clbench.resolve import plan
-from clbench.spec import parse_scenario
+from clbench.many.sweep_file import load_sweep
+from clbench.plan.catalog import strategies
+from clbench.plan.plan import plan
+from clbench.records.record import parse_record, to_plain, to_text
+from clbench.records.verify.verify import verify, verify_scores
+from clbench.spec.scenario import parse_scenario
+from clbench.stream.published_lists import read_lists as read_published
+from clbench.train.resume import state as states
 
 EXAMPLES = int(os.environ.get("CLBENCH_FUZZ", "40"))
 """A quick look by default; a thousand take minutes."""

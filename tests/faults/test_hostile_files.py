@@ -15,14 +15,14 @@ import pytest
 import torch
 from record_factory import TINY, make_record, make_scored
 
-from clbench.engine import state as states
 from clbench.errors import ClbenchError, DataError, ResultsError, UsageError
-from clbench.ledger.record import parse_record, read_record, to_plain, to_text
-from clbench.ledger.store import scan
-from clbench.ledger.verify import verify, verify_scores
-from clbench.nn.backbones import build_backbone
-from clbench.resolve import plan
-from clbench.spec import load_scenario, parse_scenario
+from clbench.nn.backbones.by_name import build_backbone
+from clbench.plan.plan import plan
+from clbench.records.record import parse_record, read_record, to_plain, to_text
+from clbench.records.store import scan
+from clbench.records.verify.verify import verify, verify_scores
+from clbench.spec.scenario import load_scenario, parse_scenario
+from clbench.train.resume import state as states
 
 HEAD = "name: own\nversion: 1\ntitle: x\ndataset: scenes\n"
 
@@ -159,7 +159,7 @@ def test_a_score_file_with_a_payload_is_refused_and_nothing_runs(tmp_path: Path)
 
 
 def test_a_table_with_a_payload_is_refused_and_nothing_runs(tmp_path: Path) -> None:
-    from clbench.data.custom import read
+    from clbench.data.own_table.table_file import read
 
     mark = tmp_path / "owned"
     np.savez(
@@ -171,7 +171,7 @@ def test_a_table_with_a_payload_is_refused_and_nothing_runs(tmp_path: Path) -> N
 
 
 def test_a_table_cannot_name_photos_outside_its_folder(tmp_path: Path) -> None:
-    from clbench.data.custom import read
+    from clbench.data.own_table.table_file import read
 
     for file in ("../secret.jpg", "/etc/passwd", "a/../../b.jpg", "C:/x.jpg", "a\\b.jpg"):
         (tmp_path / "labels.csv").write_text(f"file,split,labels\n{file},train,a\nb.jpg,test,a\n")

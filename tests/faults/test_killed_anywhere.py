@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fault_tools import drive, make_data
 
-from clbench import catalog
-from clbench.ledger.record import read_record, to_plain
-from clbench.ledger.verify import verify
+from clbench.plan import catalog
+from clbench.records.record import read_record, to_plain
+from clbench.records.verify.verify import verify
 
 SHIPPED = [entry.name for entry in catalog.strategies() if entry.origin == "shipped"]
 MAY_DIFFER = ("times", "hashes", "content", "code")

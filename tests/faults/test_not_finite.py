@@ -9,9 +9,9 @@ import pytest
 import torch
 from fault_tools import make_data
 
-from clbench.engine.runner import RunOptions, run
 from clbench.errors import RunError
-from clbench.resolve import plan
+from clbench.plan.plan import plan
+from clbench.train.run import RunOptions, run
 
 STRATEGY = '''
 """For a test."""

@@ -8,11 +8,11 @@ import pytest
 import torch
 from fault_tools import finish, make_data
 
-from clbench.engine.runner import RunOptions, run
-from clbench.engine.watch import Silent
 from clbench.errors import DataError
-from clbench.ledger.record import Record, read_record
-from clbench.resolve import plan
+from clbench.plan.plan import plan
+from clbench.records.record import Record, read_record
+from clbench.train.events import Silent
+from clbench.train.run import RunOptions, run
 
 ROTTEN = {
     "gone": None,

@@ -9,9 +9,9 @@ from fault_tools import clbench
 from tiny_scenarios import planned, scenario
 
 from clbench.cli.group import invoke
-from clbench.engine.runner import RunOptions, run
 from clbench.errors import RunError, UsageError
-from clbench.resolve import plan
+from clbench.plan.plan import plan
+from clbench.train.run import RunOptions, run
 
 GOOD = '''
 from clbench import Strategy

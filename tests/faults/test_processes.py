@@ -10,12 +10,12 @@ import pytest
 import torch
 from fault_tools import finish, make_data
 
-from clbench.engine.jobs import run_all
-from clbench.engine.runner import RunOptions, run
-from clbench.engine.watch import Silent
 from clbench.errors import ClbenchError, RunError
-from clbench.ledger.record import read_record
-from clbench.resolve import plan
+from clbench.many.here import run_all
+from clbench.plan.plan import plan
+from clbench.records.record import read_record
+from clbench.train.events import Silent
+from clbench.train.run import RunOptions, run
 
 pytestmark = [
     pytest.mark.timeout(900),

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from clbench import catalog
-from clbench.engine.runner import Run, RunOptions, run
-from clbench.engine.watch import Silent
 from clbench.errors import ResultsError
-from clbench.ledger.record import read_record
-from clbench.resolve import Plan, plan
+from clbench.plan import catalog
+from clbench.plan.plan import Plan, plan
+from clbench.records.record import read_record
 from clbench.testing.repeat import first_other_section
+from clbench.train.events import Silent
+from clbench.train.run import Run, RunOptions, run
 
 
 class StopAt(Silent):

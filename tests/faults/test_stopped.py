@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fault_tools import children, clbench, finish, make_data, paced, start, wait_until
 
-from clbench.ledger.record import read_record
+from clbench.records.record import read_record
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clbench.errors import ResultsError
-from clbench.ledger import record as records
-from clbench.ledger.layout import layout
-from clbench.ledger.record import (
+from clbench.records import record as records
+from clbench.records.layout import layout
+from clbench.records.record import (
     MIGRATIONS,
     RecordError,
     as_rows,
@@ -28,8 +28,8 @@ from clbench.ledger.record import (
     to_text,
     write_record,
 )
-from clbench.ledger.schema import json_schema
-from clbench.ledger.verify import verify
+from clbench.records.schema import json_schema
+from clbench.records.verify.verify import verify
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TINY = factory.make_record(factory.METHODS[4], factory.TINY)
@@ -271,7 +271,7 @@ def test_an_older_schema_is_brought_up_to_date_through_the_table(monkeypatch: py
 def test_the_published_json_schema_is_current() -> None:
     published = Path(__file__).parents[2] / "docs" / "record.schema.json"
     command = (
-        "from pathlib import Path; from clbench.ledger.schema import json_schema;"
+        "from pathlib import Path; from clbench.records.schema import json_schema;"
         " Path('docs/record.schema.json').write_bytes(json_schema())"
     )
     assert published.read_bytes() == json_schema(), f'run: python -c "{command}"'

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pytest
 import record_factory as factory
 
-from clbench.ledger.record import Record, write_record
-from clbench.ledger.rescore import decide
-from clbench.ledger.verify import verify_scores
+from clbench.records.record import Record, write_record
+from clbench.records.verify.rescore import decide
+from clbench.records.verify.verify import verify_scores
 
 Scored = tuple[Record, Path, npt.NDArray[np.int8], list[npt.NDArray[np.int64]]]
 

@@ -13,9 +13,9 @@ import pytest
 import record_factory as factory
 
 from clbench.errors import ResultsError
-from clbench.ledger.record import Record, to_text, write_record
-from clbench.ledger.rows import comparable_groups, group_rows, meaning, stat, why_not
-from clbench.ledger.store import Damaged, find, read_all, record_path, run_folder, scan, scenario_id
+from clbench.records.record import Record, to_text, write_record
+from clbench.records.rows import comparable_groups, group_rows, meaning, stat, why_not
+from clbench.records.store import Damaged, find, read_all, record_path, run_folder, scan, scenario_id
 
 ER, LWF = factory.METHODS[4], factory.METHODS[2]
 
@@ -108,7 +108,7 @@ def test_a_thousand_records_are_read_in_a_few_times_what_decoding_takes(tmp_path
         f"texts = [path.read_bytes() for path in Path({str(folder)!r}).iterdir()]\n"
         "a = time.process_time(); plain = [msgspec.json.decode(text) for text in texts]; b = time.process_time()\n"
         "del plain; c = time.process_time()\n"
-        "from clbench.ledger.store import read_all\n"
+        "from clbench.records.store import read_all\n"
         f"assert len(read_all(Path({str(tmp_path)!r}))) == 1000\n"
         "assert not {'torch', 'pandas', 'scipy', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
         "print((time.process_time() - c) / (b - a))"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import record_factory as factory
 
-from clbench.collection import collect
-from clbench.ledger import verdicts
-from clbench.ledger.record import to_text
-from clbench.ledger.verdicts import Verdicts
-from clbench.ledger.verify import verify, verify_all
+from clbench.records.collection import collect
+from clbench.records.record import to_text
+from clbench.records.verify import known_whole as verdicts
+from clbench.records.verify.known_whole import Verdicts
+from clbench.records.verify.verify import verify, verify_all
 
 RECORD = factory.make_record(factory.METHODS[4], factory.TINY)
 TEXT = to_text(RECORD)
@@ -84,8 +84,12 @@ def test_other_code_trusts_nothing_of_before(
 def test_the_rules_are_those_of_every_file_that_verification_uses(tmp_path: Path) -> None:
     import sys
 
-    names = {name for name in sys.modules if name.startswith(("clbench.ledger.", "clbench.metrics."))}
-    folders = {Path(verdicts.__file__).parent, *map(Path, verdicts.metrics.__path__)}
+    names = {name for name in sys.modules if name.startswith(("clbench.records.", "clbench.metrics."))}
+    folders = {
+        Path(verdicts.__file__).parent,
+        Path(verdicts.__file__).parents[1],
+        *map(Path, verdicts.metrics.__path__),
+    }
     assert {Path(sys.modules[name].__file__ or "").parent for name in names} <= folders
 
 
@@ -127,7 +131,7 @@ def test_a_collection_tells_of_damage_after_it_was_trusted(
     tmp_path: Path, worked: list[bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("clbench.collection.folders", lambda results: [results])
+    monkeypatch.setattr("clbench.records.collection.folders", lambda results: [results])
     path = factory.record_path(tmp_path, RECORD)
     path.parent.mkdir(parents=True)
     path.write_bytes(TEXT)

@@ -16,15 +16,15 @@ import pytest
 import tiny_scenarios
 from record_factory import METHODS, TINY, make_record
 
-from clbench.engine import follow
-from clbench.engine.follow import Following, followed
-from clbench.engine.jobs import run_all
-from clbench.engine.logs import LOG_STEPS, LOGS, About, Result, Step, about, openers
-from clbench.engine.runner import RunOptions
-from clbench.engine.several import Several
-from clbench.engine.watch import Silent, Watch
 from clbench.errors import UsageError
-from clbench.ledger.record import read_record, to_plain, write_record
+from clbench.many.here import run_all
+from clbench.records.record import read_record, to_plain, write_record
+from clbench.train.events import Silent, Watch
+from clbench.train.run import RunOptions
+from clbench.train.several import Several
+from clbench.watch import progress_file as follow
+from clbench.watch.logs.log import LOG_STEPS, LOGS, About, Result, Step, about, openers
+from clbench.watch.progress_file import Following, followed
 
 RUN = "er · seed 0"
 
@@ -230,7 +230,7 @@ def test_an_unknown_log_and_one_that_is_not_installed_are_told_before_anything_r
     with pytest.raises(UsageError, match="--log mlflow: no such log"):
         openers(["mlflow"])
     monkeypatch.setitem(sys.modules, "wandb", None)
-    monkeypatch.delitem(sys.modules, "clbench.engine.log_wandb", raising=False)
+    monkeypatch.delitem(sys.modules, "clbench.watch.logs.wandb", raising=False)
     with pytest.raises(UsageError, match=r"--log wandb: .*cannot be imported") as caught:
         openers(["wandb"])
     assert caught.value.hint == "Install it: pip install wandb"
@@ -244,13 +244,15 @@ def test_the_command_offers_the_logs_that_there_are():
 
 
 def test_nothing_is_imported_before_it_is_asked_for():
-    code = "import sys, clbench.engine.follow; print(sorted({'wandb', 'tensorboard', 'torch'} & set(sys.modules)))"
+    code = (
+        "import sys, clbench.watch.progress_file; print(sorted({'wandb', 'tensorboard', 'torch'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_log_steps_are_those_that_worker_processes_send(told: About):
-    from clbench.engine.jobs import Teller
+    from clbench.many.here import Teller
 
     sent: list[int] = []
 
@@ -287,7 +289,7 @@ WANDB = """
 import sys, pathlib
 sys.path.insert(0, sys.argv[3])
 import test_following as tests
-from clbench.engine.logs import About
+from clbench.watch.logs.log import About
 told = About(run=tests.RUN, folder=pathlib.Path(sys.argv[1]), scenario="tiny.v1", strategy="er", seed=0,
              configuration="ab" * 32, values={"memory": 24, "train.lr": 0.001})
 tests.play(tests.following(told, "wandb"), pathlib.Path(sys.argv[2]))

@@ -12,8 +12,8 @@ import pytest
 import torch
 from small_training import NoiseSession, SmallBackbone
 
-from clbench.nn.angles import mean_positive_angle, positive_angles, shared_feature_angle
-from clbench.nn.heads import Network, build_head
+from clbench.nn.heads.angles import mean_positive_angle, positive_angles, shared_feature_angle
+from clbench.nn.heads.by_name import Network, build_head
 
 NAN = float("nan")
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import timm
 import torch
 
 from clbench.errors import DataError, UsageError
-from clbench.nn.backbones import TRACKS, Backbone, build_backbone, pretraining_track
+from clbench.nn.backbones.by_name import TRACKS, Backbone, build_backbone, pretraining_track
 
 CONV, VIT, SWIN = "test_resnet", "test_vit", "swin_tiny_patch4_window7_224"
 
@@ -252,7 +252,7 @@ def test_real_weights_load_strictly(realdata, name, file, mean):
 
 
 def test_the_small_network_of_the_stand_in_is_a_backbone_too():
-    pytest.importorskip("clbench.nn.small")
+    pytest.importorskip("clbench.nn.backbones.small")
     backbone = built("clbench_small", 32)
     with torch.no_grad():
         features, stages = backbone(pixels()), backbone.stages(pixels())

@@ -16,7 +16,7 @@ from clbench.nn.distil import (
     pod_spatial,
     sigmoid_distillation,
 )
-from clbench.nn.heads import Network, build_head
+from clbench.nn.heads.by_name import Network, build_head
 
 
 def a_network() -> Network:

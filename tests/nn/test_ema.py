@@ -5,11 +5,11 @@ import torch
 from tiny_scenarios import planned, scenario
 from torch import nn
 
-from clbench.engine.runner import Run, RunOptions
-from clbench.engine.strategy import Strategy
-from clbench.engine.watch import Silent
-from clbench.nn.ema import EMA
-from clbench.nn.heads import build_head
+from clbench.method.strategy import Strategy
+from clbench.nn.heads.by_name import build_head
+from clbench.nn.shared.ema import EMA
+from clbench.train.events import Silent
+from clbench.train.run import Run, RunOptions
 
 
 def test_the_average_follows_its_recurrence():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from clbench.errors import UsageError
-from clbench.nn.heads import HEADS, Network, build_head
+from clbench.nn.heads.by_name import HEADS, Network, build_head
 
 SMALL: dict[str, dict[str, object]] = {
     "linear": {},

@@ -7,13 +7,13 @@ import torch
 from torch.nn import functional
 
 from clbench.errors import UsageError
-from clbench.nn.dualbranch import ChannelAttention, DualBranch
-from clbench.nn.graph import LabelGraph, WeightedCosine
-from clbench.nn.heads import build_head
-from clbench.nn.mmdsr import MMDSRHead, chosen_levels
-from clbench.nn.network import Network, stage_shapes
-from clbench.nn.pooled import LinearHead
-from clbench.nn.reconstruction import Reconstruction, cross_scale_product
+from clbench.nn.heads.by_name import build_head
+from clbench.nn.heads.dual_branch import ChannelAttention, DualBranch
+from clbench.nn.heads.label_graph import LabelGraph, WeightedCosine
+from clbench.nn.heads.mmdsr import MMDSRHead, chosen_levels
+from clbench.nn.heads.network import Network, stage_shapes
+from clbench.nn.heads.pooled import LinearHead
+from clbench.nn.heads.reconstruction import Reconstruction, cross_scale_product
 
 SHAPES = [(4, 16, 16), (6, 8, 8), (10, 4, 4)]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from clbench.nn.heads import build_head
+from clbench.nn.heads.by_name import build_head
 from clbench.nn.penalty import PathIntegral, QuadraticPenalty, importance
 
 

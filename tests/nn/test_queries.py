@@ -9,12 +9,12 @@ import torch
 from torch.nn import functional
 
 from clbench.errors import UsageError
-from clbench.nn.angles import shared_feature_angle
-from clbench.nn.heads import build_head
+from clbench.nn.heads.angles import shared_feature_angle
+from clbench.nn.heads.by_name import build_head
+from clbench.nn.heads.pooled import LinearHead
+from clbench.nn.heads.positions import sine
+from clbench.nn.heads.queries import QueriesHead
 from clbench.nn.losses import bce
-from clbench.nn.pooled import LinearHead
-from clbench.nn.positions import sine
-from clbench.nn.queries import QueriesHead
 
 VARIANTS = [
     {"stages": 1, "residual": False},

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from clbench.errors import UsageError
-from clbench.nn.heads import CSRAHead, MLDecoderHead, Query2LabelHead, build_head
+from clbench.nn.heads.by_name import CSRAHead, MLDecoderHead, Query2LabelHead, build_head
 
 
 def a_map(batch: int = 2) -> torch.Tensor:

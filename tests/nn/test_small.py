@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from clbench.nn.small import SmallConvNet
+from clbench.nn.backbones.small import SmallConvNet
 
 
 def test_the_map_is_an_eighth_of_the_picture_and_as_wide_as_it_says() -> None:

@@ -9,10 +9,10 @@ import pytest
 import record_factory as factory
 
 from clbench.errors import ResultsError, UsageError
-from clbench.ledger.rows import group_rows
-from clbench.report.diff import diff, explain
-from clbench.report.readme import names, stale, update_readme, updated
-from clbench.report.tables import leaderboard
+from clbench.records.rows import group_rows
+from clbench.report.formats.readme import names, stale, update_readme, updated
+from clbench.report.table.diff import diff, explain
+from clbench.report.table.leaderboard import leaderboard
 
 ER, LWF = factory.METHODS[4], factory.METHODS[2]
 RECORD = factory.make_record(ER)

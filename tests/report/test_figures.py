@@ -14,13 +14,14 @@ import pytest
 import record_factory as factory
 
 from clbench.errors import ResultsError, UsageError
-from clbench.ledger.rows import Row, group_rows
-from clbench.report import album, curves, figures, style
-from clbench.report.album import write_album
-from clbench.report.columns import columns
-from clbench.report.looks import FOCUSED, draw_looks
-from clbench.report.thresholds import THRESHOLDS, threshold_curves
-from clbench.report.write import write_report
+from clbench.explain.overlay import FOCUSED, draw_looks
+from clbench.records.rows import Row, group_rows
+from clbench.report.figures import album, curves, style
+from clbench.report.figures import draw as figures
+from clbench.report.figures.album import write_album
+from clbench.report.figures.thresholds import THRESHOLDS, threshold_curves
+from clbench.report.formats.write import write_report
+from clbench.report.table.columns import columns
 
 JOINT, NAIVE, LWF, _, ER, DERPP, KRT, DLFL = factory.METHODS
 

@@ -12,13 +12,13 @@ import record_factory as factory
 from tiny_scenarios import planned, scenario
 
 from clbench.cli.group import invoke
-from clbench.engine.runner import RunOptions, run
 from clbench.errors import UsageError
-from clbench.ledger.record import read_record
-from clbench.ledger.rows import group_rows as rows_of
 from clbench.metrics.continual import Groups, group_maps
-from clbench.report.curves import names
-from clbench.report.groups import TITLES, csv_text, group_rows, markdown
+from clbench.records.record import read_record
+from clbench.records.rows import group_rows as rows_of
+from clbench.report.figures.curves import names
+from clbench.report.table.label_groups import TITLES, csv_text, group_rows, markdown
+from clbench.train.run import RunOptions, run
 
 
 def test_a_line_per_session_with_means_over_the_seeds() -> None:
@@ -62,7 +62,7 @@ def test_a_run_shows_its_groups_from_the_scores_it_left(
     def gone(record: object, data: object) -> None:
         raise UsageError("the labels are not on this machine.")
 
-    monkeypatch.setattr("clbench.scored.stream_of", gone)
+    monkeypatch.setattr("clbench.report.figures.from_scores.stream_of", gone)
     assert invoke(["report", "groups", "miniature", "--results", str(tmp_path / "r")]) == 0
     out = capsys.readouterr().out
     assert all(title in out for title in TITLES) and "–" in out, "without the labels the record alone speaks"

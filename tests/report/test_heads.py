@@ -13,13 +13,13 @@ from record_factory import B40, METHODS, TINY, Method, make_record, sealed, sect
 
 from clbench.cli.group import invoke
 from clbench.errors import UsageError
-from clbench.ledger.record import Record, write_record
-from clbench.ledger.store import record_path
-from clbench.nn.heads import HEADS, build_head
-from clbench.report.figures import draw_heads
-from clbench.report.heads import SHARED, bars, csv_text, head_tables, markdown
-from clbench.report.readme import stale, updated
-from clbench.report.tables import leaderboard
+from clbench.nn.heads.by_name import HEADS, build_head
+from clbench.records.record import Record, write_record
+from clbench.records.store import record_path
+from clbench.report.figures.draw import draw_heads
+from clbench.report.formats.readme import stale, updated
+from clbench.report.table.heads_compared import SHARED, bars, csv_text, head_tables, markdown
+from clbench.report.table.leaderboard import leaderboard
 
 ER = METHODS[4]
 

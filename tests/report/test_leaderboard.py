@@ -23,18 +23,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clbench.errors import UsageError
-from clbench.ledger.record import Record, parse_record, to_text
-from clbench.ledger.rows import Stat, group_rows
-from clbench.report.columns import columns
-from clbench.report.grid import grid
-from clbench.report.latex import latex
-from clbench.report.markdown import markdown
-from clbench.report.model import Leaderboard, TableRow
-from clbench.report.ranking import order, ranks
-from clbench.report.sheet import sheet
-from clbench.report.tables import leaderboard
-from clbench.report.tracks import saw_coco, track
-from clbench.report.write import TABLES
+from clbench.records.record import Record, parse_record, to_text
+from clbench.records.rows import Stat, group_rows
+from clbench.report.formats.csv_sheet import sheet
+from clbench.report.formats.grid import grid
+from clbench.report.formats.latex import latex
+from clbench.report.formats.markdown import markdown
+from clbench.report.formats.write import TABLES
+from clbench.report.table.columns import columns
+from clbench.report.table.leaderboard import leaderboard
+from clbench.report.table.model import Leaderboard, TableRow
+from clbench.report.table.pretraining_tracks import saw_coco, track
+from clbench.report.table.ranking import order, ranks
 
 GOLDEN = Path(__file__).parent / "golden"
 JOINT, NAIVE, LWF, _, ER, DERPP, KRT, DLFL = factory.METHODS
@@ -502,7 +502,7 @@ def test_numbers_are_printed_in_units_people_read(key: str, value: float | None,
 
 def test_tables_import_neither_torch_nor_matplotlib_nor_pandas() -> None:
     program = (
-        "import sys, clbench.report.tables, clbench.report.write, clbench.ledger.verify\n"
+        "import sys, clbench.report.table.leaderboard, clbench.report.formats.write, clbench.records.verify.verify\n"
         "print(*sorted({'torch', 'matplotlib', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "\n"
@@ -513,7 +513,7 @@ def test_tables_import_neither_torch_nor_matplotlib_nor_pandas() -> None:
 def test_tables_import_in_less_time_than_the_libraries_they_use() -> None:
     program = (
         "import time; a = time.process_time(); import json, numpy, msgspec; b = time.process_time()\n"
-        "import clbench.report.tables; print((time.process_time() - b) / (b - a))"
+        "import clbench.report.table.leaderboard; print((time.process_time() - b) / (b - a))"
     )
     ratios = [
         float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import record_factory as factory
 
-from clbench.report.markdown import markdown
-from clbench.report.published import Printed, all_printed, printed_for
-from clbench.report.tables import leaderboard
+from clbench.report.formats.markdown import markdown
+from clbench.report.table.leaderboard import leaderboard
+from clbench.report.table.published import Printed, all_printed, printed_for
 
 ROWS = all_printed()
 SCENARIOS = Path(__file__).parents[2] / "scenarios"

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import record_factory as factory
 
-from clbench import scored
 from clbench.errors import UsageError
-from clbench.ledger.rows import group_rows
 from clbench.metrics.f1 import counts, cp, cr
-from clbench.report.thresholds import THRESHOLDS
+from clbench.records.rows import group_rows
+from clbench.report.figures import from_scores as scored
+from clbench.report.figures.thresholds import THRESHOLDS
 
 
 class Stream:

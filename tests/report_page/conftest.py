@@ -13,7 +13,7 @@ import page_records
 import pytest
 from record_factory import B0, B40, METHODS, TINY, make_record
 
-from clbench.ledger.record import Record
+from clbench.records.record import Record
 from clbench.report.page.document import write_page
 from clbench.report.page.model import page_model
 

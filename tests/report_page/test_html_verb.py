@@ -8,8 +8,8 @@ import page_records
 import pytest
 from record_factory import B40, METHODS, TINY, make_record
 
-from clbench import catalog
 from clbench.cli import main
+from clbench.plan import catalog
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from page_tools import B40_SLUG, PLACE, Visit, cells, go_to, header, in_view, rows_of, spoken
 
-from clbench.ledger.record import Record
-from clbench.report.columns import columns
-from clbench.report.tables import leaderboard
+from clbench.records.record import Record
+from clbench.report.table.columns import columns
+from clbench.report.table.leaderboard import leaderboard
 
 pytestmark = pytest.mark.slow
 

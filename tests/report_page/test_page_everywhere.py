@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from page_tools import B40_SLUG, Visit, audit, cells, go_to, header, rows_of
 
-from clbench.ledger.record import Record
+from clbench.records.record import Record
 from clbench.report.page.document import write_page
 from clbench.report.page.model import page_model
 

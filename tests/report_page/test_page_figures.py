@@ -10,7 +10,7 @@ from page_tools import B40_SLUG, Visit, go_to, rows_of, saved, spoken
 from PIL import Image
 from record_factory import METHODS, TINY, make_record
 
-from clbench.ledger.record import Record
+from clbench.records.record import Record
 from clbench.report.page.document import write_page
 from clbench.report.page.gallery import galleries
 from clbench.report.page.model import page_model

@@ -18,15 +18,15 @@ from PIL import Image
 from record_factory import B0, B40, METHODS, TINY, make_record, sealed, sections_of
 
 from clbench.errors import ResultsError
-from clbench.ledger.record import Record, parse_record, to_text
-from clbench.ledger.rows import group_rows
 from clbench.metrics.names import NAMES
-from clbench.report.columns import RULES, columns
+from clbench.records.record import Record, parse_record, to_text
+from clbench.records.rows import group_rows
 from clbench.report.page.document import document, inline_json, write_page
 from clbench.report.page.gallery import MOST_PIXELS, galleries
 from clbench.report.page.model import page_model
-from clbench.report.page.pool import Pool
-from clbench.report.tables import leaderboard
+from clbench.report.page.shared_values import Pool
+from clbench.report.table.columns import RULES, columns
+from clbench.report.table.leaderboard import leaderboard
 
 ER, DLFL, JOINT = METHODS[4], METHODS[7], METHODS[0]
 

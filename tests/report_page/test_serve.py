@@ -23,9 +23,9 @@ from page_tools import Visit, rows_of, until
 from PIL import Image
 from record_factory import METHODS, TINY, make_record
 
-from clbench import live
 from clbench.errors import ResultsError, UsageError
-from clbench.serve import Server, Source
+from clbench.report.page import unfinished_runs as live
+from clbench.report.page.serve import Server, Source
 
 ER, DLFL, NAIVE = METHODS[4], METHODS[7], METHODS[1]
 
@@ -33,8 +33,8 @@ ER, DLFL, NAIVE = METHODS[4], METHODS[7], METHODS[1]
 @pytest.fixture(autouse=True)
 def nothing_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the folder that a test makes counts."""
-    monkeypatch.setattr("clbench.serve.folders", lambda results: [results])
-    monkeypatch.setattr("clbench.collection.folders", lambda results: [results])
+    monkeypatch.setattr("clbench.report.page.serve.folders", lambda results: [results])
+    monkeypatch.setattr("clbench.records.collection.folders", lambda results: [results])
     monkeypatch.setattr(live, "LOOK_SECONDS", 0.0)
 
 
@@ -145,7 +145,7 @@ def test_a_new_record_makes_a_new_version_and_is_in_it(results: Path):
 
 
 def test_each_record_is_verified_once(results: Path, monkeypatch: pytest.MonkeyPatch):
-    import clbench.serve as module
+    import clbench.report.page.serve as module
 
     verified: list[str] = []
     real = module.verify
@@ -328,6 +328,6 @@ def test_the_verb_answers_a_taken_port_without_a_traceback(served: Server, resul
 
 
 def test_what_a_run_writes_is_what_the_page_reads():
-    from clbench.engine import follow
+    from clbench.watch import progress_file as follow
 
     assert follow.PROGRESS == live.PROGRESS

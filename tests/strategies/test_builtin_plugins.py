@@ -8,10 +8,10 @@ import pytest
 from tiny_scenarios import finished, planned, scenario
 
 from clbench import builtin
-from clbench.engine.runner import RunOptions, run
-from clbench.engine.watch import Silent
 from clbench.errors import UsageError
-from clbench.ledger.record import read_record
+from clbench.records.record import read_record
+from clbench.train.events import Silent
+from clbench.train.run import RunOptions, run
 
 PLUGINS = {
     "ewc_apart": ("EWCPlugin", '{"ewc_lambda": 1.0e5}'),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_scenarios import FakeSession, batch_of, built, toy_session
 
-from clbench.spec import TrainSpec
+from clbench.spec.scenario import TrainSpec
 
 NAN = float("nan")
 

@@ -13,10 +13,10 @@ from tiny_scenarios import FlatBackbone, PicturedSession, batch_of, built, finis
 
 from clbench.errors import ClbenchError, UsageError
 from clbench.nn.distil import frozen, pod_flat, pod_spatial
-from clbench.nn.heads import build_head
+from clbench.nn.heads.by_name import build_head
 from clbench.nn.nearest import NearestMeans
 from clbench.nn.staged import StagedNetwork
-from clbench.spec import TrainSpec
+from clbench.spec.scenario import TrainSpec
 
 SUM = TrainSpec(loss="bce", reduction="sum")
 

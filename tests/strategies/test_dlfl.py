@@ -145,7 +145,7 @@ def test_distillation_keeps_old_features_nearer():
 
 
 def test_attention_of_a_shared_feature_is_refused_before_anything_runs():
-    from clbench import catalog
+    from clbench.plan import catalog
 
     kind = catalog.load_strategy(catalog.find_strategy("dlfl"))
     for head, options in (("linear", {}), ("mmdsr", {"m3": False})):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny_scenarios import batch_of, built, finished, planned, scenario
 
 from clbench.nn.projection import Projection, project
-from clbench.spec import TrainSpec
+from clbench.spec.scenario import TrainSpec
 
 vectors = st.lists(st.floats(-10, 10, width=32), min_size=5, max_size=5).map(torch.tensor)
 

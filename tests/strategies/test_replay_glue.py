@@ -9,12 +9,12 @@ import pytest
 import torch
 from tiny_scenarios import FakeSession, batch_of, built, finished, online, planned, scenario, toy_session
 
-from clbench.engine.replay import Replay
-from clbench.engine.runner import Run, RunOptions
-from clbench.engine.watch import Silent
+from clbench.method.replay import Replay
 from clbench.nn.memory import Memory
 from clbench.nn.ocdm import OCDMMemory
 from clbench.nn.prs import PRSMemory
+from clbench.train.events import Silent
+from clbench.train.run import Run, RunOptions
 
 REPLAY = ["er", "prs", "ocdm"]
 
@@ -144,7 +144,7 @@ def test_herded_exemplars_are_those_of_iCaRL(tmp_path: Path) -> None:
     held = run.strategy.buffer
     assert 0 < len(held) <= 3 * 6
     # the sets of the last session's labels were chosen with the network as it is now
-    from clbench.nn.features import pooled_features
+    from clbench.nn.backbones.features import pooled_features
     from clbench.nn.selection import herding
 
     session = run.stream.sessions[-1]

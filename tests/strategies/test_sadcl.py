@@ -6,11 +6,11 @@ import pytest
 import torch
 from small_training import NoiseSession, begun, built, trained
 
-from clbench import catalog
-from clbench.engine.state import load_strategy_state, strategy_state
 from clbench.errors import UsageError
 from clbench.nn.contrastive import pscl, sscl
 from clbench.nn.losses import bce
+from clbench.plan import catalog
+from clbench.train.resume.state import load_strategy_state, strategy_state
 
 HEAD = {"d": 16, "heads": 4, "hidden": 32, "dropout": 0.0}
 FIRST, SECOND = NoiseSession(0, seen=3, new=3), NoiseSession(1, seen=5, new=2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clbench import catalog
+from clbench.plan import catalog
 
 ENTRIES = [entry for entry in catalog.strategies() if entry.origin == "shipped"]
 SHIPPED = [entry.name for entry in ENTRIES]

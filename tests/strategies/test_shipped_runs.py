@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tiny_scenarios import SHIPPED, finished, online, planned, scenario
 
-from clbench import catalog
-from clbench.engine.runner import RunOptions, run
-from clbench.engine.watch import Silent
 from clbench.errors import UsageError
-from clbench.ledger.record import Record, read_record
-from clbench.nn.heads import HEADS
+from clbench.nn.heads.by_name import HEADS
+from clbench.plan import catalog
+from clbench.records.record import Record, read_record
+from clbench.train.events import Silent
+from clbench.train.run import RunOptions, run
 
 SMALL = {
     "dlfl": ("dlfl.head_options={d: 16, heads: 2}",),

@@ -12,7 +12,7 @@ from tiny_scenarios import PicturedSession, batch_of, built, finished, planned, 
 from clbench import builtin
 from clbench.nn.losses import known
 from clbench.nn.scale import per_image
-from clbench.spec import TrainSpec
+from clbench.spec.scenario import TrainSpec
 
 # With the trivial backbone a picture of grey level v has the feature (a, 1 - a), a = v / 255, and logits W f + b.
 WEIGHT, BIAS = "head.weight.blocks.0", "head.bias.blocks.0"

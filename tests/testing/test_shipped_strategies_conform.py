@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clbench import catalog
-from clbench.nn.heads import HEADS
+from clbench.nn.heads.by_name import HEADS
+from clbench.plan import catalog
 from clbench.testing import Check, Subject, parametrize_with_checks, require
 
 SHIPPED = [entry.name for entry in catalog.strategies() if entry.origin == "shipped"]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from clbench.cli import benchmarks, output
+from clbench.cli import benchmarks
 from clbench.cli.comparison import Comparison, shown
+from clbench.cli.terminal import output
 from clbench.errors import CheckError, RunError
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.cli import complete, output
+from clbench.cli import complete
 from clbench.cli.checks import checks
+from clbench.cli.terminal import output
 from clbench.errors import CheckError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def command(
 
 
 def _all() -> list[str]:
-    from clbench import catalog
+    from clbench.plan import catalog
 
     return [entry.name for entry in catalog.strategies()]
 
@@ -90,7 +91,7 @@ def _list(*, as_json: bool) -> None:
 def _examined(
     name: str, heads: tuple[str, ...], only: tuple[str, ...], *, quiet: bool
 ) -> list[tuple[str, list[Outcome]]]:
-    from clbench.nn.heads import HEADS
+    from clbench.nn.heads.by_name import HEADS
     from clbench.testing import Subject, examine
     from clbench.testing.battery import chosen
     from clbench.testing.surroundings import replaced

@@ -10,15 +10,15 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from clbench.cli import output
 from clbench.cli.options import FOLDER
+from clbench.cli.terminal import output
 from clbench.errors import DataError, UsageError
 
 SIGNS = {"ok": "ok ", "warning": "-- ", "error": "BAD"}
 
 
 def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from clbench.data.known import DATASETS
+    from clbench.data.datasets.registry import DATASETS
 
     return [CompletionItem(name, help=d.title) for name, d in DATASETS.items() if name.startswith(incomplete)]
 
@@ -45,7 +45,7 @@ def list_() -> None:
     Example:
       clbench data list
     """
-    from clbench.data.verbs import list_datasets
+    from clbench.data.fetch.data_verbs import list_datasets
 
     rows = []
     for row in list_datasets():
@@ -76,7 +76,7 @@ def get(name: str, root: Path | None, mirrors: tuple[str, ...], keep_archives: b
       clbench data get voc2007
       clbench data get coco2014 --root /big/disk/coco2014
     """
-    from clbench.data import verbs
+    from clbench.data.fetch import data_verbs as verbs
 
     with _progress() as progress:
         got = verbs.get(name, root=root, mirrors=_mirrors(mirrors), keep_archives=keep_archives, progress=progress)
@@ -109,7 +109,7 @@ def check(name: str, root: Path | None, options: tuple[str, ...], no_decode: boo
       clbench data check coco2014
       clbench data check my_table.csv --root photos
     """
-    from clbench.data import verbs
+    from clbench.data.fetch import data_verbs as verbs
 
     with _progress() as progress:
         report = verbs.check(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.cli import options, output
+from clbench.cli import options
+from clbench.cli.terminal import output
 from clbench.errors import CheckError
 
 if TYPE_CHECKING:
-    from clbench.doctor import Finding
+    from clbench.cli.installation import Finding
 
 SIGNS = {"ok": "ok", "note": "--", "bad": "BAD"}
 
@@ -28,7 +29,7 @@ def command(results: Path) -> None:
       clbench doctor
       clbench doctor --results /big/disk/results
     """
-    from clbench.doctor import examine
+    from clbench.cli.installation import examine
 
     found = list(examine(results))
     output.table(["", "", ""], [[SIGNS[f.verdict], f.topic, _text(f)] for f in found])

@@ -13,7 +13,7 @@ from clbench.cli import options
 from clbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from clbench.engine.explain import Explanation
+    from clbench.explain.explain import Explanation
 
 KINDS = (".png", ".pdf", ".svg")
 
@@ -51,7 +51,7 @@ def command(
       clbench explain results/tiny.v1/dlfl/0123abcd/seed0.json --label person
       clbench explain results/tiny.v1/dlfl/0123abcd/seed0.json --label person --image test-00003 --out person.png
     """
-    from clbench.engine.explain import explain
+    from clbench.explain.explain import explain
 
     if out is not None and out.suffix not in KINDS:
         raise UsageError(f"--out {out}: ends in none of {', '.join(KINDS)}.")
@@ -69,8 +69,8 @@ def command(
 
 
 def _draw(found: Explanation, path: Path) -> None:
-    from clbench.report.looks import draw_looks
-    from clbench.report.style import save
+    from clbench.explain.overlay import draw_looks
+    from clbench.report.figures.style import save
 
     said = {1: "shown", 0: "not shown", -1: "not known"}[found.truth]
     figure = draw_looks(

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from clbench import catalog
-from clbench.cli import output
+from clbench.cli.terminal import output
+from clbench.plan import catalog
 
 Lines = list[dict[str, str]]
 
@@ -22,7 +22,7 @@ def _entries(listing: Callable[[], list[catalog.Entry]]) -> Lines:
 
 
 def _datasets() -> Lines:
-    from clbench.data.known import DATASETS
+    from clbench.data.datasets.registry import DATASETS
 
     return [{"name": name, "title": known.title, "size": known.size} for name, known in DATASETS.items()]
 

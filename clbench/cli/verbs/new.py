@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from clbench import catalog
 from clbench.errors import UsageError
+from clbench.plan import catalog
 
 TEMPLATE = '''\
 """{title}."""

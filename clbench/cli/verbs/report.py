@@ -12,8 +12,8 @@ from clbench.cli import complete, options
 from clbench.errors import CheckError, UsageError
 
 if TYPE_CHECKING:
-    from clbench.collection import Collection
-    from clbench.report.write import Decided
+    from clbench.records.collection import Collection
+    from clbench.report.formats.write import Decided
 
 FIGURES = ("pdf", "svg", "png")
 
@@ -71,10 +71,10 @@ def leaderboard(
       clbench report leaderboard coco_b40c10 --format md --sort last_map
       clbench report leaderboard coco_b40c10 --format csv > rows.csv
     """
-    from clbench.cli.board import print_board
-    from clbench.collection import collect
-    from clbench.report import tables
-    from clbench.report.write import TABLES
+    from clbench.cli.terminal.board import print_board
+    from clbench.records.collection import collect
+    from clbench.report.formats.write import TABLES
+    from clbench.report.table import leaderboard as tables
 
     collection = collect(results, scenario=Path(scenario).stem).of(scenario)
     board = tables.leaderboard(
@@ -109,8 +109,8 @@ def curves(scenario: str, results: Path, out: Path, formats: tuple[str, ...], da
     Example:
       clbench report curves coco_b40c10 --out paper/figures --format pdf
     """
-    from clbench.collection import collect
-    from clbench.report.write import write_report
+    from clbench.records.collection import collect
+    from clbench.report.formats.write import write_report
 
     collection = collect(results, scenario=Path(scenario).stem).of(scenario)
     for path in write_report(
@@ -142,9 +142,9 @@ def heads(scenario: str, results: Path, form: str, figure: Path | None) -> None:
       clbench report heads coco_b40c10 --format csv > heads.csv
       clbench report heads coco_b40c10 --figure heads.png
     """
-    from clbench.cli import output
-    from clbench.collection import collect
-    from clbench.report.heads import TITLES, bars, csv_text, head_tables, markdown
+    from clbench.cli.terminal import output
+    from clbench.records.collection import collect
+    from clbench.report.table.heads_compared import TITLES, bars, csv_text, head_tables, markdown
 
     if figure is not None and figure.suffix.removeprefix(".") not in FIGURES:
         raise UsageError(f"--figure {figure}: expected a file that ends in .{', .'.join(FIGURES)}.")
@@ -162,8 +162,8 @@ def heads(scenario: str, results: Path, form: str, figure: Path | None) -> None:
     else:
         click.echo(csv_text(found) if form == "csv" else markdown(found), nl=False)
     if figure is not None:
-        from clbench.report.figures import draw_heads
-        from clbench.report.style import save
+        from clbench.report.figures.draw import draw_heads
+        from clbench.report.figures.style import save
 
         save(draw_heads(bars(found[0]), note=found[0].heading), figure.with_suffix(""), formats=[figure.suffix[1:]])
 
@@ -183,13 +183,13 @@ def groups(scenario: str, results: Path, form: str, data: Path | None) -> None:
     Example:
       clbench report groups coco_b40c10 --format csv > groups.csv
     """
-    from clbench.cli import output
-    from clbench.collection import collect, folders
-    from clbench.ledger.rows import comparable_groups
-    from clbench.ledger.rows import group_rows as rows_of
-    from clbench.report.groups import NOTE, TITLES, csv_text, group_rows, markdown
-    from clbench.report.tables import heading_of
-    from clbench.scored import groups_on_own_images
+    from clbench.cli.terminal import output
+    from clbench.records.collection import collect, folders
+    from clbench.records.rows import comparable_groups
+    from clbench.records.rows import group_rows as rows_of
+    from clbench.report.figures.from_scores import groups_on_own_images
+    from clbench.report.table.label_groups import NOTE, TITLES, csv_text, group_rows, markdown
+    from clbench.report.table.leaderboard import heading_of
 
     collection = collect(results, scenario=Path(scenario).stem).of(scenario)
     for rows in comparable_groups(rows_of(collection.records)):
@@ -225,7 +225,7 @@ def html(scenario: str, results: Path, out: Path, no_published: bool) -> None:
       clbench report html
       clbench report html coco_b40c10 --out coco.html
     """
-    from clbench.collection import collect
+    from clbench.records.collection import collect
 
     collection = collect(results, scenario=Path(scenario).stem)
     chosen = collection.of(scenario) if scenario else collection
@@ -249,8 +249,8 @@ def all_(
     Example:
       clbench report all --out site
     """
-    from clbench.collection import collect
-    from clbench.report.write import TABLES, write_report
+    from clbench.records.collection import collect
+    from clbench.report.formats.write import TABLES, write_report
 
     collection = collect(results)
     for path in write_report(
@@ -282,9 +282,9 @@ def diff(a: str, b: str, results: Path) -> None:
       clbench report diff results/tiny.v1/er results/tiny.v1/naive
       clbench report diff coco_b40c10.v1/er/0123abcd/seed0.json elsewhere/seed0.json
     """
-    from clbench.collection import find
-    from clbench.report.diff import diff as differences
-    from clbench.report.diff import explain
+    from clbench.records.collection import find
+    from clbench.report.table.diff import diff as differences
+    from clbench.report.table.diff import explain
 
     click.echo(explain(differences(find(a, results=results), find(b, results=results))), nl=False)
 
@@ -305,10 +305,10 @@ def readme(file: Path, results: Path, check: bool) -> None:
       clbench report readme
       clbench report readme docs/results.md --check
     """
-    from clbench.collection import collect
-    from clbench.report import tables
-    from clbench.report.heads import head_tables
-    from clbench.report.readme import stale, update_readme
+    from clbench.records.collection import collect
+    from clbench.report.formats.readme import stale, update_readme
+    from clbench.report.table import leaderboard as tables
+    from clbench.report.table.heads_compared import head_tables
 
     if not file.is_file():
         raise UsageError(f"{file}: there is no such file.")
@@ -327,15 +327,15 @@ def readme(file: Path, results: Path, check: bool) -> None:
 
 
 def _decided(results: Path, *, data: Path | None) -> Decided:
-    from clbench.collection import folders
-    from clbench.scored import over_thresholds
+    from clbench.records.collection import folders
+    from clbench.report.figures.from_scores import over_thresholds
 
     places = folders(results)
     return lambda rows: over_thresholds(rows, folders=places, data=data)
 
 
 def _page(collection: Collection, results: Path, *, out: Path, published: bool) -> Path:
-    from clbench.collection import folders
+    from clbench.records.collection import folders
     from clbench.report.page.document import write_page
     from clbench.report.page.gallery import galleries
     from clbench.report.page.model import page_model

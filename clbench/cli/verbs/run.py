@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clbench.cli import complete, failures, options, output
-from clbench.cli.progress import watching
+from clbench.cli import complete, failures, options
+from clbench.cli.terminal import output
+from clbench.cli.terminal.progress import watching
 from clbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from clbench.engine.jobs import Outcome
-    from clbench.resolve import Plan
+    from clbench.many.here import Outcome
+    from clbench.plan.plan import Plan
 
 
 @click.command()
@@ -84,8 +85,8 @@ def command(
       clbench run coco_b40c10 --dry-run
       clbench run coco_b40c10 --strategy dlfl --devices 4
     """
-    from clbench.engine import launched
-    from clbench.resolve import plan
+    from clbench.plan.plan import plan
+    from clbench.ranks import launched
 
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
@@ -95,19 +96,19 @@ def command(
     if plans[0].stand_in and launched.number() == 0 and 1 in (devices, launched.processes()):
         output.frame(_stand_in_text(plans[0]))
     if dry_run:
-        from clbench.cli.costs import print_costs
+        from clbench.cli.terminal.costs import print_costs
 
         pictures = {"workers": workers, "cache": cache, "features": features}
         print_costs(plans, calibrate=calibrate, device=device, threads=threads, **pictures)
         return
-    from clbench.doctor import check_writable
-    from clbench.engine.follow import followed
-    from clbench.engine.jobs import run_all
-    from clbench.engine.runner import RunOptions
+    from clbench.cli.installation import check_writable
+    from clbench.many.here import run_all
+    from clbench.train.run import RunOptions
+    from clbench.watch.progress_file import followed
 
     check_writable(results)
     if devices > 1 and launched.processes() == 1:
-        from clbench.engine.launch import launch
+        from clbench.many.several_devices import launch
 
         launch(devices, sys.argv[1:], device=device)
         return
@@ -130,7 +131,7 @@ def command(
 
 def _check_devices(devices: int, *, jobs: int | None, calibrate: bool) -> None:
     """Raise UsageError where several processes for each run go with something else that was asked for, or that is."""
-    from clbench.engine import launched
+    from clbench.ranks import launched
 
     if devices == 1:
         return
@@ -165,11 +166,11 @@ def _finish(outcomes: list[Outcome], results: Path) -> None:
 
 def _report(records: list[Path], plan: Plan, results: Path) -> None:
     """Print the leaderboard of what ran and write it with its curves; print where everything lies."""
-    from clbench.cli.board import print_board
-    from clbench.collection import collect, folders
-    from clbench.report.tables import leaderboard
-    from clbench.report.write import TABLES, write_report
-    from clbench.scored import over_thresholds
+    from clbench.cli.terminal.board import print_board
+    from clbench.records.collection import collect, folders
+    from clbench.report.figures.from_scores import over_thresholds
+    from clbench.report.formats.write import TABLES, write_report
+    from clbench.report.table.leaderboard import leaderboard
 
     name = plan.scenario.name
     collection = collect(results, scenario=name).of(name)

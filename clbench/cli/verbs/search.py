@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clbench.cli import failures, options, output
-from clbench.cli.progress import watching
+from clbench.cli import failures, options
+from clbench.cli.terminal import output
+from clbench.cli.terminal.progress import watching
 from clbench.cli.where import Where
 
 if TYPE_CHECKING:
-    from clbench.engine.jobs import Outcome
-    from clbench.engine.study import Study
+    from clbench.many.here import Outcome
+    from clbench.tune.study import Study
 
 SHOWN = 5
 """Trials of each strategy that are listed at the end, the best ones."""
@@ -57,9 +58,9 @@ def command(
       clbench search search-lr.yaml --jobs 4
       clbench search search-lr.yaml --address auto --gpus-per-run 0.25
     """
-    from clbench.engine.search import load_search
-    from clbench.engine.study import studies
-    from clbench.engine.suggest import import_optuna
+    from clbench.tune.search_file import load_search
+    from clbench.tune.study import studies
+    from clbench.tune.suggest import import_optuna
 
     where = Where(jobs, address, cpus_per_run, gpus_per_run, retries)
     import_optuna()
@@ -70,10 +71,10 @@ def command(
     if dry_run:
         _print_plan(found)
         return
-    from clbench.doctor import check_writable
-    from clbench.engine.follow import followed
-    from clbench.engine.runner import RunOptions
-    from clbench.engine.trying import carry_out
+    from clbench.cli.installation import check_writable
+    from clbench.train.run import RunOptions
+    from clbench.tune.carry_out import carry_out
+    from clbench.watch.progress_file import followed
 
     check_writable(results)
     how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
@@ -106,7 +107,7 @@ def _split_text(found: Sequence[Study]) -> str:
 
 def _print_plan(found: Sequence[Study]) -> None:
     """List what is searched, how much is left, and what one trial costs."""
-    from clbench.engine.estimate import estimate
+    from clbench.cost.estimate import estimate
 
     rows = []
     for study in found:

@@ -25,7 +25,7 @@ def command(results: Path, port: int) -> None:
       clbench serve
       clbench serve --results /big/disk/results --port 9000
     """
-    from clbench.serve import Server
+    from clbench.report.page.serve import Server
 
     with Server(results, port=port) as server:
         click.echo(server.address)

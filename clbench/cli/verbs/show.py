@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from clbench.cli import complete, options, output
-from clbench.resolve import Plan, all_values, plan
+from clbench.cli import complete, options
+from clbench.cli.terminal import output
+from clbench.plan.plan import Plan, all_values, plan
 
 
 @click.command()

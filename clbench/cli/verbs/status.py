@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from clbench.cli import options, output
+from clbench.cli import options
+from clbench.cli.terminal import output
 
 
 @click.command()
@@ -23,7 +24,7 @@ def command(results: Path, as_json: bool) -> None:
       clbench status
       clbench status --results /big/disk/results --json
     """
-    from clbench.status import statuses
+    from clbench.records.unfinished import statuses
 
     found = statuses(results)
     if as_json:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clbench.cli import failures, options, output
-from clbench.cli.progress import watching
+from clbench.cli import failures, options
+from clbench.cli.terminal import output
+from clbench.cli.terminal.progress import watching
 from clbench.cli.where import Where
 from clbench.errors import UsageError
 
 if TYPE_CHECKING:
     from clbench.cli.where import Carry
-    from clbench.engine.jobs import Outcome
-    from clbench.engine.watch import Watch
-    from clbench.resolve import Plan
+    from clbench.many.here import Outcome
+    from clbench.plan.plan import Plan
+    from clbench.train.events import Watch
 
 
 @click.command()
@@ -57,7 +58,7 @@ def command(
       clbench sweep first-table.yaml --jobs 4
       clbench sweep first-table.yaml --address auto --gpus-per-run 0.25
     """
-    from clbench.engine.sweep import expand, load_sweep, unfinished
+    from clbench.many.sweep_file import expand, load_sweep, unfinished
 
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
@@ -73,9 +74,9 @@ def command(
         return
     if not quiet:
         click.echo(f"{len(plans)} runs, {len(plans) - len(left)} of them finished before.", err=True)
-    from clbench.doctor import check_writable
-    from clbench.engine.follow import followed
-    from clbench.engine.runner import RunOptions
+    from clbench.cli.installation import check_writable
+    from clbench.train.run import RunOptions
+    from clbench.watch.progress_file import followed
 
     check_writable(results)
     how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
@@ -102,15 +103,15 @@ def _carried_out(plans: list[Plan], carry: Carry, watch: Watch) -> list[Outcome]
 
 
 def _is_taken(outcome: Outcome) -> bool:
-    from clbench.engine.runner import TakenError
+    from clbench.train.run import TakenError
 
     return isinstance(outcome.error, TakenError)
 
 
 def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: Any) -> None:
     """List every run with its state and its cost; seeds of one configuration cost the same."""
-    from clbench.cli.costs import HEADS, cells, print_times
-    from clbench.engine.estimate import Estimate, estimate
+    from clbench.cli.terminal.costs import HEADS, cells, print_times
+    from clbench.cost.estimate import Estimate, estimate
 
     costs: dict[str, Estimate] = {}
     rows = []

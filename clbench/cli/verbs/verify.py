@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from clbench.cli import options
-from clbench.cli.progress import watching
+from clbench.cli.terminal.progress import watching
 from clbench.errors import CheckError, UsageError
-from clbench.ledger.findings import Finding, Verification
+from clbench.records.verify.findings import Finding, Verification
 
 
 @click.command()
@@ -32,7 +32,7 @@ def command(records: tuple[Path, ...], results: Path, scores: bool, rerun: bool,
       clbench verify results/tiny.v1/er/0123abcd/seed0.json --scores
       clbench verify results/tiny.v1/er/0123abcd/seed0.json --rerun
     """
-    from clbench.verification import verifications
+    from clbench.records.verify.against_stream import verifications
 
     if data is not None and not (scores or rerun):
         raise UsageError("--data is read for --scores and --rerun only.")
@@ -51,7 +51,7 @@ def command(records: tuple[Path, ...], results: Path, scores: bool, rerun: bool,
 
 
 def _run_again(verification: Verification, *, data: Path | None) -> Verification:
-    from clbench.engine.rerun import reproduce
+    from clbench.train.rerun import reproduce
 
     assert verification.path is not None
     with tempfile.TemporaryDirectory(prefix="clbench-rerun-") as folder, watching(quiet=False) as watch:

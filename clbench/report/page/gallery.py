@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from clbench.ledger.record import Record
-from clbench.ledger.store import record_path
+from clbench.records.record import Record
+from clbench.records.store import record_path
 
 log = logging.getLogger(__name__)
 

@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 
 import clbench
-from clbench.ledger.record import Record
-from clbench.ledger.rows import MARKS, Row, is_static
 from clbench.metrics.names import NAMES
-from clbench.report.columns import RULES, Column
-from clbench.report.grid import printed_grid
-from clbench.report.model import Leaderboard, Table
-from clbench.report.page.pool import Pool
+from clbench.records.record import Record
+from clbench.records.rows import MARKS, Row, is_static
+from clbench.report.formats.grid import printed_grid
 from clbench.report.page.rows import all_columns, page_rows
-from clbench.report.published import CAUTION
-from clbench.report.tables import leaderboard, sections
+from clbench.report.page.shared_values import Pool
+from clbench.report.table.columns import RULES, Column
+from clbench.report.table.leaderboard import leaderboard, sections
+from clbench.report.table.model import Leaderboard, Table
+from clbench.report.table.published import CAUTION
 
 Galleries = dict[str, list[dict[str, Any]]]
 

@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from clbench.ledger.record import Record
-from clbench.ledger.rows import Row, Stat, is_static
-from clbench.report import curves, style
-from clbench.report.columns import RULES, Column, columns
-from clbench.report.model import Table, TableRow
-from clbench.report.page.pool import Pool
+from clbench.records.record import Record
+from clbench.records.rows import Row, Stat, is_static
+from clbench.report.figures import curves, style
+from clbench.report.page.shared_values import Pool
+from clbench.report.table.columns import RULES, Column, columns
+from clbench.report.table.model import Table, TableRow
 
 DIGITS = 6
 """Decimals of fractions in the page; AP matrices have four."""

@@ -11,7 +11,7 @@ class ReplacesAFunction(Strategy):
 
     def begin_session(self, session: Session) -> None:
         super().begin_session(session)
-        from clbench.engine import evaluate
+        from clbench.train import evaluate
 
         original = evaluate.average_precisions
 

@@ -1,0 +1,177 @@
+"""Looks at an installation: what is here, what is missing, and the command that gets it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Literal
+
+from clbench.errors import ClbenchError, ResultsError
+from clbench.plan import catalog
+
+GIB = 1 << 30
+LITTLE_DISK = 2 * GIB
+
+Verdict = Literal["ok", "note", "bad"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. "bad" means that runs will fail; `next_step` is what to do about it."""
+
+    topic: str
+    verdict: Verdict
+    text: str
+    next_step: str = ""
+
+
+def examine(results: Path) -> Iterator[Finding]:
+    """Yield findings on Python, packages, solver, device, roots, data sets, disk and the results folder."""
+    yield Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+    yield from _guarded("packages", _packages)
+    yield from _guarded("solver", _solver)
+    yield from _guarded("loop", _loop)
+    yield from _guarded("device", _device)
+    yield from _guarded("roots", _roots)
+    yield from _guarded("files", _broken_files)
+    yield from _guarded("data", _data)
+    yield from _guarded("disk", lambda: _disk(results))
+    yield from _guarded("results", lambda: _results(results))
+
+
+def check_writable(results: Path) -> None:
+    """Raise ResultsError when records cannot be written below `results`, which is made where it is missing."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=results, prefix=".probe-"):
+            pass
+    except OSError as error:
+        raise ResultsError(
+            f"{results}: results cannot be written there ({error.strerror}).",
+            hint="Name another folder with --results, or change the folder's permissions.",
+        ) from error
+
+
+def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Pass findings on; what breaks while looking is itself a finding."""
+    try:
+        yield from look()
+    except ClbenchError as error:
+        yield Finding(topic, "bad", error.message, error.hint)
+    except Exception as error:
+        yield Finding(topic, "bad", f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
+
+
+def _packages() -> Iterator[Finding]:
+    from packaging.requirements import Requirement
+
+    found, wrong = [], []
+    for text in requires("clbench") or []:
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            here = version(requirement.name)
+        except PackageNotFoundError:
+            wrong.append(text)
+            continue
+        found.append(f"{requirement.name} {here}")
+        if not requirement.specifier.contains(here, prereleases=True):
+            wrong.append(text)
+    yield Finding("packages", "ok", f"clbench {version('clbench')}, {', '.join(found)}")
+    if wrong:
+        quoted = " ".join(f"'{text}'" for text in wrong)
+        yield Finding("packages", "bad", f"missing or of another version: {', '.join(wrong)}", f"pip install {quoted}")
+
+
+def _solver() -> Iterator[Finding]:
+    import numpy as np
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import qpsolvers
+
+        # the nearest point to (1, 2) with both coordinates at most 1
+        found = qpsolvers.solve_qp(P=np.eye(2), q=np.array([-1.0, -2.0]), G=np.eye(2), h=np.ones(2), solver="quadprog")
+    right = found is not None and np.allclose(found, [1.0, 1.0])
+    text = f"quadprog through qpsolvers {version('qpsolvers')}"
+    yield Finding("solver", "ok" if right else "bad", text if right else f"{text} gives {found}")
+
+
+def _loop() -> Iterator[Finding]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import clbench.train.loop  # noqa: F401 - importing it is the test
+    yield Finding("loop", "ok", f"Avalanche {version('avalanche-lib')} imports")
+
+
+def _device() -> Iterator[Finding]:
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("device", "ok", f"cpu with {cores} cores, {torch.backends.cpu.get_cpu_capability()}")
+    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        properties = torch.cuda.get_device_properties(number)
+        yield Finding("device", "ok", f"cuda:{number} {properties.name}, {properties.total_memory / GIB:.0f} GiB")
+    if not torch.cuda.is_available():
+        yield Finding(
+            "device", "note", "no GPU that torch can use; runs are slow beyond the stand-in and tiny scenarios"
+        )
+
+
+def _roots() -> Iterator[Finding]:
+    for root in catalog.roots():
+        if catalog.is_root(root.path):
+            yield Finding("roots", "ok", f"{root.path} ({root.origin})")
+        else:
+            text = f"{root.path} ({root.origin}) has neither strategies/ nor scenarios/"
+            yield Finding(
+                "roots", "bad", text, f"Mend or remove the {'distribution' if ':' in root.origin else 'entry'}."
+            )
+
+
+def _broken_files() -> Iterator[Finding]:
+    entries = [*catalog.strategies(), *catalog.scenarios()]
+    for entry in entries:
+        if entry.problem:
+            yield Finding("files", "note", f"{entry.path}: {entry.problem}")
+    yield Finding("files", "ok", f"{sum(not e.problem for e in entries)} strategies and scenarios can be read")
+
+
+def _data() -> Iterator[Finding]:
+    from clbench.data.fetch.data_verbs import list_datasets
+
+    for row in list_datasets():
+        if not row.dataset.folders:
+            continue
+        if row.place is not None:
+            yield Finding("data", "ok", f"{row.name} in {row.place}", f"clbench data check {row.name}")
+        else:
+            yield Finding("data", "note", f"{row.name} is not here", f"clbench data get {row.name}")
+
+
+def _disk(results: Path) -> Iterator[Finding]:
+    from clbench.files.user_folders import cache_folder
+
+    seen: set[int] = set()
+    for what, folder in (("results", results.absolute()), ("cache", cache_folder().absolute())):
+        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        if there.stat().st_dev in seen:
+            continue
+        seen.add(there.stat().st_dev)
+        free = shutil.disk_usage(there).free
+        text = f"{free / GIB:.1f} GiB free for {what} in {folder}"
+        yield Finding("disk", "ok" if free > LITTLE_DISK else "note", text)
+
+
+def _results(results: Path) -> Iterator[Finding]:
+    check_writable(results)
+    yield Finding("results", "ok", f"{results.absolute()} can be written")

@@ -1,0 +1,76 @@
+"""What a dry run prints: the counts of every run and, where that was asked for, time and memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clbench.cli.terminal import output
+from clbench.cli.terminal.progress import seconds_text
+
+if TYPE_CHECKING:
+    from clbench.cost.clocks import Spent
+    from clbench.cost.estimate import Estimate
+    from clbench.plan.plan import Plan
+
+HEADS = ["sessions", "images trained on", "steps", "images scored", "on disk", "memory", "time", "CPU time"]
+
+
+def cells(cost: Estimate) -> list[str]:
+    """Return one run's cells under `HEADS`."""
+    stored = cost.cache_bytes + cost.score_bytes + (cost.feature_bytes or 0)
+    spent = cost.spent
+    return [
+        str(len(cost.sessions)),
+        f"{cost.image_steps:,}",
+        f"{cost.steps:,}",
+        f"{cost.scored:,}",
+        f"{stored / 1e6:,.0f} MB{' and features' if cost.feature_bytes is None else ''}",
+        "--calibrate" if cost.memory_bytes is None else f"{cost.memory_bytes / 1e6:,.0f} MB",
+        "--calibrate" if spent is None else seconds_text(spent.wall),
+        "" if spent is None else seconds_text(spent.cpu),
+    ]
+
+
+def print_costs(plans: list[Plan], *, calibrate: bool, device: str, threads: int, **pictures: Any) -> None:
+    """Print what each configuration costs; its seeds cost the same. `pictures` are --workers, --cache, --features."""
+    from clbench.cost.estimate import estimate
+
+    seeds = len({plan.seed for plan in plans})
+    chosen = [plan for plan in plans if plan.seed == plans[0].seed]
+    costs = [estimate(plan, calibrate=calibrate, device=device, threads=threads, **pictures) for plan in chosen]
+    rows = [[plan.entry.name, *cells(cost)] for plan, cost in zip(chosen, costs, strict=True)]
+    output.table(
+        ["strategy", *HEADS], rows, title=f"{plans[0].scenario.name} on {plans[0].dataset}, each of {seeds} seeds"
+    )
+    if calibrate:
+        print_times(seeds * costs, backbone=plans[0].train.backbone)
+
+
+def print_times(costs: list[Estimate], *, backbone: str) -> None:
+    """Print what the runs take one after the other, where it goes, and what is in it."""
+    from clbench.cost.calibrate import start_of_a_process
+    from clbench.cost.clocks import Spent
+    from clbench.cost.estimate import INCLUDED, together
+
+    start = start_of_a_process(backbone)
+    total = start + together(costs)
+    click.echo(f"One after the other: {_both(total)}.")
+    spent: dict[str, Spent] = {"starting": start}
+    for cost in costs:
+        for name, part in cost.parts.items():
+            spent[name] = spent.get(name, Spent()) + part
+    once = {name: part for cost in costs for name, part in cost.once.items()}
+    click.echo("Of it: " + ", ".join(f"{name} {seconds_text(part.wall)}" for name, part in spent.items()) + ".")
+    for name, part in once.items():
+        click.echo(f"Not kept yet, so made by the first run: {name}, {_both(part)}.")
+    click.echo(f"Included: {INCLUDED}.")
+    mapped = max(cost.mapped_bytes for cost in costs)
+    pages = f", up to {mapped / 1e6:,.0f} MB of it kept pictures and features that can leave it again" if mapped else ""
+    click.echo(f"Memory: the most that a run's process, or its GPU, holds at once{pages}.")
+    click.echo("On a busy machine compare CPU time: the wall clock counts the neighbours too.")
+
+
+def _both(spent: Spent) -> str:
+    return f"{seconds_text(spent.wall)}, {seconds_text(spent.cpu)} of CPU time"

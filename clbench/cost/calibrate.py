@@ -1,0 +1,348 @@
+"""How long a run will take: the run itself on a few images of every session, timed step by step, and scaled."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+
+from clbench.cost.clocks import NOTHING, Spent, clocks, middle
+from clbench.cost.session_counts import SessionCount
+from clbench.data.pictures.sources import CachedImages, ImageSource, cache_file, is_kept, whole_pictures
+from clbench.method.strategy import overrides
+from clbench.nn.backbones.by_name import SMALL, Backbone, build_backbone
+from clbench.plan.plan import Plan
+from clbench.stream.build import Session, Stream
+from clbench.train.environment import forget_peak, peak_memory, pick_device
+from clbench.train.evaluate import evaluate
+from clbench.train.events import Silent
+from clbench.train.prepare import content_key, make_source
+from clbench.train.run import Run, RunOptions
+from clbench.train.stored_features import Kind, StoredFeatures, all_rows, feature_file
+
+STEPS = 4
+"""Steps measured in every session and epoch, after one to warm up."""
+EPOCHS = 2
+"""The first epoch meets every picture for the first time, the others cost what the second does."""
+PATIENCE = 60.0
+"""Seconds that the miniature may take, roughly; where whole batches would take more, smaller ones stand for them."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a run spends where, for each part by name, and what it spends only where nothing is kept yet."""
+
+    parts: dict[str, Spent]
+    pictures: Spent
+    """Decoding or drawing every picture for the cache."""
+    features: Spent
+    """The backbone's pass over every picture, for the features that are kept."""
+    feature_bytes: int
+    memory_bytes: int
+    """The most that the run's process, or its GPU, holds at once, `mapped_bytes` included."""
+    mapped_bytes: int
+    """Of it, pages of kept pictures or features, which the system takes back where memory is short."""
+
+
+def calibrated(
+    plan: Plan, stream: Stream, counts: Sequence[SessionCount], *, options: RunOptions, set_up: Spent
+) -> Times:
+    """Return what `plan` will spend: `stream` in miniature is carried out in a temporary folder. It leaves nothing.
+
+    `counts` are those of the whole run and `set_up` is what it took to build the stream.
+    """
+    device = pick_device(options.device)
+    forget_peak(device)
+    with tempfile.TemporaryDirectory(prefix="clbench-") as folder, _cache_in(Path(folder)) as cache:
+        how = dataclasses.replace(options, results=Path(folder), resume=False, keep_weights=False)
+        run = Rehearsal(_shortened(plan, stream, options), how, stream=stream, cache=cache)
+        run.carry_out()
+    train, after, scoring, saving = Spent(), Spent(), Spent(), Spent()
+    for session, count, took in zip(stream.sessions, counts, run.took, strict=True):
+        each = count.images / count.epochs
+        train += took.setting_up + took.first * each + took.later * (each * (count.epochs - 1))
+        after += (took.before + took.after) * (count.own / took.own)
+        scoring += took.scoring * (count.scored / took.scored) + _measures(stream, session)
+        saving += took.saving
+    rows = len(all_rows(stream))
+    mapped = 0 if device.type == "cuda" else rows * (run.picture_bytes + run.feature_bytes)
+    return Times(
+        parts={
+            "setting up": set_up + run.building,
+            "training": train,
+            "around sessions": after,
+            "scoring": scoring,
+            "saving": saving,
+        },
+        pictures=run.reading * len(stream.table),
+        features=run.passing * rows,
+        feature_bytes=run.feature_bytes * rows,
+        memory_bytes=_whole_memory(run, peak_memory(device), batch_size=plan.train.batch_size) + mapped,
+        mapped_bytes=mapped,
+    )
+
+
+def _whole_memory(run: Rehearsal, peak: int, *, batch_size: int) -> int:
+    """Return what the run holds with whole batches, where its miniature held `peak` with smaller ones.
+
+    What a step keeps for its way back grows with the batch; weights, gradients, moments and loaded code do not.
+    """
+    return peak + round(run.kept.bytes * (batch_size / run.train.batch_size - 1))
+
+
+def start_of_a_process(backbone: str) -> Spent:
+    """Return what a new process spends before it can do anything: importing torch, the loop and the backbones."""
+    words = "import clbench.train.run, clbench.train.loop, torchvision.transforms.v2"
+    words += "" if backbone == SMALL else ", timm"
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, "-W", "ignore", "-c", words], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Spent(time.perf_counter() - begin, cpu)
+
+
+@dataclass
+class _Took:
+    """What one session of the miniature spent."""
+
+    own: int
+    scored: int
+    before: Spent = NOTHING
+    setting_up: Spent = NOTHING
+    first: Spent = NOTHING
+    """Of the first epoch, for each image."""
+    later: Spent = NOTHING
+    """Of the others."""
+    after: Spent = NOTHING
+    scoring: Spent = NOTHING
+    saving: Spent = NOTHING
+    ends: list[tuple[Spent, int, int]] = field(default_factory=list)
+    """Of each step: when it ended, its images, its epoch."""
+
+
+class Rehearsal(Run):
+    """A run on a few images of every session that looks at the clocks and leaves no record."""
+
+    def __init__(self, plan: Plan, options: RunOptions, *, stream: Stream, cache: Path) -> None:
+        self.whole = stream
+        self.cache = cache
+        self.took: list[_Took] = []
+        self.reading, self.passing, self.building = Spent(), Spent(), Spent()
+        self.feature_bytes, self.picture_bytes = 0, 0
+        self.kept = _Kept()
+        super().__init__(plan, options, watch=_OnSteps(self._step_ended))
+
+    def _make_stream(self) -> Stream:
+        size = (STEPS + 1) * self.train.batch_size
+        sessions = tuple(_part(session, size) for session in self.whole.sessions)
+        tested = _spread(self.whole.test_rows, max(2 * self.train.batch_size, 128))
+        return dataclasses.replace(self.whole, sessions=sessions, test_rows=tested, val_rows=self.whole.val_rows[:0])
+
+    def _make_source(self) -> ImageSource:
+        table = self.whole.table
+        source = make_source(self.plan, table, cache=False)
+        self.pictures = content_key(source, table)
+        if not is_kept(len(table), size=source.size, wanted=self.options.cache):
+            return source
+        file = cache_file(f"{table.name}-{self.pictures}", size=source.size, folder=self.cache)
+        if self.plan.trial is None:
+            self.pictures = file.stem
+        self.picture_bytes = 3 * source.size**2
+        if file.exists():
+            return CachedImages(file, count=len(table), size=source.size, behind=source)
+        held = _Held(source, all_rows(self.stream))
+        self.reading = held.each
+        return held
+
+    def _build_network(self) -> None:
+        begin = clocks()
+        super()._build_network()
+        self.building = clocks(self.device) - begin
+
+    def _store_features(self, kind: Kind) -> ImageSource:
+        begin = clocks()
+        found = super()._store_features(kind)
+        rows = len(all_rows(self.stream))
+        self.passing = (clocks(self.device) - begin) * (1 / rows)
+        if isinstance(found, StoredFeatures):
+            self.feature_bytes = found.path.stat().st_size // rows
+        backbone = self.strategy.net.backbone
+        assert isinstance(backbone, Backbone)
+        whole = feature_file(
+            backbone, self.whole, self.plan.train, kind=kind, pictures=self.pictures, device=self.device
+        )
+        if (self.cache / whole).exists():
+            self.passing = NOTHING
+            self.picture_bytes = 0  # nobody looks at pictures any more
+        return found
+
+    def _one_session(self, session: Session) -> None:
+        took = _Took(own=len(session.rows), scored=len(self.stream.test_rows))
+        self.took.append(took)
+        begin = clocks(self.device)
+        super()._one_session(session)
+        took.saving = clocks(self.device) - self.scored
+        starts = [self.trained, *(at for at, _, _ in took.ends)]
+        each = [
+            ((at - start) * (1 / images), epoch) for start, (at, images, epoch) in zip(starts, took.ends, strict=False)
+        ]
+        first = [spent for spent, epoch in each if epoch == 0]
+        took.first = middle(first[1:] or first)
+        took.later = middle([spent for spent, epoch in each if epoch] or [took.first])
+        took.before = (self.trained - begin) if overrides(self.strategy, "prepare") else NOTHING
+        took.setting_up = ((first[0] - took.first) * took.ends[0][1]).positive
+
+    def _evaluate(self, session: Session, *, mean_loss: float) -> None:
+        begin = clocks(self.device)
+        self.took[-1].after = begin - self.took[-1].ends[-1][0]
+        super()._evaluate(session, mean_loss=mean_loss)
+        self.scored = clocks(self.device)
+        self.took[-1].scoring = self.scored - begin
+
+    def _step_ended(self, images: int, epoch: int) -> None:
+        if images:
+            self.kept.end()
+            self.took[-1].ends.append((clocks(self.device), images, epoch))
+        else:
+            self.kept.begin()
+            self.trained = clocks(self.device)
+
+    def _write_record(self) -> None:
+        """Leave no record: a miniature has none."""
+
+
+class _OnSteps(Silent):
+    """Calls back with the images and the epoch of every step, and with 0 images where a session begins to train."""
+
+    def __init__(self, tell: Callable[[int, int], None]) -> None:
+        self._tell = tell
+
+    def session_started(self, **_: object) -> None:
+        self._tell(0, 0)
+
+    def step(self, *, images: int, epoch: int, **_: object) -> None:
+        self._tell(images, epoch)
+
+
+class _Kept:
+    """Counts the bytes that the first step keeps for its way back, parameters left out."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._storages: set[int] = set()
+        self._hooks: saved_tensors_hooks | None = None
+
+    def begin(self) -> None:
+        """Count from here on, once in a run."""
+        if self._storages or self._hooks is not None:
+            return
+        self._hooks = saved_tensors_hooks(self._note, lambda kept: kept)
+        self._hooks.__enter__()
+
+    def end(self) -> None:
+        """Stop counting."""
+        if self._hooks is not None:
+            self._hooks.__exit__()
+            self._hooks = None
+
+    def _note(self, kept: torch.Tensor) -> torch.Tensor:
+        storage = kept.untyped_storage()
+        if not isinstance(kept, torch.nn.Parameter) and storage.data_ptr() not in self._storages:
+            self._storages.add(storage.data_ptr())
+            self.bytes += storage.nbytes()
+        return kept
+
+
+class _Held:
+    """Some pictures of a source in memory, as a cache would have them, and what it took to make one."""
+
+    def __init__(self, source: ImageSource, rows: npt.NDArray[np.int64]) -> None:
+        source.read(rows[:8])  # what is imported or opened at first is no cost of a picture
+        begin = clocks()
+        self._pictures = torch.cat([source.read(rows[at : at + 256]) for at in range(0, len(rows), 256)])
+        self.each = (clocks() - begin) * (1 / len(rows))
+        self.source, self.rows, self.size = source, rows, source.size
+
+    def read(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
+        """Return uint8 [n, 3, size, size]."""
+        return self._pictures[torch.from_numpy(np.searchsorted(self.rows, rows))]
+
+    def whole(self, rows: npt.NDArray[np.int64]) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, h, w] for each of `rows`, made every time as behind a cache."""
+        return whole_pictures(self.source, rows)
+
+
+def _shortened(plan: Plan, stream: Stream, options: RunOptions) -> Plan:
+    """Return the plan with two epochs, and with smaller batches where whole ones would take too long."""
+    train = plan.train
+    rounds = min(max(train.epochs, train.base_epochs), EPOCHS)
+    size = train.batch_size
+    if options.features == "off":
+        # a step costs about four passes forward: there and back, and perhaps a teacher
+        most = PATIENCE / (4 * _forward(plan, options) * rounds * (STEPS + 1) * len(stream.sessions))
+        size = min(size, max(int(most), 4))
+    return dataclasses.replace(
+        plan, train=msgspec.structs.replace(train, epochs=rounds, base_epochs=0, batch_size=size)
+    )
+
+
+def _forward(plan: Plan, options: RunOptions) -> float:
+    """Return the seconds of one image's way through the backbone, whatever else the machine is doing."""
+    train, device = plan.train, pick_device(options.device)
+    backbone = build_backbone(train.backbone, image_size=train.image_size, channels_last=train.channels_last).to(device)
+    some = torch.zeros(4, 3, train.image_size, train.image_size, dtype=torch.uint8, device=device)
+    with torch.no_grad():
+        backbone(some)
+        begin = clocks(device)
+        backbone(some)
+        took = clocks(device) - begin
+    return (min(took.wall, took.cpu) if device.type == "cpu" else took.wall) / len(some)
+
+
+@contextmanager
+def _cache_in(folder: Path) -> Iterator[Path]:
+    """Let whatever is kept be kept in `folder` for a while; yield where it was kept before."""
+    from clbench.files.user_folders import cache_folder
+
+    before, named = cache_folder(), os.environ.get("CLBENCH_CACHE")
+    os.environ["CLBENCH_CACHE"] = str(folder / "cache")
+    try:
+        yield before
+    finally:
+        if named is None:
+            del os.environ["CLBENCH_CACHE"]
+        else:
+            os.environ["CLBENCH_CACHE"] = named
+
+
+def _measures(stream: Stream, session: Session) -> Spent:
+    """Return what AP and the counts of the whole test set take, on random scores."""
+    rows = stream.test_rows
+    scores = np.random.default_rng(0).random((len(rows), session.seen), dtype=np.float32)
+    begin = clocks()
+    evaluate(scores, truth=stream.truth(rows), test_rows=rows, session=session)
+    return clocks() - begin
+
+
+def _part(session: Session, size: int) -> Session:
+    chosen = _spread(np.arange(len(session.rows)), size)
+    return dataclasses.replace(session, rows=session.rows[chosen], targets=session.targets[chosen])
+
+
+def _spread(rows: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+    """Return `size` of the rows, evenly spread, or all where there are fewer."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(size, len(rows))).astype(np.int64))]

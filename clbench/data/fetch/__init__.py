@@ -1,0 +1,1 @@
+"""Getting a data set onto the machine, and checking what lies there."""

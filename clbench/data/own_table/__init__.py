@@ -1,0 +1,1 @@
+"""A user's own label table: CSV, JSON or NPZ beside the photos."""

@@ -1,0 +1,79 @@
+"""Label tables of the user's as NPZ, or as JSON in MS-COCO's form."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.data.datasets.coco import OPTIONS, matrices, read_instances, sorted_categories
+from clbench.data.own_table.unchecked import Draft, place_val
+from clbench.data.table import label_matrix
+from clbench.errors import DataError
+
+REQUIRED = ("paths", "labels", "y", "split")
+
+
+def read_npz(path: Path, *, name: str, val: str) -> Draft:
+    """Return the draft in an NPZ file with `paths`, `labels`, `y`, `split` and optionally `ids` and `member`."""
+    arrays = _arrays(path, name=name)
+    for field in REQUIRED:
+        if field not in arrays:
+            raise DataError(
+                f"{name}: {path} has no array '{field}' (found: {', '.join(arrays) or 'none'}).",
+                hint=f"It needs {', '.join(REQUIRED)}; ids and member are optional.",
+            )
+    texts = {field: arrays[field] for field in ("paths", "labels", "split", "ids") if field in arrays}
+    for field, array in texts.items():
+        if array.dtype.kind != "U" or array.ndim != 1:
+            raise DataError(
+                f"{name}: {path}: {field} must be a list of texts, found {array.dtype} {list(array.shape)}."
+            )
+    count = len(texts["paths"])
+    for field, array in arrays.items():
+        if field in ("ids", "split", "y", "member") and len(array) != count:
+            raise DataError(f"{name}: {path}: {field} has {len(array):,} rows, paths has {count:,}.")
+    kept, splits = place_val(texts["split"].tolist(), val=val, path=path, name=name)
+    y = label_matrix(arrays["y"], name=f"{name}: {path}")
+    member = arrays.get("member", y == 1)
+    if member.dtype != np.bool_:
+        raise DataError(f"{name}: {path}: member must be boolean, found {member.dtype}.")
+    ids, files = (texts.get(field, texts["paths"])[kept].tolist() for field in ("ids", "paths"))
+    return Draft(texts["labels"].tolist(), ids, files, splits, y[kept], member[kept])
+
+
+def read_json(path: Path, *, name: str, val: str) -> Draft:
+    """Return the draft in a COCO-style JSON file whose images name their `split`."""
+    instances = read_instances(path, name=name)
+    for position, photo in enumerate(instances.images):
+        if photo.split not in ("train", "test", "val"):
+            raise DataError(
+                f"{name}: {path}: images[{position}], id {photo.id}: split {photo.split!r}, expected train or test.",
+                hint='Give every image a "split".',
+            )
+    kept, splits = place_val([photo.split for photo in instances.images], val=val, path=path, name=name)
+    categories = sorted_categories(instances, name=name)
+    crowd = next(option.default for option in OPTIONS if option.name == "crowd")
+    y, member, _ = matrices(instances, categories, name=f"{name}: {path}", crowd=crowd)
+    photos = [instances.images[row] for row in kept]
+    return Draft(
+        [category.name for category in categories],
+        [f"{photo.id:012d}" for photo in photos],
+        [photo.file_name for photo in photos],
+        splits,
+        y[kept],
+        member[kept],
+    )
+
+
+def _arrays(path: Path, *, name: str) -> dict[str, npt.NDArray[np.generic]]:
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return {field: np.asarray(file[field]) for field in file.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, RuntimeError, MemoryError) as error:
+        raise DataError(
+            f"{name}: {path} is not an NPZ file of plain arrays: {error}.",
+            hint="Write it with numpy.savez; lists of texts as arrays of str, not of objects.",
+        ) from error

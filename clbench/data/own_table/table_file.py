@@ -1,0 +1,169 @@
+"""A user's own label table: a CSV, NPZ or COCO-style JSON file with its photos beside it.
+
+CSV: a header with `file`, `split` (train or test) and `labels`, and optionally `id` and `unknown` (labels nobody looked
+for). NPZ: `paths`, `labels`, `y` (1, 0, -1), `split`, and optionally `ids` and `member`. JSON: as MS-COCO's instances
+files, each image with a `split`. A folder stands for its labels.csv, labels.npz or labels.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.data.datasets.dataset import Option, resolve_options
+from clbench.data.own_table.csv_file import read_csv, vocabulary_file
+from clbench.data.own_table.npz_and_json import read_json, read_npz
+from clbench.data.own_table.unchecked import Draft
+from clbench.data.pictures.photo_files import below, refuse_absent, settle
+from clbench.data.table import LabelTable, labels_without_positives
+from clbench.data.table_cache import cached
+from clbench.errors import DataError, UsageError, suggest
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+Mask = npt.NDArray[np.bool_]
+ENDINGS = {".csv": read_csv, ".npz": read_npz, ".json": read_json}
+PLAIN_NAMES = ("labels", "table", "data", "index")  # such a file is named after its folder
+
+OPTIONS = (
+    Option("labels", "", "only these labels, separated by ';' (empty: all)", kind="text"),
+    Option("min_train_positives", "0", "only labels with at least so many positive train images", kind="count"),
+    Option("min_test_positives", "0", "only labels with at least so many positive test images", kind="count"),
+    Option(
+        "empty_labels",
+        "refuse",
+        "what to do with a label that no image carries: `refuse` the table, `keep` or `drop` the label",
+        ("refuse", "keep", "drop"),
+    ),
+    Option("unlabelled", "keep", "whether images without any of the labels stay in the table", ("keep", "drop")),
+    Option("val", "refuse", "where images with the split `val` go", ("refuse", "train", "test", "drop")),
+    Option("images", "", "folder of the photos, relative to the table (empty: beside it, or in `images`)", kind="text"),
+    Option("missing", "0", "largest share of photos that may be absent; they leave the table", kind="fraction"),
+)
+_CONTENT = ("labels", "min_train_positives", "min_test_positives", "empty_labels", "unlabelled", "val")
+
+
+def table_file(path: Path) -> Path:
+    """Return the table's file: `path` itself, or what lies in the folder `path`. Raises UsageError or DataError."""
+    if path.is_dir():
+        for ending in ENDINGS:
+            if (path / f"labels{ending}").is_file():
+                return path / f"labels{ending}"
+        raise DataError(f"{path}: no labels.csv, labels.npz or labels.json in this folder.")
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"{path}: a label table ends in {', '.join(ENDINGS)}.")
+    if not path.is_file():
+        raise DataError(f"{path}: no such file.", hint="A scenario names it from the folder of its own file.")
+    return path
+
+
+def read(path: Path, *, root: Path, options: Mapping[str, str], photos: bool = True) -> LabelTable:
+    """Return the table in the file `path`, whose photos lie below `root`.
+
+    Raises DataError naming the file and the row of whatever is wrong, and, with `photos`, when more photos are absent
+    than the option `missing` allows; UsageError for an unknown option or label.
+    """
+    file = table_file(path)
+    name = file.parent.resolve().name if file.stem.lower() in PLAIN_NAMES else file.stem
+    values = resolve_options(name, OPTIONS, options)
+
+    def build() -> LabelTable:
+        draft = ENDINGS[file.suffix.lower()](file, name=name, val=values["val"])
+        table = _restricted(draft.table(name=name, revision=_revision(name, draft, values)), values=values)
+        return _with_photos(table, root=root, values=values) if photos else table
+
+    key = {"reader": "custom", "version": str(VERSION), "file": str(file.resolve()), "root": str(root.resolve())}
+    sources = [file, *vocabulary_file(file)]
+    if photos:
+        sources += [folder for folder in (root, root / "images", root / values["images"]) if folder.is_dir()]
+    return cached({**key, **values, "photos": str(photos)}, sources=sources, build=build)
+
+
+def _revision(name: str, draft: Draft, values: Mapping[str, str]) -> str:
+    changed = [option for option in OPTIONS if option.name in _CONTENT and values[option.name] != option.default]
+    words = [name, *(f"{option.name}={values[option.name]}" for option in changed)]
+    if draft.ids != draft.files:
+        # a table's digest leaves paths out; where ids do not name the files, which file is whose must be said here
+        pairs = "\n".join(sorted(f"{image}\t{file}" for image, file in zip(draft.ids, draft.files, strict=True)))
+        words.append(f"files={hashlib.sha256(pairs.encode()).hexdigest()[:12]}")
+    return " ".join(words)
+
+
+def _restricted(table: LabelTable, *, values: Mapping[str, str]) -> LabelTable:
+    """Return the table with the labels and images that the options ask for."""
+    keep = np.ones(len(table.labels), dtype=np.bool_)
+    wanted = [label.strip() for label in values["labels"].split(";") if label.strip()]
+    for label in wanted:
+        if label not in table.labels:
+            raise UsageError(f"{table.name}: option labels: there is no label '{label}'.{suggest(label, table.labels)}")
+    if wanted:
+        keep &= np.isin(table.labels, wanted)
+    for split in ("train", "test"):
+        keep &= (table.y[table.split == split] == 1).sum(axis=0) >= int(values[f"min_{split}_positives"])
+    empty = set(labels_without_positives(table, split="train")) & set(labels_without_positives(table, split="test"))
+    unused = [label for label, kept in zip(table.labels, keep.tolist(), strict=True) if kept and label in empty]
+    if unused and values["empty_labels"] == "refuse":
+        raise DataError(
+            f"{table.name}: no image carries the label {unused[0]!r}"
+            + (f" (and {len(unused) - 1} more labels)." if len(unused) > 1 else "."),
+            hint="Take it out of the vocabulary, or declare it with the option `empty_labels: keep` or `drop`.",
+        )
+    if values["empty_labels"] == "drop":
+        keep &= ~np.isin(table.labels, unused)
+    if not keep.any():
+        raise DataError(f"{table.name}: the options leave no label of {len(table.labels)}.")
+    rows: Mask = np.ones(len(table), dtype=np.bool_)
+    if values["unlabelled"] == "drop":
+        rows &= table.member[:, keep].any(axis=1)
+    if keep.all() and rows.all():
+        return table
+    return _rows(table, rows=rows, columns=keep)
+
+
+def _with_photos(table: LabelTable, *, root: Path, values: Mapping[str, str]) -> LabelTable:
+    base = values["images"].strip("/")
+    if base:
+        found, gone = settle(root, table.paths.tolist(), ways=[lambda path: f"{base}/{path}"])
+    else:
+        found, gone = settle(root, table.paths.tolist(), ways=[lambda path: path, lambda path: f"images/{path}"])
+        if gone:
+            unique = {name: places[0] for name, places in below(root).items() if len(places) == 1}
+            again, still = settle(root, [found[i] for i in gone], ways=[lambda path: unique.get(Path(path).name, path)])
+            for position, place in zip(gone, again, strict=True):
+                found[position] = place
+            gone = [gone[index] for index in still]
+    if len(gone) > float(values["missing"]) * len(table):
+        refuse_absent(
+            table.name,
+            root=root,
+            paths=table.paths.tolist(),
+            missing=gone,
+            hint="Name their folder with the option `images`, or allow a share to be absent with `missing: 0.01`.",
+        )
+    note = ""
+    if gone:
+        log.warning("%s: %d of %d photos are absent and left out", table.name, len(gone), len(table))
+        note = f" absent={len(gone)}"
+    rows = np.ones(len(table), dtype=np.bool_)
+    rows[gone] = False
+    settled = replace(table, paths=np.array(found, dtype=np.str_), revision=table.revision + note)
+    return settled if rows.all() else _rows(settled, rows=rows, columns=np.ones(len(table.labels), dtype=np.bool_))
+
+
+def _rows(table: LabelTable, *, rows: Mask, columns: Mask) -> LabelTable:
+    return replace(
+        table,
+        labels=tuple(label for label, kept in zip(table.labels, columns.tolist(), strict=True) if kept),
+        ids=table.ids[rows],
+        paths=table.paths[rows],
+        y=table.y[rows][:, columns],
+        member=table.member[rows][:, columns],
+        split=table.split[rows],
+    )

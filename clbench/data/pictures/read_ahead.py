@@ -1,0 +1,57 @@
+"""Pictures in the order in which they are wanted, read ahead by processes of their own where that is worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from clbench.data.pictures.sources import ImageSource
+from clbench.errors import ClbenchError
+from clbench.train.reader_processes import leave_interrupts_to_the_run
+
+Rows = npt.NDArray[np.int64]
+
+
+def read_ahead(source: ImageSource, rows: Rows, *, batch: int, readers: int = 0, pin: bool = False) -> Iterator[Tensor]:
+    """Yield the pictures of `rows` in batches uint8 [batch, 3, S, S], in order; `readers` processes work ahead.
+
+    Raises DataError for a picture that cannot be read, whichever process met it.
+    """
+    parts = [rows[first : first + batch] for first in range(0, len(rows), batch)]
+    readers = min(readers, len(parts))
+    if not readers:
+        yield from (source.read(part) for part in parts)
+        return
+    loader: DataLoader[Tensor | ClbenchError] = DataLoader(
+        _Parts(source, parts),
+        batch_size=None,
+        num_workers=readers,
+        pin_memory=pin,
+        worker_init_fn=leave_interrupts_to_the_run,
+        # without a generator of its own every iterator would draw from the global one
+        generator=torch.Generator().manual_seed(0),
+    )
+    for found in loader:
+        if isinstance(found, ClbenchError):
+            raise found
+        yield found
+
+
+class _Parts(Dataset["Tensor | ClbenchError"]):
+    def __init__(self, source: ImageSource, parts: list[Rows]) -> None:
+        self.source = source
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, place: int) -> Tensor | ClbenchError:
+        try:
+            return self.source.read(self.parts[place])
+        except ClbenchError as error:
+            return error  # torch would send home a text with a traceback in it

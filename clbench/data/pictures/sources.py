@@ -1,0 +1,273 @@
+"""Pictures of a label table as uint8 tensors: decoded, rendered, or read from a memory-mapped cache."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from clbench.data.pictures import jpeg
+from clbench.data.table import LabelTable
+from clbench.errors import DataError, RunError
+from clbench.files.user_folders import cache_folder
+
+log = logging.getLogger(__name__)
+
+Rows = npt.NDArray[np.int64]
+Progress = Callable[[int, int], None]
+
+CACHE_VERSION = 1
+MAX_PIXELS = 100_000_000
+SMALL_ENOUGH = 2 << 30  # a cache below this size is made without being asked for
+
+
+class ImageSource(Protocol):
+    """Where pictures come from: `read(rows)` gives uint8 [n, 3, size, size] in the order of `rows`."""
+
+    size: int
+
+    def read(self, rows: Rows) -> torch.Tensor:
+        """Return uint8 [n, 3, size, size]."""
+
+
+@runtime_checkable
+class Originals(ImageSource, Protocol):
+    """An image source that also gives its pictures as they are in the data set, at their own size."""
+
+    def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, h, w] for each of `rows`, in their order."""
+
+
+def whole_pictures(source: ImageSource | None, rows: Rows) -> Iterator[torch.Tensor]:
+    """Yield the pictures of `rows` at their own size, uint8 [3, h, w]. Raises RunError where `source` has none."""
+    if not isinstance(source, Originals):
+        raise RunError(
+            "these pictures can be read squashed only, and the augmentation starts from whole ones.",
+            hint="Choose an augmentation of squashed pictures, such as train.augment=crop.",
+        )
+    return source.whole(rows)
+
+
+class FolderImages:
+    """Pictures of a table below a folder, decoded and squashed to size x size (antialiased bilinear).
+
+    JPEG decoding is torchcodec's, bit-identical to Pillow's, which reads what torchcodec cannot. Raises DataError
+    naming the file when one is missing, damaged or larger than 100 megapixels.
+    """
+
+    def __init__(self, table: LabelTable, *, root: Path, size: int) -> None:
+        self.table = table
+        self.root = root
+        self.size = size
+
+    def read(self, rows: Rows) -> torch.Tensor:
+        """Return uint8 [n, 3, size, size]."""
+        out = torch.empty(len(rows), 3, self.size, self.size, dtype=torch.uint8)
+        planes = out.numpy()  # decoders give pixels, batches are planes: NumPy turns them twice as fast as torch
+        for i, row in enumerate(rows.tolist()):
+            planes[i] = self._one(row).numpy()
+        return out
+
+    def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, h, w] for each of `rows`, decoded when it is asked for."""
+        return (decode(self._path(row)) for row in rows.tolist())
+
+    def _one(self, row: int) -> torch.Tensor:
+        from torchvision.transforms.v2 import functional
+
+        small: torch.Tensor = functional.resize(decode(self._path(row)), [self.size, self.size], antialias=True)
+        return small
+
+    def _path(self, row: int) -> Path:
+        return self.root / str(self.table.paths[row])
+
+
+def decode(path: Path) -> torch.Tensor:
+    """Return the picture in `path` as uint8 RGB [3, h, w]. Raises DataError naming the file."""
+    try:
+        picture = _decode_jpeg(path)
+        return _decode_with_pillow(path) if picture is None else picture
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such picture.", hint="clbench data check NAME lists every missing one.") from error
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{path}: not readable as a picture ({(str(error) or type(error).__name__).splitlines()[0]}).",
+            hint="clbench data check NAME lists every damaged one and says how to replace it.",
+        ) from error
+
+
+def _decode_jpeg(path: Path) -> torch.Tensor | None:
+    """torchcodec's decoder, or None where it is missing or declines (no JPEG, CMYK, damaged); Pillow then decides."""
+    try:
+        from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
+    except (ImportError, OSError, RuntimeError):  # pragma: no cover - depends on the installation
+        return None
+    with path.open("rb", buffering=0) as file:
+        if file.read(len(jpeg.START)) != jpeg.START:
+            return None
+        file.seek(0)
+        data = bytearray(file.read())
+    size = jpeg.frame_size(data)
+    if size is None:
+        return None
+    _check_size(path, *size)
+    try:
+        # as a tensor: given a path or bytes, torchcodec sets aside and restores Python's warnings for each picture
+        picture = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8))
+    except (RuntimeError, ValueError):
+        return None
+    assert isinstance(picture, torch.Tensor)  # a list only where it was given one
+    return picture
+
+
+def _decode_with_pillow(path: Path) -> torch.Tensor:
+    from PIL import Image
+
+    with Image.open(path) as header:
+        _check_size(path, *header.size)
+        array = np.asarray(header.convert("RGB"))
+    return torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous()
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{path}: {width} x {height} pixels; pictures here have at most {MAX_PIXELS:,}.",
+            hint="Replace the file, or take its row out of the table.",
+        )
+
+
+class SceneImages:
+    """The stand-in's pictures, rendered on demand."""
+
+    def __init__(self, render: Callable[[Rows], npt.NDArray[np.uint8]], *, size: int, native: int) -> None:
+        self.render = render
+        self.size = size
+        self.native = native
+
+    def read(self, rows: Rows) -> torch.Tensor:
+        """Return uint8 [n, 3, size, size]."""
+        pictures = self._native(rows).contiguous()
+        if self.native == self.size:
+            return pictures
+        from torchvision.transforms.v2 import functional
+
+        scaled: torch.Tensor = functional.resize(pictures, [self.size, self.size], antialias=True)
+        return scaled
+
+    def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, native, native] for each of `rows`."""
+        return iter(self._native(rows))
+
+    def _native(self, rows: Rows) -> torch.Tensor:
+        return torch.from_numpy(self.render(rows)).permute(0, 3, 1, 2)
+
+
+class CachedImages:
+    """A memory-mapped uint8 file [N, 3, size, size], so that nothing is squashed twice.
+
+    Whole pictures are in no cache: they come from the source `behind` it, decoded every time.
+    """
+
+    def __init__(self, path: Path, *, count: int, size: int, behind: ImageSource | None = None) -> None:
+        self.path = path
+        self.size = size
+        self.count = count
+        self.behind = behind
+        self._map: npt.NDArray[np.uint8] | None = None
+
+    def read(self, rows: Rows) -> torch.Tensor:
+        """Return uint8 [n, 3, size, size]."""
+        if self._map is None:  # opened late so that loader workers map the file themselves
+            self._map = np.memmap(self.path, dtype=np.uint8, mode="r", shape=(self.count, 3, self.size, self.size))
+        return torch.from_numpy(self._map[rows])
+
+    def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
+        """Yield uint8 [3, h, w] for each of `rows`. Raises RunError where nothing is behind the cache."""
+        return whole_pictures(self.behind, rows)
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_map": None}
+
+
+def cache_bytes(count: int, *, size: int) -> int:
+    """Return what a cache of `count` pictures takes."""
+    return count * 3 * size * size
+
+
+def is_kept(count: int, *, size: int, wanted: bool | None) -> bool:
+    """Say whether pictures are kept decoded: where that was asked for, or was left open and takes little."""
+    return cache_bytes(count, size=size) <= SMALL_ENOUGH if wanted is None else wanted
+
+
+def cache_file(key: str, *, size: int, folder: Path | None = None) -> Path:
+    """Return where the pictures called `key` are kept, below `folder` (by default the cache folder)."""
+    return (folder or cache_folder()) / "images" / f"{key}-{size}-v{CACHE_VERSION}.u8"
+
+
+def cached(
+    source: ImageSource, *, key: Callable[[], str], count: int, wanted: bool | None, progress: Progress | None = None
+) -> ImageSource:
+    """Return `source` behind a cache, made now if it is not there yet.
+
+    `key()` names the content (a digest). `wanted` None means: if it is small and the disk has room. Concurrent runs
+    make it once: the others wait. Raises DataError when a cache that was asked for does not fit the disk.
+    """
+    if not is_kept(count, size=source.size, wanted=wanted):
+        return source
+    from filelock import FileLock
+
+    need = cache_bytes(count, size=source.size)
+    path = cache_file(key(), size=source.size)
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(str(path) + ".lock"):
+            if not (path.exists() and path.stat().st_size == need):
+                remove_leftovers(path)
+                free = shutil.disk_usage(folder).free
+                if free < need * 1.05:
+                    if wanted:
+                        raise DataError(
+                            f"{folder}: the picture cache needs {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free.",
+                            hint="Free some space, name another folder with CLBENCH_CACHE, or run without --cache.",
+                        )
+                    return source
+                _fill(source, path=path, count=count, progress=progress)
+    except OSError as error:
+        if wanted:
+            raise DataError(f"{folder}: the picture cache cannot be written ({error}).") from error
+        log.warning("no picture cache: %s", error)
+        return source
+    return CachedImages(path, count=count, size=source.size, behind=source)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes wrote of `path`, whose lock the caller holds: they may take as much as it."""
+    for partial in path.parent.glob(f"{glob.escape(path.stem)}.*.part"):
+        partial.unlink(missing_ok=True)
+
+
+def _fill(source: ImageSource, *, path: Path, count: int, progress: Progress | None, step: int = 256) -> None:
+    """Write every picture of `source` to `path`, which appears only when it is complete."""
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        with partial.open("wb") as file:
+            for first in range(0, count, step):
+                rows = np.arange(first, min(first + step, count), dtype=np.int64)
+                file.write(source.read(rows).numpy().tobytes())
+                if progress:
+                    progress(int(rows[-1]) + 1, count)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

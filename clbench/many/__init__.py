@@ -1,0 +1,1 @@
+"""Many runs: here, in worker processes, on several devices, on a cluster."""

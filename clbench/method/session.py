@@ -1,0 +1,96 @@
+"""A session as a strategy sees it: its labels, its images, and nothing of the rest of the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from clbench.data.pictures.read_ahead import read_ahead
+from clbench.data.pictures.sources import ImageSource
+from clbench.errors import RunError
+from clbench.method.strategy import Batch
+from clbench.nn.losses import as_targets
+from clbench.stream.build import Session
+
+Rows = npt.NDArray[np.int64]
+
+
+class LiveSession:
+    """One session of the stream while it is trained.
+
+    `index`, `new` (slice of columns), `seen` and `learned` (widths), `labels` (names of the `seen` columns), `rows` and
+    `targets` (int8 [n, seen], -1 unknown) describe it; `online` says that its images are shown once, in small batches.
+    `images` and `batches` read pictures of this session and of rows the strategy has stored, and of no others: test
+    images and images of other sessions are out of reach.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        source: ImageSource,
+        device: torch.device,
+        batch_size: int,
+        stored: Callable[[], Rows],
+        readers: int = 0,
+        online: bool = False,
+        structure_only: bool = False,
+    ) -> None:
+        self.index = session.index
+        self.new = session.new
+        self.seen = session.seen
+        self.learned = session.learned
+        self.labels = session.labels
+        self.rows = session.rows
+        self.targets = session.targets
+        self.online = online
+        self._source = source
+        self._device = device
+        self._batch_size = batch_size
+        self._stored = stored
+        self._readers = readers
+        self._structure_only = structure_only
+
+    def images(self, rows: Rows) -> Tensor:
+        """Return uint8 [n, 3, S, S] on the device, without augmentation. Raises RunError for rows out of reach."""
+        self._check_images_may_be_read()
+        strange = np.setdiff1d(rows, np.concatenate([self.rows, self._stored()]))
+        if len(strange):
+            raise RunError(
+                f"session {self.index}: row {strange[0]} is neither an image of this session nor a stored exemplar.",
+                hint="A strategy reads `session.rows` and what its memory holds.",
+            )
+        return self._source.read(np.asarray(rows, dtype=np.int64)).to(self._device)
+
+    def _check_images_may_be_read(self) -> None:
+        if self._structure_only:
+            raise RunError(
+                "begin_session read images, but it only changes structure and is repeated on resume.",
+                hint="Move what looks at images to `prepare(session)`.",
+            )
+
+    def batches(self, *, size: int = 0, places: npt.NDArray[np.intp] | None = None) -> Iterator[Batch]:
+        """Yield this session's images, without augmentation, as batches of `size` (default: training's).
+
+        `places` are the positions in `rows` that are wanted, in the order wanted; by default all, in order.
+        """
+        size = size or self._batch_size
+        if places is None:
+            places = np.arange(len(self.rows))
+        self._check_images_may_be_read()
+        pictures = read_ahead(
+            self._source, self.rows[places], batch=size, readers=self._readers, pin=self._device.type == "cuda"
+        )
+        for first, images in zip(range(0, len(places), size), pictures, strict=True):
+            part = places[first : first + size]
+            y = torch.from_numpy(self.targets[part])  # a copy: the session's own is read-only
+            yield Batch(
+                images=images.to(self._device, non_blocking=True),
+                targets=as_targets(y).to(self._device),
+                rows=torch.from_numpy(self.rows[part]),
+                replayed=torch.zeros(len(part), dtype=torch.bool, device=self._device),
+            )

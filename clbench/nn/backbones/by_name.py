@@ -1,0 +1,253 @@
+"""Backbones: uint8 images in, a feature map out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clbench.errors import DataError, UsageError, suggest
+from clbench.nn.backbones.pretraining import TRACKS, pretraining_track
+from clbench.nn.backbones.weights import load_weights
+
+__all__ = ["SMALL", "TRACKS", "Backbone", "build_backbone", "pretraining_track"]
+
+SMALL = "clbench_small"
+"""The small network for the embedded stand-in; it has no pretrained weights."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """How stored maps come in: one map as it is, or those of several stages end to end, [B, sum of c * h * w]."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    """(c, h, w) of every stage, shallow to deep."""
+    channels_last: tuple[bool, ...]
+    """Whether the backbone gives a stage in this memory layout: sums over positions run in the order of memory."""
+
+    def maps(self, stored: Tensor) -> list[Tensor]:
+        """Return the maps [B, c, h, w] of every stage."""
+        if stored.ndim == 4:
+            return [in_layout(stored, channels_last=self.channels_last[0])]
+        parts = torch.split(stored, [math.prod(shape) for shape in self.shapes], dim=1)
+        return [
+            in_layout(part.reshape(-1, *shape), channels_last=last)
+            for part, shape, last in zip(parts, self.shapes, self.channels_last, strict=True)
+        ]
+
+
+def in_layout(maps: Tensor, *, channels_last: bool) -> Tensor:
+    """Return maps [B, c, h, w] in the named memory layout."""
+    return maps.contiguous(memory_format=torch.channels_last) if channels_last else maps.contiguous()
+
+
+class Backbone(nn.Module):
+    """Turns images into a feature map [B, width, h, w].
+
+    uint8 images are normalised inside, (x / 255 - mean) / std; float images are taken as normalised already.
+    `stride` is how many pixels one position of the map stands for, `positions` how many the map of an image has (0: not
+    known). Tokens of transformers are laid out as a map.
+    """
+
+    mean: Tensor
+    std: Tensor
+    scale: Tensor
+    shift: Tensor
+    given: Given | None = None
+    """What comes in instead of images: maps that were stored when they were first computed."""
+
+    def __init__(
+        self,
+        body: nn.Module,
+        *,
+        width: int,
+        stride: int,
+        positions: int = 0,
+        mean: tuple[float, ...] = (0.0, 0.0, 0.0),
+        std: tuple[float, ...] = (1.0, 1.0, 1.0),
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.stride = stride
+        self.positions = positions
+        self.channels_last = channels_last
+        self.body = body.to(memory_format=torch.channels_last) if channels_last else body
+        m, s = torch.tensor(mean).view(1, 3, 1, 1), torch.tensor(std).view(1, 3, 1, 1)
+        for name, value in (("mean", m), ("std", s), ("scale", 1 / (255 * s)), ("shift", -m / s)):
+            self.register_buffer(name, value, persistent=False)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return float images as the network takes them; float images are returned as they are."""
+        if self.channels_last:
+            # while a pixel is still one byte
+            images = images.contiguous(memory_format=torch.channels_last)
+        if images.dtype == torch.uint8:
+            images = torch.addcmul(self.shift, images.to(self.scale.dtype), self.scale)
+        return images
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the feature map [B, width, h, w] of images [B, 3, H, W]."""
+        if self.given is not None:
+            return self.given.maps(images)[-1]
+        features: Tensor = self.body(self.normalise(images))
+        return features
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """Return the maps of the intermediate stages, shallow to deep; the last one is `forward`'s."""
+        if self.given is not None:
+            if len(self.given.shapes) == 1:
+                raise UsageError(
+                    "the strategy looks at the stages of the backbone, of which the last alone is stored.",
+                    hint="Run it with --features stages.",
+                )
+            return self.given.maps(images)
+        stages: list[Tensor] = self.body.stages(self.normalise(images))  # type: ignore[operator]
+        return stages
+
+
+class TimmBody(nn.Module):
+    """A timm model without its classifier, whatever its layout, as a source of feature maps."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.tokens = hasattr(model, "num_prefix_tokens")
+        self.channels_end = getattr(model, "output_fmt", "") == "NHWC"
+
+    def _as_map(self, features: Tensor) -> Tensor:
+        if features.ndim == 3:
+            grid = self.model.patch_embed.grid_size
+            patches = features[:, self.model.num_prefix_tokens :].transpose(1, 2)
+            return patches.reshape(len(patches), -1, *grid)
+        return features.permute(0, 3, 1, 2) if self.channels_end else features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the feature map."""
+        return self._as_map(self.model.forward_features(images))
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """Return the maps of all stages, the final one last."""
+        final, maps = self.model.forward_intermediates(images)
+        last = self._as_map(final)
+        stages: list[Tensor] = list(maps)
+        # the final map is the last stage after its norm, or one convolution further on
+        return [*(stages[:-1] if stages[-1].shape == last.shape else stages), last]
+
+
+def build_backbone(
+    name: str,
+    *,
+    image_size: int,
+    weights: str = "",
+    normalize: bool = True,
+    channels_last: bool = True,
+    allow_coco: bool = False,
+) -> Backbone:
+    """Return the backbone `name`: a timm model or `clbench_small`.
+
+    `weights` is empty for random weights, a local weights file, `package:<name>` for a package that carries them, or
+    `hub` for timm's hub, the only one that uses the network. `normalize` False feeds pixels in [0, 1]; `channels_last`
+    is used for convolutional networks only. Weights that have seen COCO's labels are refused unless `allow_coco`.
+    """
+    if name == SMALL:
+        return _small(weights, image_size=image_size, normalize=normalize, channels_last=channels_last)
+    check_backbone(name)
+    model = _create(name, image_size=image_size, hub=weights == "hub")
+    config = model.pretrained_cfg
+    if weights and weights != "hub":
+        classifier = config.get("classifier") or ()
+        names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+        load_weights(model, weights, name=name, classifier=names, allow_coco=allow_coco)
+    body = TimmBody(model)
+    width, h, w = _probed(body, name=name, image_size=image_size)
+    return Backbone(
+        body,
+        width=width,
+        stride=image_size // h,
+        positions=h * w,
+        mean=tuple(config["mean"]) if normalize else (0.0, 0.0, 0.0),
+        std=tuple(config["std"]) if normalize else (1.0, 1.0, 1.0),
+        channels_last=channels_last and not body.tokens and not body.channels_end,
+    )
+
+
+def check_backbone(name: str, *, where: str = "") -> None:
+    """Raise UsageError unless `build_backbone` knows the name; `where` says in the message what names it."""
+    if name == SMALL:
+        return
+    import timm
+
+    if not timm.is_model(name):
+        raise UsageError(
+            f"{where and f'{where}: '}train.backbone '{name}' is not a timm model."
+            f"{suggest(name, [SMALL, *timm.list_models()])}",
+            hint="timm.list_models() names them all.",
+        )
+
+
+def _create(name: str, *, image_size: int, hub: bool) -> Any:
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    size: dict[str, Any] = {"img_size": image_size} if config and config.fixed_input_size else {}
+    try:
+        model = timm.create_model(name, pretrained=hub, num_classes=0, **size)
+    except Exception as error:
+        if hub:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise DataError(
+                f"train.weights: the weights of '{name}' could not be fetched from timm's hub ({reason}).",
+                hint="Check the network, or fetch the file elsewhere and give its path as train.weights.",
+            ) from error
+        raise _misfit(name, image_size, error) from error
+    if not hasattr(model, "forward_intermediates"):
+        raise UsageError(
+            f"train.backbone '{name}' offers no intermediate maps in timm.", hint="Choose another architecture."
+        )
+    return model
+
+
+def _misfit(name: str, image_size: int, error: Exception) -> UsageError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return UsageError(
+        f"train.backbone '{name}' cannot be used with image_size {image_size} ({reason}).",
+        hint="Transformers need an image size that their patches and windows divide.",
+    )
+
+
+@torch.no_grad()
+def _probed(body: nn.Module, *, name: str, image_size: int) -> tuple[int, int, int]:
+    """Return (channels, h, w) of the map that one black image gives: many models fail only when they run."""
+    body.eval()
+    try:
+        features = body(torch.zeros(1, 3, image_size, image_size))
+        width, h, w = (int(size) for size in features.shape[1:])
+    except Exception as error:
+        raise _misfit(name, image_size, error) from error
+    finally:
+        body.train()
+    return width, h, w
+
+
+def _small(weights: str, *, image_size: int, normalize: bool, channels_last: bool) -> Backbone:
+    if weights:
+        raise UsageError(f"train.weights is '{weights}', but '{SMALL}' has none.", hint="Leave train.weights empty.")
+    from clbench.nn.backbones.small import SmallConvNet
+
+    body = SmallConvNet()
+    width, h, w = _probed(body, name=SMALL, image_size=image_size)
+    centre = (0.5, 0.5, 0.5) if normalize else (0.0, 0.0, 0.0)
+    spread = (0.5, 0.5, 0.5) if normalize else (1.0, 1.0, 1.0)
+    return Backbone(
+        body,
+        width=width,
+        stride=image_size // h,
+        positions=h * w,
+        mean=centre,
+        std=spread,
+        channels_last=channels_last,
+    )

@@ -1,0 +1,45 @@
+"""Backbone and head as one module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clbench.nn.heads.base import Head
+
+
+class Network(nn.Module):
+    """A backbone and a growing head: images [B, 3, H, W] to logits [B, seen]."""
+
+    def __init__(self, backbone: nn.Module, head: Head) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits [B, seen] of the labels seen so far."""
+        logits: Tensor = self.head(self.maps(images))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the feature map [B, width, h, w]."""
+        features: Tensor = self.backbone(images)
+        return features
+
+    def maps(self, images: Tensor) -> Any:
+        """Return what the head takes: the feature map, or the maps of all stages where it wants them."""
+        return self.backbone.stages(images) if self.head.wants_stages else self.features(images)  # type: ignore[operator]
+
+
+@torch.no_grad()
+def stage_shapes(backbone: nn.Module, *, image_size: int) -> list[tuple[int, int, int]]:
+    """Return (channels, h, w) of every stage of `backbone`, shallow to deep, seen on one black image."""
+    training = backbone.training
+    backbone.eval()
+    try:
+        image = torch.zeros(1, 3, image_size, image_size, dtype=torch.uint8)
+        return [tuple(stage.shape[1:]) for stage in backbone.stages(image)]  # type: ignore[operator]
+    finally:
+        backbone.train(training)

@@ -1,0 +1,1 @@
+"""Which runs are meant: names, settings, data sources, identities."""

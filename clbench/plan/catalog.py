@@ -1,0 +1,283 @@
+"""Where strategies and scenarios lie: the ordered roots, what is in them, and how a strategy is loaded."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clbench.errors import UsageError, suggest
+
+if TYPE_CHECKING:
+    from clbench.method.strategy import Strategy
+
+GROUP = "clbench.roots"
+"""The entry-point group in which an installed distribution announces the package folder that is a root."""
+LARGEST = 1 << 20
+"""No strategy or scenario file is longer than this many bytes."""
+BESIDE = "CLBENCH_BESIDE"
+"""Folders of strategy files given by path. Set by clbench for the processes it starts, never by hand."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """A folder with `strategies/` or `scenarios/` in it; `origin` is "shipped", "dist:NAME VERSION" or "local"."""
+
+    path: Path
+    origin: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A strategy or scenario file. `title` is its first line of description, `problem` why it cannot be used or ""."""
+
+    name: str
+    path: Path
+    origin: str
+    title: str = ""
+    problem: str = ""
+
+    def sha256(self) -> str:
+        """Return the sha256 (hexadecimal) of the file's content."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+# ---------------------------------------------------------------------- roots
+
+
+def roots() -> list[Root]:
+    """Return the roots in order: shipped, installed distributions, CLBENCH_PATH, the current folder; each once.
+
+    Raises UsageError when CLBENCH_PATH names a folder that does not exist.
+    """
+    found: dict[Path, Root] = {}
+    for root in _candidates():
+        path = root.path.resolve()
+        found.setdefault(path, Root(path, root.origin))
+    return list(found.values())
+
+
+def shipped_root() -> Path | None:
+    """Return the root that belongs to this clbench: inside the wheel, else the checkout around the package."""
+    package = Path(__file__).resolve().parents[1]
+    inside, around = package / "_shipped", package.parent
+    if inside.is_dir():
+        return inside
+    # the second condition keeps a `site-packages/strategies` of somebody else out
+    return around if (around / "pyproject.toml").is_file() and is_root(around) else None
+
+
+def is_root(folder: Path) -> bool:
+    """Return whether `folder` has `strategies/` or `scenarios/` in it."""
+    return (folder / "strategies").is_dir() or (folder / "scenarios").is_dir()
+
+
+def _candidates() -> Iterator[Root]:
+    shipped = shipped_root()
+    if shipped is not None:
+        yield Root(shipped, "shipped")
+    yield from announced()
+    for text in filter(None, os.environ.get("CLBENCH_PATH", "").split(os.pathsep)):
+        folder = Path(text).expanduser()
+        if not folder.is_dir():
+            raise UsageError(f"CLBENCH_PATH: {text} is not a folder.", hint="Mend or unset the variable CLBENCH_PATH.")
+        yield Root(folder, "local")
+    if is_root(Path.cwd()):
+        yield Root(Path.cwd(), "local")
+
+
+def announced() -> Iterator[Root]:
+    """Yield the roots that installed distributions announce, whether or not their folders exist."""
+    from importlib.metadata import entry_points
+
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        folder = _package_folder(point.value.partition(":")[0].strip())
+        origin = f"dist:{point.dist.name} {point.dist.version}" if point.dist else f"dist:{point.name}"
+        yield Root(folder or Path(point.value), origin)
+
+
+def _package_folder(dotted: str) -> Path | None:
+    """Return the folder of a package without importing it: announcing a root may not run the distribution's code."""
+    from importlib.util import find_spec
+
+    top, *inner = dotted.split(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(place).joinpath(*inner)
+        if folder.is_dir():
+            return folder
+    return None
+
+
+# ---------------------------------------------------------------------- listing
+
+
+def strategies() -> list[Entry]:
+    """Return every strategy file by name. Files are read, never imported; what cannot be used says why."""
+    return _entries("strategies", {".py"}, _describe_strategy)
+
+
+def scenarios() -> list[Entry]:
+    """Return every scenario file by name; what cannot be used says why."""
+    return _entries("scenarios", {".yaml", ".yml"}, _describe_scenario)
+
+
+def strategy_folders() -> list[Path]:
+    """Return the folders in which Python finds the modules of `clbench.strategies`."""
+    folders = [root.path / "strategies" for root in roots()]
+    beside = [Path(text) for text in os.environ.get(BESIDE, "").split(os.pathsep) if text]
+    return [folder for folder in [*folders, *beside] if folder.is_dir()]
+
+
+def _entries(kind: str, suffixes: set[str], describe: Callable[[Path], tuple[str, str]]) -> list[Entry]:
+    found: dict[str, list[Entry]] = {}
+    for root in roots():
+        folder = root.path / kind
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if path.suffix in suffixes and not path.name.startswith(("_", ".")) and path.is_file():
+                title, problem = describe(path)
+                found.setdefault(path.stem, []).append(Entry(path.stem, path, root.origin, title, problem))
+    return [_one_of(found[name]) for name in sorted(found)]
+
+
+def _one_of(same_name: list[Entry]) -> Entry:
+    """Return the first of the files with one name; a copy is no conflict, a different file is."""
+    first, *others = same_name
+    for other in others:
+        if not _same_content(first.path, other.path):
+            problem = f"the name is taken twice, by different files: {first.path} and {other.path}"
+            return replace(first, problem=problem)
+    return first
+
+
+def _same_content(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b) or a.read_bytes() == b.read_bytes()
+    except OSError:
+        return False
+
+
+def _describe_strategy(path: Path) -> tuple[str, str]:
+    if not path.stem.isidentifier():
+        name = re.sub(r"\W", "_", path.stem)
+        return "", f"the file's name is no Python name; rename it, for example to {name}.py"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd escape in a plugin is the plugin's affair
+            tree = ast.parse(_read(path))
+    except SyntaxError as error:
+        return "", f"line {error.lineno}: {error.msg}"
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        return "", f"cannot be read: {error}"
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    if not classes:
+        return "", "no class in it; a strategy is one class that derives from clbench.Strategy"
+    text = next(filter(None, map(ast.get_docstring, classes)), None) or ast.get_docstring(tree) or ""
+    return text.partition("\n")[0].strip(), ""
+
+
+def _describe_scenario(path: Path) -> tuple[str, str]:
+    from clbench.spec.scenario import read_yaml
+
+    if path.suffix != ".yaml":
+        return "", f"scenario files end in .yaml; rename it to {path.stem}.yaml"
+    try:
+        raw = read_yaml(_read(path), source=path.name)
+    except UsageError as error:
+        return "", error.message.removeprefix(f"{path.name}: ").rstrip(".")
+    except (OSError, ValueError) as error:
+        return "", f"cannot be read: {error}"
+    if not isinstance(raw, dict):
+        return "", "not a mapping of names to values"
+    if raw.get("name") != path.stem:
+        return "", f"name: {raw.get('name')!r}, but the file is called {path.name}; the two must agree"
+    return str(raw.get("title", "")), ""
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        text = file.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise ValueError(f"longer than {LARGEST:,} bytes")
+    return text
+
+
+# ---------------------------------------------------------------------- finding
+
+
+def find_strategy(name_or_path: str) -> Entry:
+    """Return the strategy with this name, or in the file at this path. Raises UsageError."""
+    return _find(name_or_path, "strategy", {".py"}, strategies, _describe_strategy)
+
+
+def find_scenario(name_or_path: str) -> Entry:
+    """Return the scenario with this name, or in the file at this path. Raises UsageError."""
+    return _find(name_or_path, "scenario", {".yaml", ".yml"}, scenarios, _describe_scenario)
+
+
+def _find(
+    wanted: str,
+    what: str,
+    suffixes: set[str],
+    listing: Callable[[], list[Entry]],
+    describe: Callable[[Path], tuple[str, str]],
+) -> Entry:
+    entries = {entry.name: entry for entry in listing()}
+    path = Path(wanted)
+    if path.suffix in suffixes or "/" in wanted or os.sep in wanted:
+        found = _at_path(path, what, entries, describe)
+    elif wanted in entries:
+        found = entries[wanted]
+    else:
+        plural = "strategies" if what == "strategy" else "scenarios"
+        raise UsageError(
+            f"There is no {what} '{wanted}'.{suggest(wanted, entries)}",
+            hint=f"clbench list {plural} shows what there is; the path of a file works too.",
+        )
+    if found.problem:
+        raise UsageError(f"{found.path}: {found.problem}.")
+    return found
+
+
+def _at_path(path: Path, what: str, entries: dict[str, Entry], describe: Callable[[Path], tuple[str, str]]) -> Entry:
+    if not path.is_file():
+        near = suggest(path.stem, entries)
+        raise UsageError(f"{path}: there is no such {what} file.{near}")
+    path = path.resolve()
+    known = entries.get(path.stem)
+    if known is not None:
+        # a copy of a known file is that file, and says so in the record
+        if _same_content(known.path, path):
+            return known
+        return replace(known, problem=f"the name is taken twice, by different files: {known.path} and {path}")
+    return Entry(path.stem, path, "local", *describe(path))
+
+
+# ---------------------------------------------------------------------- loading
+
+
+def load_strategy(entry: Entry) -> type[Strategy]:
+    """Import the strategy's file and return its class.
+
+    Raises UsageError when the file cannot be imported, prints while it is imported, leaves the interpreter, or does not
+    define exactly one public subclass of Strategy.
+    """
+    from clbench.plan.load_strategy import load
+
+    return load(entry)
+
+
+def digest_read(entry: Entry) -> str:
+    """Return the sha256 of the strategy's file as it was imported in this process, else as it lies there now."""
+    from clbench.plan import load_strategy as loading
+
+    return loading.digest_read(entry)

@@ -1,0 +1,311 @@
+"""From a scenario and the command line to plans: every value of a run, each with where it came from."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clbench.errors import DataError, UsageError
+from clbench.plan import catalog
+from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
+from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, convert, entries, parse_scenario, read_yaml
+
+DEFAULT = "default"
+STAND_IN = "stand_in"
+
+
+Listed = list[tuple[str, dict[str, tuple[Any, str]]]]
+"""A `strategies:` list: name and fields, each field with its value and where that was written."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything one run needs to know; `origins` says for each dotted name where its value came from.
+
+    `fields` are the strategy's explicit values, `train` the whole recipe after all layers, `changed_train` the recipe's
+    fields that `--set` changed. `root` is the data folder, None for generated pictures. Plans can be pickled.
+    """
+
+    scenario: ScenarioSpec
+    scenario_path: Path
+    scenario_origin: str
+    stand_in: bool
+    dataset: str
+    options: dict[str, str]
+    root: Path | None
+    entry: catalog.Entry
+    fields: dict[str, Any]
+    train: TrainSpec
+    seed: int
+    origins: dict[str, str]
+    changed_train: tuple[str, ...]
+    unpinned: bool = False
+    """Whether data other than the pinned may be shown; its rows are marked and stay apart."""
+    label: str = ""
+    """What the run is called while it runs, where strategy and seed do not set it apart from others."""
+    trial: TrialSpec | None = None
+    """Set for a trial of a search: it sees no test image, and its record is no row."""
+    tuning: dict[str, Any] | None = None
+    """How a search found these values, as the record's `tuning` has it; None where no search did."""
+
+    @property
+    def title(self) -> str:
+        """What the run is called while it runs."""
+        return self.label or f"{self.entry.name} · seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a scenario's images come from."""
+
+    dataset: str
+    options: dict[str, str]
+    root: Path | None
+    stand_in: bool
+    origin: str
+
+
+def plan(
+    scenario: str,
+    *,
+    strategies: Sequence[str] = (),
+    sets: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    data: Path | None = None,
+    unpinned: bool = False,
+) -> list[Plan]:
+    """Return the runs that a command asks for, every strategy once before any gets its second seed.
+
+    `scenario` and `strategies` are names or paths; `sets` are texts such as `train.epochs=1`, `er.memory=400` or
+    `head=queries`. Without `strategies` or `seeds` the scenario's own are taken. `data` names the data set's folder; if
+    it is None and none is configured, the scenario's stand-in takes its place. With `unpinned` a stream that is not the
+    pinned one is shown nevertheless. Raises UsageError or DataError.
+    """
+    found = catalog.find_scenario(scenario)
+    text = found.path.read_bytes()
+    spec = parse_scenario(text, source=shown(found))
+    source = find_source(spec, path=found.path, data=data)
+    chosen = _chosen(spec, source, strategies, where=shown(found))
+    settings = parse_settings(sets, chosen)
+    origins, train, changed = _recipe(spec, read_yaml(text, source=shown(found)), source, settings, where=shown(found))
+    origins = {"scenario": found.origin, "dataset": source.origin} | origins
+    plans = []
+    for seed in _distinct(seeds or spec.seeds):
+        for strategy in chosen:
+            values = _strategy_values(strategy, settings)
+            plans.append(
+                Plan(
+                    scenario=spec,
+                    scenario_path=found.path,
+                    scenario_origin=found.origin,
+                    stand_in=source.stand_in,
+                    dataset=source.dataset,
+                    options=source.options,
+                    root=source.root,
+                    entry=strategy.entry,
+                    fields={name: value for name, (value, _) in values.items()},
+                    train=train,
+                    seed=seed,
+                    origins=origins
+                    | {"seed": "--seed" if seeds else shown(found)}
+                    | {f"{strategy.entry.name}.{name}": origin for name, (_, origin) in values.items()},
+                    changed_train=changed,
+                    unpinned=unpinned and not source.stand_in,
+                )
+            )
+    _check_strategies(plans)
+    return plans
+
+
+def shown(entry: catalog.Entry) -> str:
+    """Return the file's path as messages show it: from the root for shipped files, from here for files below here."""
+    if entry.origin == "shipped":
+        return f"{entry.path.parent.name}/{entry.path.name}"
+    here = Path.cwd()
+    return str(entry.path.relative_to(here) if entry.path.is_relative_to(here) else entry.path)
+
+
+def all_values(plan: Plan) -> dict[str, tuple[Any, str]]:
+    """Return every recipe and strategy value by dotted name, with where it came from; imports the strategy."""
+    values = {
+        f"train.{name}": (value, plan.origins.get(f"train.{name}", DEFAULT))
+        for name, value in msgspec.to_builtins(plan.train).items()
+    }
+    kind = catalog.load_strategy(plan.entry)
+    strategy = kind.configured(plan.fields, source=shown(plan.entry))
+    own = inspect.get_annotations(kind)
+    for name, value in strategy.values().items():
+        default = shown(plan.entry) if name in own else DEFAULT
+        values[f"{plan.entry.name}.{name}"] = (value, plan.origins.get(f"{plan.entry.name}.{name}", default))
+    return values
+
+
+# ---------------------------------------------------------------------- data
+
+
+def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
+    """Return where the scenario's images come from. Raises DataError when a named folder is not there.
+
+    A stand-in takes the data set's place only where no folder was named or found.
+    """
+    if data is not None and not data.is_dir():
+        raise DataError(f"--data {data}: there is no such folder.", hint="Name the folder that holds the images.")
+    from clbench.data.datasets.registry import default_root, is_path
+
+    if is_path(spec.dataset):
+        return _own_table(spec, path=path, data=data)
+    if spec.dataset == "scenes":
+        if data is not None:
+            raise UsageError(f"--data {data}: {spec.name} generates its pictures and reads no folder.")
+        return Source("scenes", dict(spec.options), None, False, "generated")
+    root = data or default_root(spec.dataset)
+    if root is not None:
+        origin = "--data" if data else _configured_by(root)
+        return Source(spec.dataset, dict(spec.options), root.resolve(), False, f"{origin}: {root}")
+    named = os.environ.get("CLBENCH_DATA", "")
+    if named and not Path(named).is_dir():
+        raise DataError(f"CLBENCH_DATA: {named} is not a folder.", hint="Mend or unset the variable CLBENCH_DATA.")
+    if spec.stand_in is None:
+        raise DataError(
+            f"{spec.name} runs on {spec.dataset}, which is not on this machine.",
+            hint=f"clbench data get {spec.dataset}, or name its folder: --data FOLDER",
+        )
+    return stand_in_source(spec)
+
+
+def stand_in_source(spec: ScenarioSpec) -> Source:
+    """Return the source of the scenario's stand-in. Raises UsageError where it has none."""
+    if spec.stand_in is None:
+        raise UsageError(f"{spec.name}: has no stand_in.", hint="Name the data set's folder: --data FOLDER")
+    return Source(spec.stand_in.dataset, dict(spec.stand_in.options), None, True, STAND_IN)
+
+
+def _configured_by(root: Path) -> str:
+    named = os.environ.get("CLBENCH_DATA", "")
+    return "CLBENCH_DATA" if named and root.is_relative_to(named) else "cache"
+
+
+def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
+    """Find a label table beside its scenario, in the folder named by --data, or below CLBENCH_DATA."""
+    named = Path(spec.dataset).expanduser()
+    shared = os.environ.get("CLBENCH_DATA", "")
+    places = {"table": path.parent / named}
+    if data is not None:
+        places["--data"] = data / (named if (data / named).exists() else named.name)
+    if shared:
+        places["CLBENCH_DATA"] = Path(shared) / named
+    for origin, table in places.items():
+        if table.exists():
+            images = data or (table if table.is_dir() else table.parent)
+            origin = "--data" if data else origin
+            where = f"{origin}: {os.path.normpath(images)}"
+            return Source(str(table.resolve()), dict(spec.options), images.resolve(), False, where)
+    raise DataError(
+        f"{path}: dataset: {spec.dataset}: there is no {', no '.join(str(table) for table in places.values())}.",
+        hint="A label table is read beside its scenario, from the folder of --data, or below CLBENCH_DATA.",
+    )
+
+
+# ---------------------------------------------------------------------- strategies
+
+
+def _chosen(spec: ScenarioSpec, source: Source, names: Sequence[str], *, where: str) -> list[Chosen]:
+    """Return the strategies to run: those named, else the stand-in's list where it has one, else the scenario's."""
+    lists = [_written(spec.strategies, where=where, below=[])]
+    if source.stand_in and spec.stand_in is not None and spec.stand_in.strategies:
+        lists.insert(0, _written(spec.stand_in.strategies, where=f"{where}: {STAND_IN}", below=lists[0]))
+    found: list[Chosen] = []
+    for name in _distinct(names or [name for name, _ in lists[0]]):
+        entry = catalog.find_strategy(name)
+        kind = catalog.load_strategy(entry)
+        # one strategy may be listed twice with different values; one that no list mentions runs with its defaults
+        mentions = ([fields for other, fields in items if other == entry.name] for items in lists)
+        found.extend(Chosen(entry, kind, fields) for fields in next(filter(None, mentions), [{}]))
+    return found
+
+
+def _written(items: list[Any], *, where: str, below: Listed) -> Listed:
+    """Return a `strategies:` list with origins, each item on top of the one of that name in `below`, if it is alone."""
+    found: Listed = []
+    for name, fields in entries(items, source=where):
+        under = [given for other, given in below if other == name]
+        found.append((name, (under[0] if len(under) == 1 else {}) | {key: (v, where) for key, v in fields.items()}))
+    return found
+
+
+def _strategy_values(strategy: Chosen, settings: Settings) -> dict[str, tuple[Any, str]]:
+    # what is said of one strategy outweighs what is said of all
+    meant = [
+        (path, value, f"{COMMAND_LINE} {text}")
+        for whose in ("", strategy.entry.name)
+        for (name, path), (value, text) in settings.strategy.items()
+        if name == whose
+    ]
+    values = dict(strategy.fields)
+    head = values.get("head", (strategy.kind.head, ""))[0]
+    if [value for path, value, _ in meant if path == "head"][-1:] not in ([], [head]):
+        values.pop("head_options", None)  # they were written for the head that is replaced
+    for path, value, origin in meant:
+        field, *inside = path.split(".")
+        if inside:
+            old = values[field][0] if field in values else strategy.kind().values()[field]
+            value = _nested(dict(old), inside, value)
+        values[field] = (value, origin)
+    return values
+
+
+def _nested(mapping: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    key, *rest = path
+    inner = mapping.get(key)
+    return mapping | {key: _nested(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
+
+
+def _check_strategies(plans: Sequence[Plan]) -> None:
+    """Build every strategy once, so that a wrong value in the last of them is found before the first one trains."""
+    from clbench.nn.heads.by_name import check_head
+
+    checked: set[str] = set()
+    for item in plans:
+        key = f"{item.entry.path} {sorted(item.fields.items())}"
+        if key not in checked:
+            checked.add(key)
+            where = f"{item.scenario.name}: {item.entry.name}"
+            strategy = catalog.load_strategy(item.entry).configured(item.fields, source=where)
+            try:
+                check_head(strategy.head, strategy.head_options)
+            except UsageError as error:
+                raise UsageError(f"{where}: {error.message}", hint=error.hint) from error
+
+
+# ---------------------------------------------------------------------- the recipe
+
+
+def _recipe(
+    spec: ScenarioSpec, raw: Mapping[str, Any], source: Source, settings: Settings, *, where: str
+) -> tuple[dict[str, str], TrainSpec, tuple[str, ...]]:
+    """Return (origins, recipe, fields that --set changed): defaults < scenario < stand-in < --set."""
+    from clbench.nn.backbones.by_name import check_backbone
+
+    values: dict[str, Any] = msgspec.to_builtins(spec.train)
+    origins = {f"train.{name}": where for name in raw.get("train") or {}}
+    if source.stand_in and spec.stand_in is not None:
+        values |= spec.stand_in.train
+        origins |= {f"train.{name}": f"{where}: {STAND_IN}" for name in spec.stand_in.train}
+    before = msgspec.to_builtins(convert(values, TrainSpec, source=where))
+    after = before | {name: msgspec.to_builtins(value) for name, (value, _) in settings.train.items()}
+    origins |= {f"train.{name}": f"{COMMAND_LINE} {text}" for name, (_, text) in settings.train.items()}
+    train = convert(after, TrainSpec, source=COMMAND_LINE)
+    check_backbone(train.backbone, where=origins.get("train.backbone", DEFAULT))
+    if spec.online and train.epochs != 1:
+        raise UsageError(f"--set train.epochs={train.epochs}: {spec.name} is online and makes one pass.")
+    return origins, train, tuple(sorted(name for name in after if after[name] != before[name]))
+
+
+def _distinct(items: Sequence[Any]) -> list[Any]:
+    return list(dict.fromkeys(items))

@@ -1,0 +1,1 @@
+"""What a run leaves: the record, its schema, where it lies."""

@@ -1,0 +1,243 @@
+"""Records as files: written atomically with their digests, read with errors that say what is wrong."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clbench.errors import ResultsError
+from clbench.records.json_paths import join, path_at
+from clbench.records.layout import layout
+from clbench.records.schema import SCHEMA, Record
+from clbench.records.verify.hashes import content_hash, part_hashes
+from clbench.spec.scenario import digest
+
+__all__ = [
+    "MIGRATIONS",
+    "Record",
+    "RecordError",
+    "as_rows",
+    "configuration_digest",
+    "parse_record",
+    "read_record",
+    "seal",
+    "to_plain",
+    "to_text",
+    "tuning_of",
+    "write_record",
+]
+
+LARGEST = 64 << 20
+"""Bytes that a record may have; a 100-session stream of 1,000 labels takes a tenth of it."""
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: lambda plain: plain}
+"""How a plain record of each schema ever written becomes one of the present schema. Entries are never removed."""
+
+
+class RecordError(ResultsError):
+    """A record's text that cannot be understood: `field` is where and `problem` what."""
+
+    def __init__(self, source: str, *, field: str, problem: str, hint: str = "") -> None:
+        super().__init__(f"{source}: {field or 'the file'}: {problem}.", hint=hint)
+        self.field = field or "the file"
+        self.problem = problem
+
+
+_MAY_BE_NULL = ("ap.", "summary")
+_DECODER = msgspec.json.Decoder(Record)
+
+
+TUNING_OUTCOMES = ("failed", "value")
+"""What of a record's `tuning` a search came to; the rest says how it searched and belongs to the configuration."""
+
+
+def configuration_digest(
+    strategy: str,
+    *,
+    fields: Mapping[str, Any],
+    train: Mapping[str, Any],
+    protocol: int,
+    tuning: Mapping[str, Any] | None = None,
+) -> str:
+    """Return the digest of everything chosen for a run but its seed; equal digests mean one row.
+
+    `tuning` is the record's part of that name. The same values found by hand and by searches of different size are
+    rows of their own: what they may be compared with differs.
+    """
+    chosen: dict[str, Any] = {"strategy": strategy, "fields": dict(fields), "train": dict(train), "protocol": protocol}
+    if tuning is not None:
+        chosen["tuning"] = {name: value for name, value in tuning.items() if name not in TUNING_OUTCOMES}
+    return digest(chosen)
+
+
+def tuning_of(record: Record) -> dict[str, Any] | None:
+    """Return a record's `tuning` as plain values, None where it has none."""
+    plain: dict[str, Any] | None = None if record.tuning is msgspec.UNSET else msgspec.to_builtins(record.tuning)
+    return plain
+
+
+def as_rows(matrix: Iterable[Iterable[float]]) -> list[list[float | None]]:
+    """Return a matrix as a record holds it: plain floats, null where it is NaN."""
+    return [[None if math.isnan(value) else float(value) for value in row] for row in matrix]
+
+
+def to_plain(record: Record) -> dict[str, Any]:
+    """Return the record as plain JSON values, keys in the order of the schema."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
+    return plain
+
+
+def seal(record: Record) -> Record:
+    """Return the record, checked against the schema, with its digests; raises ResultsError naming a field that is not.
+
+    NaN becomes null where a number may be missing and is refused elsewhere.
+    """
+    _refuse_odd_numbers(msgspec.structs.asdict(record))
+    try:
+        plain = to_plain(record)
+        plain["hashes"], plain["content"] = part_hashes(plain), content_hash(plain)
+        return msgspec.convert(plain, Record)
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        where, what = explain(error)
+        raise RecordError(
+            f"record of seed {record.seed}",
+            field=where or "some field",
+            problem=what,
+            hint="Records hold plain JSON values; see docs/record.schema.json.",
+        ) from error
+
+
+def to_text(record: Record) -> bytes:
+    """Return the bytes of a sealed record's file."""
+    return layout(to_plain(record))
+
+
+def write_record(record: Record, path: Path) -> Record:
+    """Write a record with its digests so that the file is either whole or absent; return what was written.
+
+    The text goes to a temporary file in the same folder, which is flushed to disk and renamed; then the folder is
+    flushed. Raises ResultsError when a field does not fit the schema or the file cannot be written.
+    """
+    sealed = seal(record)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            stream.write(to_text(sealed))
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise ResultsError(
+            f"{path}: the record cannot be written ({error.strerror}).",
+            hint="Make room or write access there, or name another folder with --results.",
+        ) from error
+    return sealed
+
+
+def read_record(path: Path) -> Record:
+    """Return the record in a file, of whatever schema; raises ResultsError naming file, field and next step."""
+    return parse_record(read_bytes(path), source=str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a record's file; raises ResultsError when it is not readable or absurdly large."""
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise ResultsError(
+            f"{path}: the record cannot be read ({error.strerror}).", hint="See what there is: clbench status"
+        ) from error
+    if len(text) > LARGEST:
+        raise ResultsError(f"{path}: more than {LARGEST:,} bytes; no record is that large.")
+    return text
+
+
+def parse_record(text: bytes, *, source: str) -> Record:
+    """Return the record that `text` holds; `source` names it in messages. Raises ResultsError."""
+    try:
+        return _DECODER.decode(text)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        return _parse_other(text, source=source, error=error)
+
+
+def parse_both(text: bytes, *, source: str = "record") -> tuple[dict[str, Any], Record]:
+    """Return a record's text as plain values, of whatever schema, and as a record. Raises RecordError."""
+    try:
+        plain = msgspec.json.decode(text)
+        return plain, msgspec.convert(plain, Record)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        record = _parse_other(text, source=source, error=error)
+        return msgspec.json.decode(text), record
+
+
+def _parse_other(text: bytes, *, source: str, error: Exception) -> Record:
+    """Read what is not of the present schema, or say why it cannot be read."""
+    hint = "Restore the file from version control, or delete it and run that seed again."
+    try:
+        plain = msgspec.json.decode(text)
+        schema = plain.get("schema") if isinstance(plain, dict) else None
+        if isinstance(plain, dict) and type(schema) is int and schema != SCHEMA:
+            if schema not in MIGRATIONS:
+                known = ", ".join(map(str, MIGRATIONS))
+                raise RecordError(
+                    source,
+                    field="schema",
+                    problem=f"{schema} is not one that this clbench reads (it reads {known})",
+                    hint="Install a newer clbench: pip install -U clbench",
+                )
+            return msgspec.convert(MIGRATIONS[schema](plain), Record)
+    except (msgspec.DecodeError, RecursionError, ValueError, TypeError, KeyError) as inner:
+        error = inner
+    where, what = explain(error, text=text)
+    raise RecordError(source, field=where, problem=what, hint=hint) from error
+
+
+def explain(error: Exception, *, text: bytes = b"") -> tuple[str, str]:
+    """Return (field, what is wrong with it) for an error met while reading or writing a record."""
+    message = str(error) or type(error).__name__
+    if "(byte " in message:
+        what, _, rest = message.rpartition(" (byte ")
+        return path_at(text, int(rest.split(")")[0])), what[:1].lower() + what[1:]
+    what, _, where = message.partition(" - at ")
+    # msgspec writes `$.ap.fixed[...]`, and `key` in `$.notes` for a mapping's keys
+    where = where.replace("`key` in `$.", "a key of ").replace("[...]", "[]").strip("`").removeprefix("$").lstrip(".")
+    if "unknown field" in what or "missing required field" in what:
+        return join(where, what.split("`")[1]), "not a field of a record" if "unknown" in what else "missing"
+    return where, what[:1].lower() + what[1:]
+
+
+def _refuse_odd_numbers(value: Any, path: str = "") -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        if not (math.isnan(value) and path.startswith(_MAY_BE_NULL)):
+            raise ResultsError(f"record: {path}: {value} cannot be written; JSON has no such number.")
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _refuse_odd_numbers(getattr(value, name), join(path, name))
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            _refuse_odd_numbers(child, join(path, str(key)))
+    elif isinstance(value, (list, tuple)):
+        for index, child in enumerate(value):
+            _refuse_odd_numbers(child, join(path, index))
+
+
+def _flush_folder(folder: Path) -> None:
+    # without this a crash of the machine may lose the renamed entry; Windows cannot open folders
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,139 @@
+"""Where records lie in a results folder, and how all of them are read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clbench.errors import ResultsError
+from clbench.records.record import Record, read_record
+
+_SEED_FILE = re.compile(r"seed(0|[1-9][0-9]*)\.json\Z")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record and the file it lies in."""
+
+    path: Path
+    record: Record
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A file that should be a record and is not, or lies where it does not belong."""
+
+    path: Path
+    error: ResultsError
+
+
+def scenario_id(name: str, *, version: int, stand_in: str = "") -> str:
+    """Return the folder name of a scenario's results; `stand_in` names the data set that stood in, if one did."""
+    return f"{name}.v{version}" + (f".{stand_in}" if stand_in else "")
+
+
+def unpinned_id(data_digest: str) -> str:
+    """Return what tells results on data other than the pinned apart in a folder's name."""
+    return f"unpinned-{data_digest[:8]}"
+
+
+def is_unpinned_id(scenario_id: str) -> bool:
+    """Return whether the folder holds results on data other than the pinned."""
+    return ".unpinned-" in scenario_id
+
+
+def record_scenario_id(record: Record) -> str:
+    """Return the folder name of the scenario that a record belongs to."""
+    scenario = record.scenario
+    instead = scenario.dataset if scenario.stand_in else ""
+    if "unpinned" in record.marks:
+        instead = unpinned_id(scenario.data.digest)
+    return scenario_id(scenario.name, version=scenario.version, stand_in=instead)
+
+
+def run_folder(results: Path, scenario_id: str, strategy: str, configuration: str) -> Path:
+    """Return the folder that holds the records of one configuration, one per seed."""
+    return results / scenario_id / strategy / configuration[:8]
+
+
+def record_path(results: Path, record: Record) -> Path:
+    """Return the file that a record belongs in."""
+    folder = run_folder(results, record_scenario_id(record), record.strategy.name, record.configuration)
+    return folder / f"seed{record.seed}.json"
+
+
+def record_files(results: Path) -> Iterator[Path]:
+    """Yield every record file below a results folder in a fixed order; work folders and links are not entered."""
+    if not results.is_dir():
+        raise ResultsError(f"{results}: no such results folder.", hint="Run something first: clbench run tiny")
+    yield from _files(str(results), depth=0)
+
+
+def scan(results: Path) -> tuple[list[Stored], list[Damaged]]:
+    """Read every record below a results folder; what cannot be read or lies astray comes back with its error."""
+    stored: list[Stored] = []
+    damaged: list[Damaged] = []
+    for path in record_files(results):
+        try:
+            record = read_record(path)
+            _check_place(path, record, results=results)
+            stored.append(Stored(path, record))
+        except ResultsError as error:
+            damaged.append(Damaged(path, error))
+    return stored, damaged
+
+
+def read_all(results: Path, *, on_damage: Callable[[Damaged], None] | None = None) -> list[Record]:
+    """Return every record below a results folder.
+
+    Damaged files are handed to `on_damage`; without it, one ResultsError names them all.
+    """
+    stored, damaged = scan(results)
+    if damaged and on_damage is None:
+        shown = "\n".join(f"  {item.error.message}" for item in damaged[:5])
+        more = f"\n  and {len(damaged) - 5} more" if len(damaged) > 5 else ""
+        raise ResultsError(
+            f"{results}: {len(damaged)} of {len(stored) + len(damaged)} records cannot be used:\n{shown}{more}",
+            hint=damaged[0].error.hint,
+        )
+    for item in damaged:
+        assert on_damage is not None
+        on_damage(item)
+    return [item.record for item in stored]
+
+
+def find(
+    stored: list[Stored], *, scenario: str = "", strategy: str = "", configuration: str = "", seed: int | None = None
+) -> list[Stored]:
+    """Return the records that match: scenario by name or folder name, configuration by its first digits."""
+    return [
+        item
+        for item in stored
+        if scenario in ("", item.record.scenario.name, record_scenario_id(item.record))
+        and strategy in ("", item.record.strategy.name)
+        and item.record.configuration.startswith(configuration)
+        and seed in (None, item.record.seed)
+    ]
+
+
+def _files(folder: str, *, depth: int) -> Iterator[Path]:
+    # scenario / strategy / configuration / seedN.json: os.scandir is several times faster than Path.glob
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if depth == 3:
+                if _SEED_FILE.match(entry.name) and entry.is_file():
+                    yield Path(entry.path)
+            elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                yield from _files(entry.path, depth=depth + 1)
+
+
+def _check_place(path: Path, record: Record, *, results: Path) -> None:
+    right = record_path(results, record)
+    if path != right:
+        raise ResultsError(
+            f"{path}: the record inside belongs to {right.relative_to(results)}.",
+            hint=f"Move it there: mv {path} {right}",
+        )

@@ -1,0 +1,103 @@
+"""Verification of the records that a command names: consistent in themselves, or scored again on their stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.data.datasets.registry import open_table
+from clbench.errors import ResultsError, UsageError
+from clbench.plan import catalog
+from clbench.plan.plan import find_source, stand_in_source
+from clbench.records.record import Record
+from clbench.records.verify.findings import Finding, Verification
+from clbench.records.verify.verify import verify, verify_all, verify_scores
+from clbench.spec.scenario import load_scenario
+from clbench.stream.build import Stream, build_stream
+
+
+def verifications(
+    given: Sequence[Path], *, results: Path, scores: bool = False, data: Path | None = None
+) -> Iterator[Verification]:
+    """Yield the verification of the records named, of those below named folders, or without any of all in `results`.
+
+    With `scores`, every AP and count is computed again from the score files; `data` is the folder of the data set that
+    the records ran on. Raises ResultsError when there is no record, UsageError for a scenario that is not here, and
+    DataError for data that is not.
+    """
+    firsts = list(_firsts(given, results=results))
+    if not firsts:
+        raise ResultsError(f"{given[0] if given else results}: there are no records in it.")
+    for first in firsts:
+        yield _rescored(first, data=data) if scores and first.ok else first
+
+
+def _firsts(given: Sequence[Path], *, results: Path) -> Iterator[Verification]:
+    for path in given:
+        if path.is_dir():
+            yield from map(verify, sorted(path.rglob("seed*.json")))
+        elif path.is_file():
+            yield verify(path)
+        else:
+            raise ResultsError(f"{path}: there is no such record or folder.")
+    if not given:
+        yield from verify_all(results)
+
+
+def _rescored(first: Verification, *, data: Path | None) -> Verification:
+    record, path = first.record, first.path
+    assert record is not None
+    assert path is not None
+    stream = stream_of(record, data=data)
+    wrong = list(other_stream(record, stream))
+    if wrong:
+        return Verification(path, "unverified", tuple(wrong), record)
+    return verify_scores(path, truth=stream.truth(stream.test_rows), tests=tested_places(record, stream))
+
+
+def stream_of(record: Record, *, data: Path | None = None) -> Stream:
+    """Return the stream of a record's scenario, from the data here. Raises UsageError or DataError without them."""
+    about = record.scenario
+    return _stream(about.name, about.digest, stand_in=about.stand_in, data=data)
+
+
+def tested_places(record: Record, stream: Stream) -> list[npt.NDArray[np.int64]]:
+    """Return, per session of the record, the positions of the growing test set within the fixed one."""
+    # what saw everything in one session was tested on everything
+    static = len(record.scenario.sessions) == 1
+    growing = [stream.test_rows] if static else [session.test_rows for session in stream.sessions]
+    return [np.flatnonzero(np.isin(stream.test_rows, rows)) for rows in growing]
+
+
+def other_stream(record: Record, stream: Stream) -> Iterator[Finding]:
+    """Yield where the record's stream is not the one that its scenario gives here."""
+    told = record.scenario
+    if told.data.digest != stream.table.digest():
+        yield Finding("scenario.data.digest", "is not the digest of the data here")
+    if record.labels != list(stream.labels):
+        yield Finding("labels", "are not those of the stream here, in its order")
+    if len(told.sessions) > 1 and told.stream.labels != stream.digest().labels:
+        yield Finding("scenario.stream.labels", "is not the digest of the stream here")
+
+
+@lru_cache(maxsize=2)
+def _stream(name: str, digest: str, *, stand_in: bool, data: Path | None) -> Stream:
+    entry = catalog.find_scenario(name)
+    spec = load_scenario(entry.path)
+    if spec.digest() != digest:
+        raise UsageError(
+            f"{entry.path} is not the scenario of the record: its digest is {spec.digest()[:12]}, not {digest[:12]}.",
+            hint="Score the record again with the version of the scenario that it ran on.",
+        )
+    source = stand_in_source(spec) if stand_in else find_source(spec, path=entry.path, data=data)
+    if source.stand_in != stand_in:
+        raise UsageError(
+            f"{name}: the record ran on {spec.dataset}, which is not on this machine.",
+            hint=f"Name its folder: --data FOLDER, or clbench data get {spec.dataset}",
+        )
+    table = open_table(source.dataset, root=source.root, options=source.options, photos=False)
+    return build_stream(table, spec)

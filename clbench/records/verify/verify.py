@@ -1,0 +1,99 @@
+"""Verification of records: nothing was changed since the run, and every number follows from another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from clbench.errors import ResultsError
+from clbench.records.json_paths import path_at
+from clbench.records.record import RecordError, parse_both, read_bytes
+from clbench.records.store import record_files, record_path
+from clbench.records.verify.bulk import collector_resting
+from clbench.records.verify.consistency import check_record
+from clbench.records.verify.findings import Finding, Verification
+from clbench.records.verify.hashes import changed_parts
+from clbench.records.verify.rescore import rescore_record
+
+
+def verify(path: Path) -> Verification:
+    """Return what is wrong with the record in a file, down to single characters; level `consistent` if nothing is.
+
+    Checked: the schema, the digest of every part, the text itself, shapes and ranges, the marks, and every summary
+    number against the AP matrices and the counts. Never raises for a damaged record.
+    """
+    try:
+        text = read_bytes(path)
+    except ResultsError as error:
+        return Verification(path, "unverified", (Finding("the file", error.message),))
+    return verify_text(text, path=path)
+
+
+def verify_text(text: bytes, *, path: Path | None = None) -> Verification:
+    """Verify a record's text as `verify` does its file."""
+    try:
+        plain, record = parse_both(text)
+    except RecordError as error:
+        return Verification(path, "unverified", (Finding(error.field, error.problem),))
+    findings = [Finding(field, problem) for field, problem in changed_parts(plain)]
+    findings = findings or _written_otherwise(text, plain)
+    # digests can be made anew by whoever changes a number, so the numbers must also agree with each other
+    known = {finding.field for finding in findings}
+    findings += [finding for finding in check_record(record) if finding.field not in known]
+    return Verification(path, "unverified" if findings else "consistent", tuple(findings), record)
+
+
+def verify_all(
+    results: Path, *, check: Callable[[Path], Verification] = verify, scenario: str = ""
+) -> list[Verification]:
+    """Verify every record below a results folder, and that each lies where it belongs; each file is read once.
+
+    `check` verifies one file, for who remembers what it has verified before. With `scenario` only the folders of that
+    scenario are looked at.
+    """
+    found = []
+    with collector_resting():
+        for path in record_files(results):
+            if scenario and not path.relative_to(results).parts[0].startswith(f"{scenario}.v"):
+                continue
+            outcome = check(path)
+            if outcome.record is not None and (right := record_path(results, outcome.record)) != path:
+                astray = Finding("the file", f"belongs to {right.relative_to(results)}")
+                outcome = Verification(path, "unverified", (*outcome.findings, astray), outcome.record)
+            found.append(outcome)
+    return found
+
+
+def verify_scores(
+    path: Path,
+    *,
+    scores: Path | None = None,
+    truth: npt.NDArray[np.int8],
+    tests: Sequence[npt.NDArray[np.int64]],
+) -> Verification:
+    """Verify a record and re-score it: AP and counts are computed again from its score files and must be the same.
+
+    `scores` is the folder of the score files (default: the record's work folder, named like it). `truth` int8 [n, K]
+    holds 1, 0 and -1 (unknown) for the fixed test set in the stream's order, labels in arrival order; `tests` has per
+    session the positions of the growing test set within it. Level `re-scored` if nothing is wrong.
+    """
+    first = verify(path)
+    if not first.ok or first.record is None:
+        return first
+    folder = path.with_suffix("") if scores is None else scores
+    findings = rescore_record(first.record, folder=folder, truth=truth, tests=tests)
+    return Verification(path, "re-scored" if not findings else "unverified", tuple(findings), first.record)
+
+
+def _written_otherwise(text: bytes, plain: dict[str, Any]) -> list[Finding]:
+    """Find characters that change no value, such as a digit beyond a number's precision or a key given twice."""
+    told, right = msgspec.json.format(text, indent=-1), msgspec.json.encode(plain)
+    if told == right:
+        return []
+    offset = next((i for i, (a, b) in enumerate(zip(told, right, strict=False)) if a != b), min(len(told), len(right)))
+    return [Finding(path_at(told, offset) or "the file", "is not written the way clbench writes it")]

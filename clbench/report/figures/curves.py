@@ -1,0 +1,207 @@
+"""The numbers behind the figures, worked out from the AP matrices; nothing is drawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.metrics.continual import bwt_per_label, forgetting_per_label, forgetting_per_session, session_maps
+from clbench.metrics.means import defined_mean
+from clbench.records.record import Record
+from clbench.records.rows import Row
+from clbench.report.table.columns import Column
+from clbench.report.table.rows import changed_values, common_recipe, upper_bounds
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One configuration over the sessions: mean and sample standard deviation [S] over the seeds, fractions.
+
+    `reference` marks an upper bound, which has one value and no sessions. `variant` counts the configurations of one
+    strategy, in the order of the rows.
+    """
+
+    name: str
+    strategy: str
+    variant: int
+    mean: Array
+    std: Array
+    seeds: int
+    reference: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """One configuration as a point: mean and spread over the seeds in both directions (NaN spread for one seed)."""
+
+    name: str
+    strategy: str
+    variant: int
+    x: float
+    x_std: float
+    y: float
+    y_std: float
+    reference: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Heat:
+    """The AP of every label (columns, arrival order) after every session, mean over the seeds, NaN where undefined."""
+
+    name: str
+    strategy: str
+    ap: Array
+    labels: list[str]
+    starts: list[int]
+    """The first column of each session's labels."""
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """How much a label lost: best earlier AP minus last AP, over the seeds."""
+
+    label: str
+    session: int
+    mean: float
+    std: float
+
+
+def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
+    """Return (label in legends, strategy, variant) per row: the strategy alone, and what tells its variants apart.
+
+    The best configuration of a strategy is its variant 0, whatever the order of the rows: one look in all figures.
+    """
+    variants: dict[int, int] = {}
+    told: dict[str, int] = {}
+    for place in sorted(range(len(rows)), key=lambda place: -average(rows[place])):
+        strategy_name = rows[place].first.strategy.name
+        variants[place] = told.setdefault(strategy_name, 0)
+        told[strategy_name] += 1
+    found = []
+    common = common_recipe(rows)
+    for place, row in enumerate(rows):
+        strategy = row.first.strategy
+        alike = [other for other in rows if other.first.strategy.name == strategy.name]
+        heads = {other.first.strategy.head for other in alike}
+        settings = [f"{key.removeprefix('train.')}={value}" for key, value in changed_values(row, common).items()]
+        name = strategy.name + (f"/{strategy.head}" if len(heads) > 1 else "")
+        same_head = [other for other in alike if other.first.strategy.head == strategy.head]
+        plain = [other for other in same_head if not changed_values(other, common)]
+        if len(same_head) > 1 and (settings or len(plain) > 1):
+            name += f" ({', '.join(settings) or row.first.configuration[:6]})"
+        found.append((name, strategy.name, variants[place]))
+    return found
+
+
+def average(row: Row) -> float:
+    """Return the mean average mAP of a row, by which rows are ordered; below every other where it has none."""
+    stat = row.stat("average_map")
+    return -np.inf if stat is None else stat.mean
+
+
+def map_curves(rows: Sequence[Row], *, test_set: str) -> list[Line]:
+    """Return mAP after each session, on the `growing` or the `fixed` test set; upper bounds as references."""
+    return _lines(rows, lambda record: session_maps(_matrix(record, test_set)))
+
+
+def forgetting_curves(rows: Sequence[Row]) -> list[Line]:
+    """Return forgetting as if each session had been the last, on the fixed test set; upper bounds forget nothing."""
+    bounds = upper_bounds(rows)
+    curves = _lines(rows, lambda record: forgetting_per_session(_matrix(record, "fixed"), record.learned))
+    return [line for line, row in zip(curves, rows, strict=True) if row not in bounds]
+
+
+def heat(row: Row, *, name: str = "") -> Heat:
+    """Return the AP matrix of a row on the fixed test set; `name` is what legends call the row among others."""
+    strategy = row.first.strategy.name
+    stack = np.stack([_matrix(record, "fixed") for record in row.records])
+    sizes = [len(session.labels) for session in row.first.scenario.sessions]
+    starts = [sum(sizes[:session]) for session in range(len(sizes))]
+    return Heat(name or strategy, strategy, stack.mean(axis=0), row.first.labels, starts)
+
+
+def forgotten_labels(row: Row) -> list[Forgotten]:
+    """Return every label with a forgetting, the worst first; labels of the last session have none."""
+    per_seed = np.stack([forgetting_per_label(_matrix(record, "fixed"), record.learned) for record in row.records])
+    mean, std = _spread(per_seed)
+    found = [
+        Forgotten(label, row.first.learned[place], float(mean[place]), float(std[place]))
+        for place, label in enumerate(row.first.labels)
+        if not np.isnan(mean[place])
+    ]
+    return sorted(found, key=lambda item: -item.mean)
+
+
+def tradeoff(rows: Sequence[Row]) -> list[Point]:
+    """Return, per row, how well new labels were learned (x) and how much the old ones changed by the end (y).
+
+    x: mean AP, right after its session, of the labels that came after the first session. y: BWT, the mean over labels
+    learned before the last session of last AP minus AP right after learning. Fractions, fixed test set.
+    """
+    bounds = upper_bounds(rows)
+    return [
+        point
+        for row, point in zip(rows, _points(rows, _learned_later, _kept), strict=True)
+        if row not in bounds and not np.isnan(point.x)
+    ]
+
+
+def cost_points(rows: Sequence[Row], *, cost: Column, score: Column) -> list[Point]:
+    """Return, per row, what it cost (x, in the unit of the column) and what it scored (y)."""
+    return _points(rows, lambda record: _number(cost.read(record)), lambda record: _number(score.read(record)))
+
+
+def pareto(points: Sequence[Point]) -> list[Point]:
+    """Return the points that no other beats: none costs no more and scores better; by rising cost."""
+    front: list[Point] = []
+    for point in sorted((p for p in points if not p.reference), key=lambda p: (p.x, -p.y)):
+        if not front or point.y > front[-1].y:
+            front.append(point)
+    return front
+
+
+def _learned_later(record: Record) -> float:
+    fixed = _matrix(record, "fixed")
+    return defined_mean([fixed[since, place] for place, since in enumerate(record.learned) if since > 0])
+
+
+def _kept(record: Record) -> float:
+    return defined_mean(bwt_per_label(_matrix(record, "fixed"), record.learned))
+
+
+def _points(rows: Sequence[Row], read_x: Callable[[Record], float], read_y: Callable[[Record], float]) -> list[Point]:
+    bounds = upper_bounds(rows)
+    found = []
+    for row, (name, strategy, variant) in zip(rows, names(rows), strict=True):
+        mean, std = _spread(np.array([[read_x(record), read_y(record)] for record in row.records]))
+        found.append(Point(name, strategy, variant, mean[0], std[0], mean[1], std[1], reference=row in bounds))
+    return found
+
+
+def _lines(rows: Sequence[Row], read: Callable[[Record], Array]) -> list[Line]:
+    bounds = upper_bounds(rows)
+    found = []
+    for row, (name, strategy, variant) in zip(rows, names(rows), strict=True):
+        mean, std = _spread(np.stack([read(record) for record in row.records]))
+        found.append(Line(name, strategy, variant, mean, std, len(row.records), reference=row in bounds))
+    return found
+
+
+def _spread(values: Array) -> tuple[Array, Array]:
+    """Return mean and sample standard deviation over the first axis; NaN where a seed lacks the value, or is alone."""
+    mean = values.mean(axis=0)
+    std = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+    return mean, std
+
+
+def _matrix(record: Record, test_set: str) -> Array:
+    return np.array(getattr(record.ap, test_set), dtype=np.float64)
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)

@@ -1,0 +1,1 @@
+"""One grid of cells in every format: Markdown, LaTeX, HTML, CSV."""

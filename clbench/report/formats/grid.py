@@ -1,0 +1,116 @@
+"""A table as a grid of short texts, from which Markdown, LaTeX and HTML are written alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clbench.report.table.model import Leaderboard, Table, TableRow
+from clbench.report.table.published import CAUTION
+
+RANK, STRATEGY, HEAD, SETTINGS, SEEDS = "Rank", "Strategy", "Head", "Settings", "Seeds"
+TRACK, TRUST, MARKS = "Pretraining", "Trust", "Marks"
+PRINTED = ("Method", "Year", "Buffer", "Backbone", "Avg. mAP", "Last mAP", "CF1", "OF1", "Source", "Remarks")
+NUMBERS_OF_PRINTED = ("Avg. mAP", "Last mAP", "CF1", "OF1")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One cell: its text, and whether it is the best of its column."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Headings with the metric key behind each number column (empty for text), and the cells below them."""
+
+    headings: list[tuple[str, str]]
+    rows: list[list[Field]]
+
+
+def grid(board: Leaderboard, table: Table, *, keys: Iterable[str] = (), texts: Iterable[str] = ()) -> Grid:
+    """Return a table as text; columns without any number are left out.
+
+    `keys` chooses the number columns and `texts` the text columns; empty means all of them.
+    """
+    wanted = list(keys) or list(board.columns)
+    shown = [key for key in wanted if any(row.cells[key].mean is not None for row in table.rows)]
+    said = list(texts) or [RANK, STRATEGY, HEAD, SETTINGS, SEEDS, TRACK, TRUST, MARKS]
+    if not any(row.changed for row in table.rows):
+        said = [text for text in said if text != SETTINGS]
+    before = [text for text in said if text not in (TRACK, TRUST, MARKS)]
+    after = [text for text in said if text in (TRACK, TRUST, MARKS)]
+    headings = [(text, "") for text in before] + [(board.title(key), key) for key in shown] + [(t, "") for t in after]
+    rows = [
+        [Field(_said(row, text)) for text in before]
+        + [Field(board.text(row, key), row.cells[key].best) for key in shown]
+        + [Field(_said(row, text)) for text in after]
+        for row in table.rows
+    ]
+    return Grid(headings, rows)
+
+
+def printed_grid(table: Table) -> Grid:
+    """Return the printed numbers of a table as text; columns and kinds as `published.CAUTION` explains."""
+    kinds = {row.f1_kind for row in table.printed} - {""}
+    rows = [
+        [
+            Field(value or "–")
+            for value in (
+                row.method,
+                row.year,
+                row.buffer,
+                row.backbone,
+                row.average_map,
+                row.last_map,
+                row.cf1,
+                row.of1,
+                row.source,
+                row.remarks,
+            )
+        ]
+        for row in table.printed
+    ]
+    keep = [place for place in range(len(PRINTED)) if any(row[place].text != "–" for row in rows)]
+    kind = f" ({next(iter(kinds))})" if len(kinds) == 1 else ""
+    names = [PRINTED[place] + (kind if PRINTED[place] == "CF1" else "") for place in keep]
+    return Grid([(name, "") for name in names], [[row[place] for place in keep] for row in rows])
+
+
+def notes(board: Leaderboard, table: Table) -> list[str]:
+    """Return what a reader must know before reading the table: stand-in, units, the F1 rule, the stream."""
+    found = []
+    if table.stand_in:
+        found.append(
+            f"Stand-in: these rows ran on the generated pictures '{table.dataset}', not on the scenario's data set."
+        )
+    if table.apart:
+        found.append(f"Apart from the table above: {table.apart}.")
+    found.append(
+        f"Ranked by {board.sort_title}. mAP and F1 in per cent, forgetting, BWT and gap in points: mean ± sample "
+        f"standard deviation over the seeds. F1 @{board.threshold}: {board.decided}. Protocol {table.protocol}, "
+        f"scenario digest {table.digest[:12]}."
+    )
+    return found
+
+
+def printed_notes() -> list[str]:
+    """Return what a reader must know before reading printed numbers."""
+    return [CAUTION]
+
+
+def _said(row: TableRow, text: str) -> str:
+    if text == RANK:
+        return "–" if row.rank is None else str(row.rank)
+    if text == SEEDS:
+        return "1 seed" if len(row.seeds) == 1 else str(len(row.seeds))
+    return {
+        STRATEGY: row.strategy,
+        HEAD: row.head,
+        SETTINGS: row.settings,
+        TRACK: row.track,
+        TRUST: row.trust,
+        MARKS: ", ".join(row.marks),
+    }[text] or "–"

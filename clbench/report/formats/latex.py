@@ -1,0 +1,134 @@
+"""The leaderboard as LaTeX: booktabs and nothing else, ready for a two-column paper."""
+
+from __future__ import annotations
+
+from clbench.report.table.columns import Column
+from clbench.report.table.model import Leaderboard, Table, TableRow
+
+GROUPS = (
+    ("mAP", {"average_map": "Avg.", "last_map": "Last"}),
+    ("F1", {"cf1_harmonic": "CF1", "macro_f1": "macro", "of1": "OF1"}),
+    ("", {"forgetting": "Forg.", "bwt": "BWT", "gap": "Gap", "stored_images": "Stored", "parameters": "Params",
+          "trials": "Trials"}),
+)  # fmt: skip
+"""The number columns that fit the width of a page, under their common headings; the other formats have all."""
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"$\sim$", "^": r"\^{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "–": "--", "−": "$-$", "±": r"$\pm$", "×": r"$\times$", '"': "''",
+}  # fmt: skip
+
+
+def latex(board: Leaderboard) -> str:
+    """Return one `table*` per table; the preamble needs `\\usepackage{booktabs}`."""
+    head = "% Made by clbench; needs \\usepackage{booktabs}.\n"
+    return head + "\n".join(_table(board, table) + _printed(table) for table in board.tables)
+
+
+def escape(text: str) -> str:
+    """Return text that LaTeX prints as it is."""
+    return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))
+
+
+def _table(board: Leaderboard, table: Table) -> str:
+    settings = list(dict.fromkeys(row.settings for row in table.rows if row.changed))
+    lines = [
+        r"\begin{table*}[t]",
+        r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
+        rf"\caption{{{escape(_caption(board, table))}}}",
+        rf"\label{{tab:{table.slug}}}",
+        *_rows(board, table, settings),
+    ]
+    lines += _below({_letter(place): text for place, text in enumerate(settings)})
+    return "\n".join([*lines, r"\end{table*}", ""])
+
+
+def _caption(board: Leaderboard, table: Table) -> str:
+    parts = [
+        f"{table.heading}: {table.title.rstrip('.')}.",
+        f"Mean ± sample standard deviation over the seeds, in per cent; F1 at {board.threshold}.",
+        f"Ranked by {board.sort_title}; overlapping seed intervals share a rank.",
+    ]
+    if table.stand_in:
+        parts.append(f"Generated pictures ({table.dataset}) stood in for the data set.")
+    if table.apart:
+        parts.append(f"A table of its own because {table.apart}.")
+    for mark in table.marks():
+        bearers = list(dict.fromkeys(row.strategy for row in table.rows if mark in row.marks))
+        everyone = all(mark in row.marks for row in table.rows)
+        parts.append(f"{mark[0].upper()}{mark[1:]}: {'all rows' if everyone else ', '.join(bearers)}.")
+    return " ".join(parts)
+
+
+def _rows(board: Leaderboard, table: Table, settings: list[str]) -> list[str]:
+    shown = [
+        (group, {key: name for key, name in keys.items() if any(row.cells[key].mean is not None for row in table.rows)})
+        for group, keys in GROUPS
+    ]
+    spans, rules, place = ["", "", "", ""], [], 5
+    for name, group in shown:
+        if name and group:
+            told = escape(f"{name} @{board.threshold}" if name == "F1" else name)
+            spans.append(rf"\multicolumn{{{len(group)}}}{{c}}{{{told}}}")
+            rules.append(rf"\cmidrule(lr){{{place}-{place + len(group) - 1}}}")
+        else:
+            spans += [""] * len(group)
+        place += len(group)
+    keys = [key for _, group in shown for key in group]
+    names = ["", "Strategy", "Head", "Seeds", *(name for _, group in shown for name in group.values())]
+    columns = board.columns
+    lines = [rf"\begin{{tabular}}{{@{{}}rllr{'r' * len(keys)}@{{}}}}", r"\toprule"]
+    lines += [" & ".join(spans) + r" \\", "".join(rules), " & ".join(names) + r" \\", r"\midrule"]
+    for row in table.rows:
+        note = rf"$^{{{_letter(settings.index(row.settings))}}}$" if row.changed else ""
+        cells = ["--" if row.rank is None else str(row.rank), escape(row.strategy) + note, escape(row.head)]
+        cells += [str(len(row.seeds)), *(_number(row, columns[key], board.digits) for key in keys)]
+        lines.append(" & ".join(cells) + r" \\")
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def _number(row: TableRow, column: Column, digits: int) -> str:
+    cell = row.cells[column.key]
+    mean, _, spread = column.text(cell.mean, cell.std, digits=digits).partition(" ± ")
+    text = escape(mean).replace("-", "$-$", 1) if cell.mean is not None else "--"
+    text = rf"\textbf{{{text}}}" if cell.best else text
+    return text + (rf"{{\tiny$\pm${spread}}}" if spread else "")
+
+
+def _printed(table: Table) -> str:
+    """The printed numbers as a table of their own, sources as notes; remarks and backbones would not fit."""
+    if not table.printed:
+        return ""
+    sources = list(dict.fromkeys(row.source for row in table.printed))
+    kinds = ", ".join(sorted({row.f1_kind for row in table.printed} - {""}))
+    caption = f"{table.scenario}: printed in papers, not run here, not ranked." + (f" CF1 is {kinds}." if kinds else "")
+    lines = [
+        r"\begin{table*}[t]",
+        r"\centering\scriptsize",
+        rf"\caption{{{escape(caption)}}}",
+        rf"\label{{tab:{table.slug}-printed}}",
+        r"\begin{tabular}{@{}lllrrrr@{}}",
+        r"\toprule",
+        r"Method & Year & Buffer & Avg.\ mAP & Last mAP & CF1 & OF1 \\",
+        r"\midrule",
+    ]
+    for row in table.printed:
+        note = rf"$^{{{_letter(sources.index(row.source))}}}$"
+        cells = (row.year, row.buffer, row.average_map, row.last_map, row.cf1, row.of1)
+        lines.append(" & ".join([escape(row.method) + note, *(escape(cell or "–") for cell in cells)]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}", *_below({_letter(i): text for i, text in enumerate(sources)})]
+    return "\n".join([*lines, r"\end{table*}", ""])
+
+
+def _below(notes: dict[str, str]) -> list[str]:
+    if not notes:
+        return []
+    told = "; ".join(rf"$^{{{letter}}}$\,{escape(text)}" for letter, text in notes.items())
+    return [rf"\par\smallskip\parbox{{\textwidth}}{{\scriptsize {told}.}}"]
+
+
+def _letter(place: int) -> str:
+    """Return a, b, …, z, aa, ab, … for the notes below a table."""
+    return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("a") + place % 26)

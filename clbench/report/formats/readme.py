@@ -1,0 +1,98 @@
+"""Tables inside a README, between two markers: written from records, and noticed when they are stale.
+
+A marker names a scenario, or a folder of the results, such as `coco_b40c10.v1.scenes`. A scenario's name leaves out
+rows on data other than the scenario pins: those are of whatever was at hand, and stand where their folder is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from clbench.errors import ResultsError, UsageError
+from clbench.records.store import is_unpinned_id
+from clbench.report.formats.grid import HEAD, MARKS, RANK, SEEDS, SETTINGS, STRATEGY
+from clbench.report.formats.markdown import escape, markdown_table
+from clbench.report.table.heads_compared import HeadTable, markdown
+from clbench.report.table.model import Leaderboard, Table
+
+KEYS = (
+    "average_map", "last_map", "cf1_harmonic", "macro_f1", "of1", "forgetting", "gap", "stored_images", "train_seconds",
+    "trials",
+)  # fmt: skip
+"""Number columns that a README has room for; the report has all."""
+
+TEXTS = (RANK, STRATEGY, HEAD, SETTINGS, SEEDS, MARKS)
+
+_NAME = r"[a-z0-9][a-z0-9._-]*"
+_BLOCK = re.compile(
+    rf"(<!-- (?P<kind>leaderboard|heads):(?P<name>{_NAME}) -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
+    re.DOTALL,
+)
+_OPENING = re.compile(rf"<!-- ((?:leaderboard|heads):{_NAME}) -->")
+
+
+def is_meant(table: Table | HeadTable, name: str) -> bool:
+    """Return whether a marker's `name` asks for the table."""
+    return name == table.folder or (name == table.scenario and not is_unpinned_id(table.folder))
+
+
+def block(board: Leaderboard, name: str) -> str:
+    """Return the text between the markers for `name`: its tables without the numbers printed elsewhere."""
+    parts = []
+    for table in board.tables:
+        if is_meant(table, name):
+            shown = markdown_table(board, msgspec.structs.replace(table, printed=[]), keys=KEYS, texts=TEXTS)
+            parts.append(f"\n**{escape(table.heading)}**: {escape(table.title)}\n\n{shown}")
+    return "\n".join(parts) + (f"\nRanks: {escape(board.rule)}\n" if parts else f"\nNo records of {name} yet.\n") + "\n"
+
+
+def heads_block(tables: Sequence[HeadTable], name: str) -> str:
+    """Return the text between the markers of the comparison of heads on `name`."""
+    found = [table for table in tables if is_meant(table, name)]
+    return f"\n{markdown(found)}\n" if found else f"\nNo method of {name} has records with more than one head yet.\n\n"
+
+
+def names(text: str) -> list[str]:
+    """Return the names that a README has markers for. Raises UsageError for a marker that is never closed."""
+    blocks = list(_BLOCK.finditer(text))
+    found = [block["name"] for block in blocks]
+    unclosed = [f"{block['kind']}:{block['name']}" for block in blocks if _OPENING.search(block["body"])]
+    unclosed += _OPENING.findall(text)[len(found) + len(unclosed) :]
+    if unclosed:
+        raise UsageError(
+            f"<!-- {unclosed[0]} -->: the marker has no <!-- /{unclosed[0].partition(':')[0]} --> before the next one.",
+            hint="Write the closing marker on a line of its own.",
+        )
+    return found
+
+
+def updated(text: str, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> str:
+    """Return a README's text with every block written anew."""
+    names(text)
+    return _BLOCK.sub(lambda match: match[1] + _body(match, board, heads) + match[5], text)
+
+
+def stale(text: str, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> list[str]:
+    """Return the names whose block in a README differs from what the records say."""
+    names(text)
+    return [match["name"] for match in _BLOCK.finditer(text) if match["body"] != _body(match, board, heads)]
+
+
+def _body(match: re.Match[str], board: Leaderboard, heads: Sequence[HeadTable]) -> str:
+    return heads_block(heads, match["name"]) if match["kind"] == "heads" else block(board, match["name"])
+
+
+def update_readme(path: Path, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> bool:
+    """Write a README's blocks anew; return whether anything changed. Raises ResultsError if it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({error.strerror}).", hint="Name the README to update.") from error
+    fresh = updated(text, board, heads)
+    if fresh != text:
+        path.write_text(fresh, encoding="utf-8")
+    return fresh != text

@@ -1,0 +1,117 @@
+"""The numbers of a leaderboard: what each column is called, where it comes from and how it is printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from clbench.errors import UsageError, suggest
+from clbench.records.record import Record
+
+Unit = Literal["percent", "points", "count", "bytes", "parameters", "seconds"]
+
+RULES = {"0.5": "score > 0.5", "0.8": "score > 0.8", "top3": "three highest scores"}
+"""Decision rules behind CF1, macro-F1 and OF1, by the name that records give them."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number per row: read from a record, averaged over the seeds."""
+
+    key: str
+    title: str
+    unit: Unit
+    read: Callable[[Record], float | None]
+    higher_is_better: bool = True
+    competes: bool = True
+    """Whether the best value is set in bold."""
+    decided: bool = False
+    """Whether the number depends on the decision rule."""
+
+    def text(self, mean: float | None, std: float | None = None, *, digits: int = 1) -> str:
+        """Return a mean and its spread as printed: percent and points scaled by 100, an en dash for nothing."""
+        if mean is None or math.isnan(mean):
+            return "–"
+        if self.unit in ("percent", "points"):
+            shown = f"{100 * mean:.{digits}f}"
+            shown = shown.removeprefix("-") if float(shown) == 0 else shown
+            return shown if std is None else f"{shown} ± {100 * std:.{digits}f}"
+        return {"count": _count, "bytes": _bytes, "parameters": _parameters, "seconds": _seconds}[self.unit](mean)
+
+
+def columns(threshold: str) -> dict[str, Column]:
+    """Return the columns by key, F1 figures at the decision rule `threshold`. Raises UsageError for an unknown one."""
+    if threshold not in RULES:
+        raise UsageError(
+            f"threshold: {threshold!r} is not a decision rule of records.{suggest(threshold, RULES)}",
+            hint=f"Choose one of {', '.join(RULES)}.",
+        )
+    decided = [replace(column, read=_summary(f"{column.key}@{threshold}")) for column in _F1]
+    return {column.key: column for column in (*_MAP, *decided, *_CONTINUAL, *_COSTS, *_TRIALS)}
+
+
+def column(key: str, *, threshold: str) -> Column:
+    """Return one column. Raises UsageError naming the nearest key."""
+    known = columns(threshold)
+    if key not in known:
+        raise UsageError(f"--sort {key}: no such column.{suggest(key, known)}", hint=f"Columns: {', '.join(known)}.")
+    return known[key]
+
+
+def _summary(name: str) -> Callable[[Record], float | None]:
+    return lambda record: record.summary.get(name)
+
+
+def _train_seconds(record: Record) -> float:
+    return math.fsum(part.train_seconds for part in record.times.sessions)
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _bytes(value: float) -> str:
+    return "0" if value == 0 else _scaled(value, [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")])
+
+
+def _parameters(value: float) -> str:
+    return "0" if value == 0 else _scaled(value, [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")])
+
+
+def _seconds(value: float) -> str:
+    return _scaled(value, [(86_400, "d"), (3600, "h"), (60, "min"), (1e-9, "s")])
+
+
+def _scaled(value: float, units: list[tuple[float, str]]) -> str:
+    size, name = next((unit for unit in units if value >= unit[0]), units[-1])
+    number = value / size if size >= 1 else value
+    return (f"{number:.1f}" if number < 100 and (size > 1 or number < 10) else f"{number:.0f}") + (
+        f" {name}" if name else ""
+    )
+
+
+_MAP = (
+    Column("average_map", "Avg. mAP", "percent", _summary("average_map")),
+    Column("last_map", "Last mAP", "percent", _summary("last_map")),
+)
+_F1 = (
+    Column("cf1_harmonic", "CF1", "percent", _summary(""), decided=True),
+    Column("macro_f1", "macro-F1", "percent", _summary(""), decided=True),
+    Column("of1", "OF1", "percent", _summary(""), decided=True),
+)
+_CONTINUAL = (
+    Column("forgetting", "Forgetting", "points", _summary("forgetting"), higher_is_better=False),
+    Column("bwt", "BWT", "points", _summary("bwt")),
+    # filled in by the table, which knows the joint row
+    Column("gap", "Gap to joint", "points", lambda record: None),
+)
+_TRIALS = (Column("trials", "Trials", "count", lambda r: r.tuning.trials if r.tuning else None, False, False),)
+"""Configurations that a search tried before it chose this one; of rows that no search chose, nothing is known."""
+_COSTS = (
+    Column("stored_images", "Stored", "count", lambda record: max(c.stored_images for c in record.costs), False, False),
+    Column("stored_bytes", "Memory", "bytes", lambda record: max(c.stored_bytes for c in record.costs), False, False),
+    Column("parameters", "Params", "parameters", lambda record: record.costs[-1].parameters, False, False),
+    Column("train_seconds", "Train time", "seconds", _train_seconds, False, False),
+)

@@ -1,0 +1,103 @@
+"""Base, new and seen labels after each session: on one test set for all, and on each group's own images as KRT does."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from clbench.metrics.continual import Groups, group_maps
+from clbench.records.rows import Row, Stat, stat
+from clbench.report.figures.curves import names
+from clbench.report.formats.csv_sheet import safe
+from clbench.report.formats.markdown import escape, line
+
+TITLES = ("Strategy", "Seeds", "Session", "Base", "New", "Seen", "Base (own images)", "New (own images)")
+NOTE = (
+    "mAP in per cent over the labels of the first session, of this one, and of all so far. Own images: the test images "
+    "that hold a label of the group, as in KRT's code; elsewhere all that hold a label seen so far."
+)
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One configuration after one session; a part is None where a seed lacks its score files or has no such label."""
+
+    name: str
+    seeds: int
+    session: int
+    base: Stat | None
+    new: Stat | None
+    seen: Stat | None
+    own_base: Stat | None
+    own_new: Stat | None
+
+    @property
+    def parts(self) -> tuple[Stat | None, ...]:
+        """The numbers under the last five of `TITLES`."""
+        return self.base, self.new, self.seen, self.own_base, self.own_new
+
+    def cells(self) -> list[str]:
+        """Return the texts under `TITLES`."""
+        return [self.name, str(self.seeds), str(self.session), *map(_percent, self.parts)]
+
+
+def group_rows(rows: Sequence[Row], own: Mapping[tuple[str, str, int], Sequence[Groups]]) -> list[GroupRow]:
+    """Return a line per configuration and session, configurations in the order of `rows`.
+
+    `own`: by name, as `clbench.report.figures.curves.names` gives it, the groups of every seed on their own images.
+    """
+    found = []
+    for row, name in zip(rows, names(rows), strict=True):
+        shared = [group_maps(np.array(record.ap.growing, dtype=np.float64), record.learned) for record in row.records]
+        apart = own.get(name)
+        for session in range(len(row.first.scenario.sessions)):
+            found.append(
+                GroupRow(
+                    name=name[0],
+                    seeds=len(row.records),
+                    session=session + 1,
+                    base=_over(shared, "base", session),
+                    new=_over(shared, "new", session),
+                    seen=_over(shared, "seen", session),
+                    own_base=_over(apart, "base", session),
+                    own_new=_over(apart, "new", session),
+                )
+            )
+    return found
+
+
+def markdown(rows: Sequence[GroupRow]) -> str:
+    """Return the table in Markdown."""
+    rules = [":--", *["--:"] * (len(TITLES) - 1)]
+    lines = [line(list(TITLES)), line(rules), *(line([escape(text) for text in row.cells()]) for row in rows)]
+    return "\n".join(lines) + f"\n\n{escape(NOTE)}\n"
+
+
+def csv_text(rows: Sequence[GroupRow]) -> str:
+    """Return the table in CSV, means and standard deviations as fractions."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    parts = ("base", "new", "seen", "base_own_images", "new_own_images")
+    writer.writerow(["configuration", "seeds", "session", *(f"{p}{s}" for p in parts for s in ("", "_std"))])
+    for row in rows:
+        values = [value for part in row.parts for value in ((math.nan,) * 2 if part is None else (part.mean, part.std))]
+        shown = ["" if math.isnan(value) else f"{value:.6g}" for value in values]
+        writer.writerow([safe(row.name), row.seeds, row.session, *shown])
+    return out.getvalue()
+
+
+def _over(seeds: Sequence[Groups] | None, group: Literal["base", "new", "seen"], session: int) -> Stat | None:
+    values = [float(getattr(groups, group)[session]) for groups in seeds or ()]
+    return stat(None if math.isnan(value) else value for value in values)
+
+
+def _percent(part: Stat | None) -> str:
+    if part is None:
+        return "–"
+    return f"{100 * part.mean:.1f}" + (f" ± {100 * part.std:.1f}" if part.n > 1 else "")

@@ -1,0 +1,113 @@
+"""The leaderboard: one table per group of comparable rows, ranked by a rule that is printed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from clbench.errors import UsageError
+from clbench.records.record import Record
+from clbench.records.rows import Row, comparable_groups, group_rows, why_not
+from clbench.records.store import is_unpinned_id, record_scenario_id
+from clbench.report.table.columns import column, columns
+from clbench.report.table.model import Leaderboard, Table
+from clbench.report.table.published import printed_for
+from clbench.report.table.ranking import RULE
+from clbench.report.table.rows import table_rows, track_name
+from clbench.spec.scenario import digest
+
+__all__ = ["heading_of", "leaderboard", "sections"]
+
+
+def leaderboard(
+    records: Iterable[Record | Row],
+    *,
+    scenario: str = "",
+    sort: str = "average_map",
+    threshold: str = "0.5",
+    trust: Mapping[str, str] | None = None,
+    published: bool = True,
+    digits: int = 1,
+) -> Leaderboard:
+    """Return the leaderboard of `records` (or rows), of one scenario or of all.
+
+    `sort` is the column that orders and ranks; `threshold` the decision rule of the F1 columns (0.5, 0.8, top3).
+    `trust` maps a record's content digest to the level that verification gave it; without an entry a record is
+    `unverified`. `published` adds the numbers printed in papers. `digits` are the decimals of per cent, 1 or 2. Raises
+    UsageError for an unknown column, rule or number of digits.
+    """
+    if digits not in (1, 2):
+        raise UsageError(f"digits: {digits} decimals of per cent are not offered.", hint="Choose 1 or 2.")
+    by, known = column(sort, threshold=threshold), columns(threshold)
+    tables: list[Table] = []
+    for rows, apart in sections(records, scenario=scenario):
+        first, track = rows[0].first, track_name(rows[0])
+        about = first.scenario
+        tables.append(
+            Table(
+                scenario=about.name,
+                version=about.version,
+                title=about.title,
+                heading=heading_of(rows[0]),
+                folder=record_scenario_id(first),
+                slug=record_scenario_id(first) + (f"-{_identity(rows[0])[:6]}" if apart else ""),
+                apart=apart,
+                dataset=about.dataset,
+                stand_in=about.stand_in,
+                digest=about.digest,
+                protocol=first.protocol,
+                track=track,
+                rows=table_rows(rows, by=by, known=known, trust=trust or {}, digits=digits),
+                printed=[] if apart or about.stand_in or not published else printed_for(about.name),
+            )
+        )
+    return Leaderboard(sort, by.title, threshold, digits, RULE, tables)
+
+
+def heading_of(row: Row) -> str:
+    """Return what the table of a row is called."""
+    about = row.first.scenario
+    where = f" on the stand-in {about.dataset}" if about.stand_in else ""
+    return f"{about.name} v{about.version}{where}" + (" on data other than the pinned" if _is_unpinned(row) else "")
+
+
+def _is_unpinned(row: Row) -> bool:
+    return is_unpinned_id(record_scenario_id(row.first))
+
+
+def sections(records: Iterable[Record | Row], *, scenario: str = "") -> list[tuple[list[Row], str]]:
+    """Return rows that may stand in one table, and why they are apart from the scenario's table before."""
+    items = list(records)
+    rows = [item for item in items if isinstance(item, Row)]
+    rows += group_rows(item for item in items if isinstance(item, Record))
+    chosen = [row for row in rows if scenario in ("", row.first.scenario.name)]
+    found: list[tuple[list[Row], str]] = []
+    above: dict[str, Row] = {}
+    for group in sorted(comparable_groups(chosen), key=_importance):
+        tracks: dict[str, list[Row]] = {}
+        for row in group:
+            tracks.setdefault(track_name(row), []).append(row)
+        for members in sorted(tracks.values(), key=len, reverse=True):
+            name = members[0].first.scenario.name
+            found.append((members, _reason(above[name], members[0]) if name in above else ""))
+            above[name] = members[0]
+    return found
+
+
+def _importance(group: list[Row]) -> tuple[Any, ...]:
+    """Scenarios by name; within one, pinned data first, real before generated, newest version and protocol, fullest."""
+    first = group[0].first
+    about, size = first.scenario, len(group)
+    return (about.name, _is_unpinned(group[0]), about.stand_in, -about.version, -first.protocol, -size, about.digest)
+
+
+def _identity(row: Row) -> str:
+    about = row.first.scenario
+    return digest([about.digest, msgspec.to_builtins(about.stream), row.first.protocol, track_name(row)])
+
+
+def _reason(leader: Row, row: Row) -> str:
+    pretraining = f"the pretraining differs ({track_name(leader)} against {track_name(row)})"
+    return why_not(leader, row) or pretraining

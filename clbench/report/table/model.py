@@ -1,0 +1,104 @@
+"""What a leaderboard consists of; every format is written from these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from clbench.records.rows import meaning
+from clbench.report.table.columns import RULES, Column, columns
+from clbench.report.table.published import Printed
+
+
+class Cell(Struct, frozen=True):
+    """A number of a row: mean and spread over the seeds, None where there is none (one seed has no spread)."""
+
+    mean: float | None
+    std: float | None
+    best: bool = False
+
+
+class TableRow(Struct, frozen=True):
+    """One configuration as a line of the leaderboard."""
+
+    rank: int | None
+    strategy: str
+    title: str
+    head: str
+    changed: dict[str, Any]
+    """Fields of the strategy, and of the recipe as `train.NAME`, that differ from the default or the other rows."""
+    seeds: list[int]
+    cells: dict[str, Cell]
+    marks: list[str]
+    track: str
+    trust: str
+    configuration: str
+
+    @property
+    def settings(self) -> str:
+        """The changed settings as text."""
+        return ", ".join(f"{name}={_plain(value)}" for name, value in self.changed.items())
+
+
+class Table(Struct, frozen=True):
+    """Rows that may be compared, and the numbers printed elsewhere for the same protocol."""
+
+    scenario: str
+    version: int
+    title: str
+    heading: str
+    folder: str
+    """Which folder of the results the rows lie in."""
+    slug: str
+    """A name for files and labels, unlike that of any other table."""
+    apart: str
+    """Why this table is not part of the one above it; empty for a scenario's first table."""
+    dataset: str
+    stand_in: bool
+    digest: str
+    protocol: int
+    track: str
+    rows: list[TableRow]
+    printed: list[Printed]
+
+    def marks(self) -> dict[str, str]:
+        """Return the marks that occur, with their meaning."""
+        met = dict.fromkeys(mark for row in self.rows for mark in row.marks)
+        return {mark: meaning(mark) for mark in met}
+
+
+class Leaderboard(Struct, frozen=True):
+    """All tables, how they are sorted and how to read them."""
+
+    sort: str
+    sort_title: str
+    threshold: str
+    digits: int
+    rule: str
+    tables: list[Table]
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The number columns by key."""
+        return columns(self.threshold)
+
+    @property
+    def decided(self) -> str:
+        """How a label is decided to be predicted, for the header of the F1 columns."""
+        return RULES[self.threshold]
+
+    def title(self, key: str) -> str:
+        """Return the heading of a number column, F1 figures with their decision rule."""
+        column = self.columns[key]
+        return f"{column.title} @{self.threshold}" if column.decided else column.title
+
+    def text(self, row: TableRow, key: str) -> str:
+        """Return a cell as printed."""
+        cell = row.cells[key]
+        return self.columns[key].text(cell.mean, cell.std, digits=self.digits)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

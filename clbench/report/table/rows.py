@@ -1,0 +1,126 @@
+"""The lines of one table: numbers over seeds, ranks, the best in bold, what sets a configuration apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clbench.records.rows import Row, Stat, is_static
+from clbench.records.verify.findings import LEVELS
+from clbench.report.table.columns import Column
+from clbench.report.table.model import Cell, TableRow
+from clbench.report.table.pretraining_tracks import saw_coco, track
+from clbench.report.table.ranking import order, ranks
+
+Stats = Mapping[str, Stat | None]
+
+
+def table_rows(
+    group: Sequence[Row], *, by: Column, known: Mapping[str, Column], trust: Mapping[str, str], digits: int
+) -> list[TableRow]:
+    """Return comparable rows as lines, best first by the column `by`; see `tables.leaderboard` for the rest."""
+    bounds = upper_bounds(group)
+    stats = [_stats(row, known, bounds) for row in group]
+    placed = order([stat[by.key] for stat in stats], higher_is_better=by.higher_is_better)
+    competing = [place for place in placed if group[place] not in bounds]
+    ranked = dict(zip(competing, ranks([stats[place][by.key] for place in competing]), strict=True))
+    best = _best(known, [stats[place] for place in competing], digits)
+    common = common_recipe(group)
+    lines = []
+    for place in placed:
+        row, level = group[place], trust_of(group[place], trust)
+        lines.append(
+            TableRow(
+                rank=ranked.get(place),
+                strategy=row.first.strategy.name,
+                title=row.first.strategy.title,
+                head=row.first.strategy.head,
+                changed=changed_values(row, common),
+                seeds=list(row.seeds),
+                cells={
+                    key: _cell(stat, known[key], best if place in ranked else set(), digits)
+                    for key, stat in stats[place].items()
+                },
+                marks=_marks(row, bound=row in bounds, level=level),
+                track=track_name(row),
+                trust=level,
+                configuration=row.first.configuration,
+            )
+        )
+    return lines
+
+
+def upper_bounds(group: Sequence[Row]) -> list[Row]:
+    """Return the rows that saw everything at once where the others did not: bounds for them, no competitors."""
+    several = any(not is_static(row.first) for row in group)
+    return [row for row in group if is_static(row.first) and (several or row.first.strategy.name == "joint")]
+
+
+def track_name(row: Row) -> str:
+    """Return the pretraining track that a row is ranked in."""
+    recorded = str(row.first.environment.get("pretraining") or "")
+    return track(row.first.train, recorded=recorded) + (" (saw COCO)" if _saw_coco(row) else "")
+
+
+def trust_of(row: Row, trust: Mapping[str, str]) -> str:
+    """Return the lowest level that verification gave to the row's records."""
+    return min((trust.get(record.content, LEVELS[0]) for record in row.records), key=LEVELS.index)
+
+
+def _stats(row: Row, known: Mapping[str, Column], bounds: Sequence[Row]) -> dict[str, Stat | None]:
+    return {key: row.over(column.read) for key, column in known.items()} | {"gap": _gap(row, bounds)}
+
+
+def _gap(row: Row, bounds: Sequence[Row]) -> Stat | None:
+    """Return last mAP minus that of joint training with the same recipe and, where there is one, the same head."""
+    from clbench.metrics.continual import gap
+
+    same = [bound for bound in bounds if bound.first.train == row.first.train]
+    same = [bound for bound in same if bound.first.strategy.head == row.first.strategy.head] or same
+    joint = same[0].stat("last_map") if same and row not in bounds else None
+    if joint is None:
+        return None
+    return row.over(lambda record: None if (last := record.summary["last_map"]) is None else gap(last, joint.mean))
+
+
+def _best(known: Mapping[str, Column], stats: Sequence[Stats], digits: int) -> set[tuple[str, str]]:
+    """Return (column, best value as printed): values that print alike are best together."""
+    found = set()
+    for key, column in known.items():
+        present = [stat.mean for row in stats if (stat := row[key]) is not None]
+        if column.competes and len(present) > 1:
+            top = max(present) if column.higher_is_better else min(present)
+            found.add((key, column.text(top, digits=digits)))
+    return found
+
+
+def _cell(stat: Stat | None, column: Column, best: set[tuple[str, str]], digits: int) -> Cell:
+    if stat is None:
+        return Cell(None, None)
+    is_best = (column.key, column.text(stat.mean, digits=digits)) in best
+    return Cell(stat.mean, stat.std if stat.n > 1 else None, is_best)
+
+
+def common_recipe(group: Sequence[Row]) -> dict[str, Any]:
+    """Return the recipe value that most rows share, per name; on a tie the one met first."""
+    common = {}
+    for name in dict.fromkeys(name for row in group for name in row.first.train):
+        values = [row.first.train.get(name) for row in group]
+        common[name] = max(values, key=values.count)
+    return common
+
+
+def changed_values(row: Row, common: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row changes: its strategy's fields but the head, and where its recipe differs from `common`."""
+    own = {name: value for name, value in row.first.strategy.changed.items() if name != "head"}
+    train = row.first.train
+    return own | {f"train.{name}": train.get(name) for name in common if train.get(name) != common[name]}
+
+
+def _marks(row: Row, *, bound: bool, level: str) -> list[str]:
+    extra = ["saw-coco"] * _saw_coco(row) + ["unverified"] * (level == LEVELS[0])
+    return ["upper-bound"] * bound + list(dict.fromkeys([*row.marks, *extra]))
+
+
+def _saw_coco(row: Row) -> bool:
+    return "saw-coco" in row.marks or saw_coco(row.first.train)

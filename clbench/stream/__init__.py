@@ -1,0 +1,1 @@
+"""Which images and labels arrive when, and what is hidden."""

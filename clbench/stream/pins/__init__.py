@@ -1,0 +1,1 @@
+"""Pinned streams: a digest of what arrives when."""

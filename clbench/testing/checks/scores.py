@@ -1,0 +1,139 @@
+"""Checks of what a strategy answers: the columns, the values, and what they may depend on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clbench.method.strategy import Strategy
+from clbench.records.verify.verify import verify_scores
+from clbench.stream.build import Session
+from clbench.testing.outcome import Failed
+from clbench.testing.subject import Subject
+from clbench.testing.trial_run import Probe, Trial
+
+CLOSE = 1e-5
+"""How far two float32 probabilities of the same image may lie apart; kernels differ with the batch's shape."""
+
+
+@torch.no_grad()
+def asked(strategy: Strategy, images: Tensor) -> Tensor:
+    """Return the scores as the evaluation asks for them, and leave the training mode as it was."""
+    modes = [(module, module.training) for module in strategy.modules()]
+    strategy.eval()
+    scores = strategy.scores(images)
+    for module, mode in modes:
+        module.training = mode
+    return scores.detach().float().clone()
+
+
+def some_images(trial: Trial) -> Tensor:
+    """Return a few train pictures."""
+    return trial.world.pictures.read(trial.stream.table.rows("train")[:16])
+
+
+class Batching(Probe):
+    """Scores the same images in one batch, one by one, and backwards."""
+
+    def after_scoring(self, trial: Trial, session: Session) -> None:
+        """Compare the ways of asking."""
+        images = some_images(trial)
+        together = asked(trial.strategy, images)
+        single = torch.cat([asked(trial.strategy, images[i : i + 1]) for i in range(len(images))])
+        backwards = asked(trial.strategy, images.flip(0)).flip(0)
+        for way, scores in (("one by one", single), ("in reversed order", backwards)):
+            apart = float((scores - together).abs().max())
+            if apart > CLOSE:
+                raise Failed(
+                    f"asked {way}, the same images score up to {apart:.2g} differently",
+                    verb="scores",
+                    mend="An image's score may depend on that image alone: no batch statistics, no ranking in a batch.",
+                )
+
+
+class Growth(Probe):
+    """Compares the scores just before and just after `begin_session`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Tensor | None = None
+        self.note = ""
+
+    def before_growth(self, trial: Trial, session: Session) -> None:
+        """Keep what the old labels score."""
+        self.before = asked(trial.strategy, some_images(trial)) if session.index else None
+
+    def after_growth(self, trial: Trial, session: Session) -> None:
+        """Count the columns and compare the old ones."""
+        after = asked(trial.strategy, some_images(trial))
+        if after.shape[1] != session.seen:
+            raise Failed(
+                f"after begin_session of session {session.index} there are {after.shape[1]} columns"
+                f" for {session.seen} labels",
+                verb="begin_session",
+                mend="Call super().begin_session(session) once; it grows the head to session.seen.",
+            )
+        if self.before is None:
+            return
+        width = self.before.shape[1]
+        moved = float((after[:, :width] - self.before).abs().max())
+        if moved <= CLOSE:
+            return
+        if trial.strategy.entangled or getattr(trial.strategy.net.head, "entangled", False):
+            self.note = "declared: labels attend to each other, so growing moves the old ones"
+            return
+        raise Failed(
+            f"growing from {width} to {session.seen} labels moved the scores of the old ones by up to {moved:.2g}",
+            verb="begin_session",
+            mend="New labels get parameters of their own; a method that must move old ones says `entangled = True`.",
+        )
+
+
+def scores_are_probabilities(subject: Subject) -> None:
+    """After every session there is one finite score in [0, 1] for each test image and each seen label."""
+
+
+def record_follows_from_its_scores(subject: Subject) -> None:
+    """The record is whole, and scored again its score files give every average precision and count in it."""
+    trial = subject.run.trial
+    stream = trial.stream
+    found = verify_scores(
+        trial.record,
+        scores=trial.work,
+        truth=stream.truth(stream.test_rows),
+        tests=[np.flatnonzero(np.isin(stream.test_rows, session.test_rows)) for session in stream.sessions],
+    )
+    if found.findings:
+        raise Failed(
+            f"the record's {found.findings[0]}",
+            verb="class",
+            mend="Scores are all that a strategy has to say; what becomes of them is no strategy's business.",
+        )
+
+
+def scores_ignore_the_batch(subject: Subject) -> None:
+    """The score of an image does not depend on the images asked with it, nor on their order."""
+
+
+def growth_adds_exactly_the_new_labels(subject: Subject) -> str:
+    """At the start of a session the columns become those of the seen labels, and old ones score what they did."""
+    if subject.kind.static:
+        return "one session shows all labels, so only their number was checked"
+    growth = subject.run.probe(Growth)
+    return growth.note
+
+
+def learns_above_chance(subject: Subject) -> None:
+    """After the first session its labels are found far better than by chance."""
+    trial = subject.run.trial
+    session = trial.stream.sessions[0]
+    chance = float((trial.stream.truth(trial.stream.test_rows)[:, : session.learned] == 1).mean())
+    reached = float(np.nanmean(np.array(trial.progress.done[0].fixed)[: session.learned]))
+    needed = chance + 0.4 * (1 - chance)
+    if reached < needed:
+        raise Failed(
+            f"mAP after the first session is {reached:.2f}; guessing gives {chance:.2f} and {needed:.2f} is asked for",
+            verb="loss",
+            mend="Look whether the loss reaches the network, and whether scores come from what was trained.",
+        )

@@ -1,0 +1,177 @@
+"""What a run is made of, put together from its plan, anew or as a saved state left it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from clbench.data.pictures.sources import ImageSource
+from clbench.errors import ResultsError
+from clbench.method.session import LiveSession
+from clbench.method.stored import count_stored
+from clbench.method.strategy import Strategy
+from clbench.nn.memory import Exemplars
+from clbench.nn.shared.ranks import rank, world
+from clbench.plan.catalog import digest_read
+from clbench.plan.plan import Plan
+from clbench.ranks import together as distributed
+from clbench.stream.build import Session, Stream
+from clbench.train.events import Telling, Watch
+from clbench.train.make_record import check_scores, now
+from clbench.train.options import RunOptions
+from clbench.train.prepare import build_network, configuration, content_key, make_source, make_strategy, make_stream
+from clbench.train.progress import Progress
+from clbench.train.randomness import seed_torch
+from clbench.train.reader_processes import AUTO, loader_processes
+from clbench.train.resume import state as states
+from clbench.train.resume.savepoint import Savepoint, restore_plugins
+from clbench.train.run_files import place_of
+from clbench.train.stored_features import Kind, stored_features
+
+
+class Assembly:
+    """The parts of one run and where its files lie; `clbench.train.run.Run` carries it out."""
+
+    device: torch.device
+
+    def __init__(self, plan: Plan, options: RunOptions, *, watch: Watch) -> None:
+        self.plan = plan
+        self.options = options
+        self.watch = watch
+        self.train = plan.train
+        self.strategy = self._make_strategy()
+        self.configuration = configuration(plan, self.strategy)
+        self.place = place_of(plan, self.configuration, results=options.results)
+        self.folder, self.record, self.work = self.place.folder, self.place.record, self.place.work
+        self.state_file = self.place.state_file
+        self.name = plan.title
+        self.progress = Progress()
+        self.exemplars: Exemplars | None = None
+
+    # ------------------------------------------------------------------ what a run is made of
+
+    def _make_strategy(self) -> Strategy:
+        return make_strategy(self.plan)
+
+    def _make_stream(self) -> Stream:
+        return make_stream(self.plan, self.strategy)
+
+    def _make_source(self) -> ImageSource:
+        told = Telling(self.watch, f"{self.stream.table.name}: pictures into the cache")
+        return make_source(self.plan, self.stream.table, cache=self.options.cache, progress=told)
+
+    def _build_network(self) -> None:
+        build_network(self.plan, self.strategy, self.stream, self.device)
+
+    # ------------------------------------------------------------------ putting it together
+
+    def _set_up(self, *, on_step: Callable[[int, int], None]) -> None:
+        self.stream = self._make_stream()
+        self.watch.run_started(
+            run=self.name,
+            strategy=self.plan.entry.name,
+            seed=self.plan.seed,
+            sessions=len(self.stream.sessions),
+            stand_in=self.plan.stand_in,
+        )
+        self.source = self._make_source()
+        self._build_network()
+        if self.options.features != "off":
+            self.source = self._store_features(self.options.features)
+        self.readers = self._readers()
+        # the loop imports avalanche, which takes seconds; everything that can be wrong has been looked at by now
+        from clbench.train.loop import SharedLoop
+
+        self.savepoint = Savepoint(self.state_file, identity=self._identity())
+        self.saved = self._load_state() if self.options.resume else None
+        if self.saved is None:
+            self.progress = Progress(started=now())
+        else:
+            self.progress = self.savepoint.progress(self.saved, sessions=len(self.stream.sessions))
+            distributed.by_first(lambda: check_scores(self.progress, folder=self.work))
+            for session in self.stream.sessions[: self.progress.session + self.progress.inside]:
+                self._begin(session, structure_only=True)
+            with self.savepoint.understood():
+                states.load_strategy_state(self.strategy, self.saved["strategy"])
+        self.strategy.to(self.device)
+        self.loop = SharedLoop(
+            strategy=self.strategy,
+            train=self.train,
+            seed=self.plan.seed,
+            device=self.device,
+            workers=self._readers(augment=self.train.augment),
+            on_step=on_step,
+        )
+        if self.saved is not None:
+            with self.savepoint.understood():
+                restore_plugins(self.loop, self.saved)
+
+    def _readers(self, *, augment: str = "none") -> int:
+        """Return how many processes read pictures that are changed by `augment`."""
+        # stored features are copied as fast as another process could hand them on
+        stored = self.options.features != "off"
+        wanted = 0 if stored and self.options.workers == AUTO else self.options.workers
+        return loader_processes(wanted, self.source, device=self.device, share=self.options.cores, augment=augment)
+
+    def _store_features(self, kind: Kind) -> ImageSource:
+        return stored_features(
+            self.source,
+            self.strategy,
+            self.stream,
+            self.train,
+            kind=kind,
+            content=lambda: content_key(self.source, self.stream.table),
+            device=self.device,
+            progress=Telling(self.watch, f"{self.stream.table.name}: features of the backbone"),
+        )
+
+    def _identity(self) -> dict[str, str]:
+        digest = self.stream.digest()
+        return {
+            "scenario": self.plan.scenario.digest(),
+            "configuration": self.configuration,
+            "the strategy's file": digest_read(self.plan.entry),
+            "seed": str(self.plan.seed),
+            "session and test images": digest.images,
+            "visible labels": digest.labels,
+            "torch": str(torch.__version__),
+            "world size": str(world()),
+            "device": self.device.type,
+        }
+
+    def _load_state(self) -> dict[str, Any] | None:
+        saved = self.savepoint.load()
+        if distributed.from_first(saved is not None) and saved is None:
+            raise ResultsError(
+                f"{self.state_file}: the first process goes on from this state, and process {rank() + 1} does not see "
+                "it.",
+                hint="Name a folder that every machine sees with --results.",
+            )
+        return saved
+
+    def _save_state(self, *, inside: bool) -> None:
+        self.savepoint.save(self.strategy, self.loop, self.progress, inside=inside, exemplars=self.exemplars)
+
+    def _live(self, session: Session, *, structure_only: bool = False) -> LiveSession:
+        return LiveSession(
+            session,
+            source=self.source,
+            device=self.device,
+            batch_size=self.train.batch_size,
+            stored=lambda: count_stored(self.strategy, image_size=1).rows,
+            readers=self.readers,
+            online=self.plan.scenario.online,
+            structure_only=structure_only,
+        )
+
+    def _begin(self, session: Session, *, structure_only: bool) -> None:
+        seed = self.plan.seed
+        seed_torch(seed, "session", session.index)
+        self.strategy._seed = (seed, session.index, "begin")
+        self.strategy.begin_session(self._live(session, structure_only=structure_only))
+        fixed = self.train.freeze == "backbone" or (self.train.freeze == "after-base" and session.index > 0)
+        if fixed:
+            self.strategy.net.backbone.requires_grad_(False)
+        self.strategy.to(self.device)

@@ -1,0 +1,34 @@
+"""Avalanche's own plugins by name, for strategies that run them as they are."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from clbench.errors import UsageError, suggest
+
+
+def builtin(name: str, *, options: Mapping[str, Any]) -> Any:
+    """Return Avalanche's training plugin `name` (its class name), made with `options`.
+
+    To be called inside `Strategy.plugins`: importing Avalanche takes seconds. A plugin reads a session as (image, y,
+    row) with y int8 in {1, 0, -1 = unknown}; one that reads the values of y by itself is not exact here. Raises
+    UsageError for a name or an option that Avalanche does not have.
+    """
+    from clbench.train.loop import training_plugins
+
+    known = training_plugins()
+    if name not in known:
+        raise UsageError(f"Avalanche has no training plugin '{name}'.{suggest(name, known)}")
+    parameters = [p for p in inspect.signature(known[name].__init__).parameters if p != "self"]
+    for option in options:
+        if option not in parameters:
+            raise UsageError(
+                f"Avalanche's {name} has no option '{option}'.{suggest(option, parameters)}",
+                hint=f"Its options: {', '.join(parameters)}.",
+            )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return known[name](**options)

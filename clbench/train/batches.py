@@ -1,0 +1,173 @@
+"""The flat view of one session's training samples, and the order in which they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+
+from clbench.data.pictures.augment import augmented
+from clbench.data.pictures.sources import ImageSource
+from clbench.errors import ClbenchError
+from clbench.nn.memory import Exemplars
+from clbench.ranks.together import mine
+from clbench.seeds import derive, generator
+from clbench.stream.build import Session
+from clbench.train.reader_processes import leave_interrupts_to_the_run
+
+Item = tuple[int, int]
+"""(epoch, position in the view)"""
+
+
+class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
+    """A session's images followed by the exemplars rehearsed with it: (image uint8, y int8 [seen], row).
+
+    `y` is 1, 0 or -1 for unknown; columns that the session hides are -1 and columns not yet seen do not exist, so the
+    view holds nothing that could leak. Positions from `fresh` on are exemplars. An exemplar that is also an image of
+    the session is not repeated: what is known of it is merged into the session's row.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        source: ImageSource,
+        ids: npt.NDArray[np.str_],
+        augment: str,
+        seed: int,
+        exemplars: Exemplars | None = None,
+    ) -> None:
+        self.source = source
+        self.augment = augment
+        self.seed = seed
+        self.session = session.index
+        self.fresh = len(session.rows)
+        rows, y, logits = session.rows, session.targets, None
+        if exemplars is not None and len(exemplars.rows):
+            rows, y, logits = _with_exemplars(session, exemplars)
+        self.rows = rows
+        self.y = torch.from_numpy(np.array(y))  # a copy: the session's own array is read-only
+        self.logits = logits
+        self.ids = ids[rows] if augment != "none" else ids[:0]
+        self._all_ids = ids
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor, int]:
+        """Return one sample without augmentation; this is how Avalanche's plugins read a session."""
+        row = int(self.rows[position])
+        return self.source.read(self.rows[position : position + 1])[0], self.y[position], row
+
+    def __getitems__(self, items: list[Item]) -> tuple[Tensor, Tensor, Tensor, Tensor] | ClbenchError:
+        """Return a whole batch (images, y, rows, positions), augmented by (seed, session, epoch, image id).
+
+        In a worker process a picture that cannot be read is returned as its error.
+        """
+        positions = np.fromiter((position for _, position in items), dtype=np.int64, count=len(items))
+        draws = (
+            derive(self.seed, "augment", self.session, epoch, str(self.ids[position])) for epoch, position in items
+        )
+        try:
+            images = augmented(self.source, self.rows[positions], augment=self.augment, draws=draws)
+        except ClbenchError as error:
+            if get_worker_info() is None:
+                raise
+            return error  # torch would send home a text with a traceback in it
+        return images, self.y[positions], torch.from_numpy(self.rows[positions]), torch.from_numpy(positions)
+
+    def recalled(self, rows: npt.NDArray[np.int64], *, step: int, places: Iterable[int]) -> Tensor:
+        """Return images set beside the batch of `step`, augmented by (seed, session, step, place, image id)."""
+        draws = (
+            derive(self.seed, "augment recalled", self.session, step, place, str(self._all_ids[row]))
+            for place, row in zip(places, rows.tolist(), strict=True)
+        )
+        return augmented(self.source, rows, augment=self.augment, draws=draws)
+
+
+def _with_exemplars(
+    session: Session, exemplars: Exemplars
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], Tensor | None]:
+    """Return rows, y and stored logits of the session's images followed by the exemplars that are not among them."""
+    stored = np.full((len(exemplars.rows), session.seen), -1, dtype=np.int8)
+    stored[:, : exemplars.targets.shape[1]] = exemplars.targets
+    by_row = np.argsort(session.rows, kind="stable")
+    near = np.minimum(np.searchsorted(session.rows, exemplars.rows, sorter=by_row), len(session.rows) - 1)
+    own = by_row[near]
+    met = session.rows[own] == exemplars.rows
+    y = session.targets.copy()
+    np.maximum.at(y, own[met], stored[met])  # unknown < negative < positive
+    rows = np.concatenate([session.rows, exemplars.rows[~met]])
+    logits = None
+    if exemplars.logits is not None:
+        kept = torch.as_tensor(exemplars.logits)
+        logits = torch.full((len(rows), session.seen), float("nan"))
+        logits[torch.from_numpy(own[met]), : kept.shape[1]] = kept[torch.from_numpy(met)]
+        logits[len(session.rows) :, : kept.shape[1]] = kept[torch.from_numpy(~met)]
+    return rows, np.concatenate([y, stored[~met]]), logits
+
+
+def order(view_length: int, fresh: int, *, seed: int, session: int, epoch: int) -> npt.NDArray[np.int64]:
+    """Return the positions of one epoch in the order in which they are shown.
+
+    Every position has a random key; fresh images draw theirs from (seed, session, epoch) alone, so that rehearsing
+    exemplars inserts them without changing the order of the session's own images.
+    """
+    keys = generator(seed, "order", session, epoch).random(fresh)
+    extra = generator(seed, "order of exemplars", session, epoch).random(view_length - fresh)
+    return np.argsort(np.concatenate([keys, extra]), kind="stable").astype(np.int64)
+
+
+def steps_per_epoch(length: int, batch_size: int) -> int:
+    """Return the number of batches; a last batch of a single image joins the one before (batch norm needs two)."""
+    full, rest = divmod(length, batch_size)
+    return max(full + (1 if rest > 1 or (rest == 1 and full == 0) else 0), 1)
+
+
+class BatchOrder(Sampler[list[Item]]):
+    """Batches of all epochs of a session from (epoch, step) on, a pure function of (seed, session, epoch).
+
+    In a distributed run each rank yields its share of the same global batches.
+    """
+
+    def __init__(self, view: SessionView, *, batch_size: int, epochs: int, start: tuple[int, int] = (0, 0)) -> None:
+        self.view = view
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.start = start
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        first_epoch, first_step = self.start
+        steps = steps_per_epoch(len(self.view), self.batch_size)
+        for epoch in range(first_epoch, self.epochs):
+            positions = order(
+                len(self.view), self.view.fresh, seed=self.view.seed, session=self.view.session, epoch=epoch
+            )
+            for step in range(first_step if epoch == first_epoch else 0, steps):
+                end = len(positions) if step == steps - 1 else (step + 1) * self.batch_size
+                yield mine([(epoch, position) for position in positions[step * self.batch_size : end].tolist()])
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+def loader(
+    view: SessionView, *, batch_size: int, epochs: int, start: tuple[int, int], workers: int, pin: bool
+) -> DataLoader[object]:
+    """Return one loader for all remaining batches of a session, so that workers start once."""
+    return DataLoader(
+        view,
+        batch_sampler=BatchOrder(view, batch_size=batch_size, epochs=epochs, start=start),
+        collate_fn=_as_is,
+        num_workers=workers,
+        pin_memory=pin,
+        worker_init_fn=leave_interrupts_to_the_run,
+        # without a generator of its own every iterator would draw from the global one
+        generator=torch.Generator().manual_seed(0),
+    )

@@ -1,0 +1,97 @@
+"""What a record says about the machine and the code that made it."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+import clbench
+from clbench.nn.shared.ranks import world
+from clbench.records.schema import CodePart
+from clbench.train.allocator import return_freed_memory
+
+PACKAGES = ("torch", "torchvision", "avalanche-lib", "timm", "numpy")
+
+
+def describe(device: torch.device, *, threads: int) -> dict[str, str | int | float | bool | None]:
+    """Return versions, device and thread count: what may move a number's last digits."""
+    found: dict[str, str | int | float | bool | None] = {
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    found["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    found["cpu"] = platform.machine()
+    found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    found["threads"] = threads
+    found["world_size"] = world()
+    return found
+
+
+def code() -> CodePart:
+    """Return clbench's version and, when it runs from a git checkout, the commit and whether anything was changed."""
+    folder = Path(clbench.__file__).resolve().parent
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit or _git(folder, "ls-files", "--error-unmatch", "__init__.py") == "":
+        return CodePart(version=clbench.__version__, commit="", dirty=False)
+    # a results folder inside the checkout fills while runs go on; only code and scenarios can move a number
+    changed = _git(folder.parent, "status", "--porcelain", "--", "clbench", "strategies", "scenarios")
+    return CodePart(version=clbench.__version__, commit=commit, dirty=bool(changed))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device called `name`; `auto` is the first GPU if there is one."""
+    from clbench.errors import UsageError
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"--device {name}: {str(error).splitlines()[0]}",
+            hint="Use auto, cpu or cuda; clbench doctor shows what is here.",
+        ) from error
+    return device
+
+
+def forget_peak(device: torch.device) -> bool:
+    """Let `peak_memory` count from what is held now; False where the system keeps the peak of the whole process."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    return_freed_memory()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak of the resident set
+    except OSError:
+        return False
+    return True
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the largest number of bytes held so far: of the GPU, else of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    import resource
+
+    # kibibytes on Linux, bytes on macOS
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if platform.system() == "Darwin" else 1024)

@@ -1,0 +1,205 @@
+"""From the progress of a finished run to its record."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+
+import clbench
+from clbench.data.datasets.registry import is_path
+from clbench.errors import ResultsError, RunError
+from clbench.files.whole_file import whole_file
+from clbench.method.strategy import Strategy
+from clbench.metrics.summary import summarize
+from clbench.nn.backbones.pretraining import pretraining_track
+from clbench.nn.shared.ranks import world
+from clbench.plan.catalog import digest_read
+from clbench.plan.plan import Plan
+from clbench.records.record import Record, as_rows
+from clbench.records.schema import (
+    ApPart,
+    CostPart,
+    CountsPart,
+    DataPart,
+    ScenarioPart,
+    ScorePart,
+    SessionPart,
+    SessionTimes,
+    StrategyPart,
+    StreamPart,
+    TimesPart,
+    TuningPart,
+)
+from clbench.stream.build import Stream
+from clbench.train.diagnosis import notes_of
+from clbench.train.environment import code, describe
+from clbench.train.progress import Progress
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_scores(scores: npt.NDArray[np.float32], *, folder: Path, session: int) -> dict[str, Any]:
+    """Write the session's score matrix beside the record and return its entry."""
+    path = folder / f"scores-{session}.npy"
+    with whole_file(path, what="the score matrix") as file:
+        np.save(file, scores, allow_pickle=False)
+    return {"session": session, "file": path.name, "sha256": file_sha256(path)}
+
+
+def check_scores(progress: Progress, *, folder: Path) -> None:
+    """Raise ResultsError unless the score files of all finished sessions are what was written."""
+    for done in progress.done:
+        path = folder / done.scores["file"]
+        if not path.is_file() or file_sha256(path) != done.scores["sha256"]:
+            raise ResultsError(
+                f"{path}: the scores of a finished session are {'changed' if path.is_file() else 'gone'}.",
+                hint="Start afresh with --no-resume.",
+            )
+
+
+def marks(plan: Plan, strategy: Strategy, *, dirty: bool) -> list[str]:
+    """Return what a reader must know before believing the row."""
+    found = {
+        "stand-in": plan.stand_in,
+        "local-strategy": plan.entry.origin != "shipped",
+        "local-scenario": plan.scenario_origin != "shipped",
+        "unpinned": plan.unpinned,
+        "dirty": dirty,
+        "changed-train": bool(plan.changed_train),
+        "trial": plan.trial is not None,
+    }
+    shared = {f"world-{world()}"} if world() > 1 else set()
+    return sorted({name for name, holds in found.items() if holds} | shared | set(_own_marks(plan, strategy)))
+
+
+def _own_marks(plan: Plan, strategy: Strategy) -> list[str]:
+    found: Any = strategy.marks()
+    if isinstance(found, str) or not all(isinstance(mark, str) for mark in found):
+        raise RunError(
+            f"{plan.entry.path}: marks() returns {found!r}, expected a list of words.",
+            hint='For example ["upper-bound"].',
+        )
+    return list(found)
+
+
+def _remarks(plan: Plan, strategy: Strategy) -> dict[str, str]:
+    found: Any = strategy.notes()
+    if not isinstance(found, dict):
+        raise RunError(
+            f"{plan.entry.path}: notes() returns a {type(found).__name__}, expected a mapping of text to text.",
+            hint='For example {"rows": "60 52"}.',
+        )
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise RunError(
+                f"{plan.entry.path}: notes() has {name!r}: {value!r}, expected text for both.",
+                hint="str() or json.dumps() makes text of other values.",
+            )
+    return found
+
+
+def make_record(
+    plan: Plan,
+    strategy: Strategy,
+    stream: Stream,
+    progress: Progress,
+    *,
+    configuration: str,
+    device: torch.device,
+    threads: int,
+) -> Record:
+    """Return the run's record, not sealed yet."""
+    learned = np.zeros(len(stream.labels), dtype=np.int64)
+    for session in stream.sessions:
+        learned[session.new] = session.index
+    growing = as_rows([done.growing for done in progress.done])
+    fixed = as_rows([done.fixed for done in progress.done])
+    counts: dict[str, Any] = {
+        rule: {part: [done.counts[rule][part] for done in progress.done] for part in ("tp", "fp", "fn")}
+        for rule in progress.done[0].counts
+    }
+    digest = stream.digest()
+    built = code()
+    notes = {
+        type(plugin).__name__: "Avalanche built-in"
+        for plugin in strategy.plugins()
+        if type(plugin).__module__.startswith("avalanche.")
+    }
+    return Record(
+        protocol=clbench.PROTOCOL,
+        clbench=clbench.__version__,
+        scenario=ScenarioPart(
+            name=plan.scenario.name,
+            version=plan.scenario.version,
+            title=plan.scenario.title,
+            digest=plan.scenario.digest(),
+            dataset=stream.table.name if is_path(plan.dataset) else plan.dataset,
+            stand_in=plan.stand_in,
+            local=plan.scenario_origin != "shipped",
+            sessions=[
+                SessionPart(
+                    labels=list(stream.labels[session.new]),
+                    train_images=len(session.rows),
+                    test_images=len(session.test_rows),
+                )
+                for session in stream.sessions
+            ],
+            stream=StreamPart(images=digest.images, labels=digest.labels),
+            data=DataPart(name=stream.table.name, revision=stream.table.revision, digest=stream.table.digest()),
+        ),
+        strategy=StrategyPart(
+            name=plan.entry.name,
+            title=plan.entry.title,
+            origin=plan.entry.origin,
+            sha256=digest_read(plan.entry),
+            head=strategy.head,
+            fields=strategy.values(),
+            changed=strategy.changed(),
+        ),
+        train=msgspec.to_builtins(plan.train),
+        configuration=configuration,
+        tuning=msgspec.UNSET if plan.tuning is None else msgspec.convert(plan.tuning, TuningPart),
+        seed=plan.seed,
+        labels=list(stream.labels),
+        learned=learned.tolist(),
+        ap=ApPart(growing=growing, fixed=fixed),
+        counts={rule: CountsPart(**parts) for rule, parts in counts.items()},
+        costs=[CostPart(session=i, **done.cost) for i, done in enumerate(progress.done)],
+        summary=summarize(
+            np.array([done.growing for done in progress.done]),
+            np.array([done.fixed for done in progress.done]),
+            counts,
+            learned,
+        ),
+        marks=marks(plan, strategy, dirty=built.dirty),
+        notes={**notes, **notes_of(progress.done, strategy), **_remarks(plan, strategy)},
+        environment={
+            **describe(device, threads=threads),
+            "pretraining": plan.train.track or pretraining_track(plan.train.backbone, weights=plan.train.weights),
+        },
+        code=built,
+        scores=[ScorePart(**done.scores) for done in progress.done],
+        times=TimesPart(
+            started=progress.started,
+            finished=now(),
+            host=socket.gethostname(),
+            sessions=[SessionTimes(**done.times) for done in progress.done],
+            total_seconds=progress.total_seconds,
+        ),
+    )

@@ -1,0 +1,289 @@
+"""One run: a plan becomes a record, resumed where it stopped, finished runs skipped."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from filelock import Timeout
+
+from clbench.errors import DataError, ResultsError, RunError
+from clbench.files.whole_file import whole_file
+from clbench.method.stored import check_counted, count_stored
+from clbench.method.strategy import LEAK
+from clbench.nn.shared.ranks import rank
+from clbench.plan.catalog import digest_read
+from clbench.plan.plan import Plan
+from clbench.ranks import together as distributed
+from clbench.records.record import read_record, write_record
+from clbench.stream.build import Session
+from clbench.train.allocator import keep_freed_memory
+from clbench.train.assembly import Assembly
+from clbench.train.batches import SessionView, steps_per_epoch
+from clbench.train.environment import pick_device
+from clbench.train.events import Silent, Watch
+from clbench.train.failures import explained, is_loader_death, lost
+from clbench.train.make_record import make_record
+from clbench.train.options import RunOptions
+from clbench.train.randomness import seed_torch
+from clbench.train.resume.savepoint import restore_inside, saved_exemplars
+from clbench.train.session_result import Evaluation
+from clbench.train.stopping import Interrupted, StopSignals
+
+__all__ = ["Run", "RunOptions", "TakenError", "run"]
+
+
+class TakenError(RunError):
+    """Another process is carrying out this very run at this moment."""
+
+
+def run(plan: Plan, options: RunOptions, *, watch: Watch | None = None) -> Path:
+    """Carry out `plan` and return the path of its record; a finished run returns at once.
+
+    State is saved after each session and every `save_minutes`; an interrupted run goes on where it stopped and ends
+    with the same record. Raises ClbenchError with the next step to take; whatever it raises, the last state stays.
+    """
+    options = dataclasses.replace(options, device=distributed.start(options.device))
+    return Run(plan, options, watch=watch if watch and rank() == 0 else Silent()).carry_out()
+
+
+class Run(Assembly):
+    """A run while it is carried out."""
+
+    def __init__(self, plan: Plan, options: RunOptions, *, watch: Watch) -> None:
+        super().__init__(plan, options, watch=watch)
+        self.stop = StopSignals()
+
+    # ------------------------------------------------------------------ around the training
+
+    def carry_out(self) -> Path:
+        """Return the path of the record, which exists afterwards."""
+        if self._finished():
+            distributed.by_first(self._look_at_record)
+            return self.record
+        distributed.by_first(self.place.make)
+        with contextlib.ExitStack() as held:
+            distributed.by_first(lambda: self._take(held))
+            if self._finished():
+                return self.record
+            distributed.by_first(self.place.remove_unfinished)
+            return self._carry_out()
+
+    def _look_at_record(self) -> None:
+        record = read_record(self.record)  # a damaged record is an error, not a finished run
+        self.place.tidy_up()
+        if record.strategy.sha256 != digest_read(self.plan.entry):
+            self.watch.message(
+                f"{self.name}: finished before {self.plan.entry.path.name} was changed; --no-resume runs it again"
+            )
+
+    def _take(self, held: contextlib.ExitStack) -> None:
+        """Keep other processes from this run until `held` is left. Raises TakenError where one has it already."""
+        try:
+            held.enter_context(self.place.held())
+        except Timeout:
+            raise TakenError(
+                f"{self.name}: another process is carrying out this very run ({self.work}).",
+                hint="Wait for it; its record will be used. clbench status shows what is running.",
+            ) from None
+
+    def _finished(self) -> bool:
+        """Whether the record exists already; rank 0 decides for all."""
+        try:
+            return bool(distributed.from_first(self.options.resume and self.record.exists()))
+        except OSError as error:
+            raise self.place.unwritable(error) from error
+
+    def _carry_out(self) -> Path:
+        before = torch.get_rng_state(), torch.get_num_threads()
+        self.device = pick_device(self.options.device)
+        torch.set_num_threads(self.options.threads)
+        keep_freed_memory()
+        try:
+            with self.stop:
+                self._from_start_to_end()
+        except KeyboardInterrupt:
+            raise Interrupted(self.state_file if self.state_file.exists() else None) from None
+        except RuntimeError as error:
+            told = lost(error, run=self.name, state_file=self.state_file)
+            if told is None:
+                raise
+            raise told from error
+        finally:
+            torch.set_rng_state(before[0])
+            torch.set_num_threads(before[1])
+        self.watch.run_finished(run=self.name, record=self.record, seconds=self.progress.total_seconds)
+        return self.record
+
+    def _from_start_to_end(self) -> None:
+        self._set_up(on_step=self._on_step)
+        self._train_all()
+        distributed.by_first(self._write_record)
+
+    def _write_record(self) -> None:
+        record = make_record(
+            self.plan,
+            self.strategy,
+            self.stream,
+            self.progress,
+            configuration=self.configuration,
+            device=self.device,
+            threads=self.options.threads,
+        )
+        self._write_config(dataset=record.scenario.dataset)
+        write_record(record, self.record)
+        self.state_file.unlink(missing_ok=True)
+
+    def _write_config(self, *, dataset: str) -> None:
+        import yaml
+
+        text = yaml.safe_dump(
+            {
+                "scenario": self.plan.scenario.name,
+                "dataset": dataset,
+                "strategy": {self.plan.entry.name: self.strategy.values()},
+                "train": msgspec.to_builtins(self.train),
+            },
+            sort_keys=False,
+        )
+        with whole_file(self.folder / "config.yaml", what="the configuration", scratch=self.work) as file:
+            file.write(text.encode())
+
+    # ------------------------------------------------------------------ sessions
+
+    def _train_all(self) -> None:
+        for session in self.stream.sessions[self.progress.session :]:
+            self._one_session(session)
+
+    def _one_session(self, session: Session) -> None:
+        clock = time.monotonic()
+        progress, strategy, seed = self.progress, self.strategy, self.plan.seed
+        live = strategy._live = self._live(session)
+        resumed = self.saved if progress.inside else None
+        self.saved = None
+        if resumed is None:
+            # structure only here too, so that what would fail on resume fails at once
+            self._begin(session, structure_only=True)
+            distributed.check_equal(strategy, what=f"session {session.index}, after growth")
+            seed_torch(seed, "prepare", session.index)
+            strategy._seed = (seed, session.index, "prepare")
+            strategy.eval()
+            strategy.prepare(live)
+            if LEAK in strategy.marks():
+                # the one way to a hidden label, and it cannot be taken without the mark in the record
+                stored = count_stored(strategy, image_size=1).rows
+                strategy.reveal(stored, self.stream.truth(stored)[:, : session.seen])
+            self.exemplars = strategy.rehearse(live)
+            if self.exemplars is not None:
+                check_counted(strategy, self.exemplars.rows, own=session.rows)
+        else:
+            with self.savepoint.understood():
+                self.exemplars = saved_exemplars(resumed)
+        view = SessionView(
+            session,
+            source=self.source,
+            ids=self.stream.table.ids,
+            augment=self.train.augment,
+            seed=seed,
+            exemplars=self.exemplars,
+        )
+        steps = steps_per_epoch(len(view), self.train.batch_size)
+        self.session_clock = clock
+        self.base_seconds = progress.train_seconds
+        self.base_total = progress.total_seconds
+        self.view = view
+        self.watch.session_started(
+            run=self.name, session=session.index, labels=session.learned, images=len(view), steps=steps
+        )
+        try:
+            with self.stop.patient():
+                mean_loss = self.loop.train_session(
+                    view,
+                    start=(progress.epoch, progress.step),
+                    restore=partial(self._restore_inside, resumed) if resumed is not None else None,
+                )
+        except (RunError, DataError) as error:
+            self._rescue()
+            raise explained(error, run=self.name, ids=self.stream.table.ids, work=self.work) from error
+        except RuntimeError as error:
+            if is_loader_death(error):
+                self._rescue()
+            raise
+        if distributed.anybody(self.stop.asked):
+            raise Interrupted(self.state_file)
+        seed_torch(seed, "end", session.index)
+        strategy._seed = (seed, session.index, "end")
+        strategy.eval()
+        with torch.no_grad():
+            strategy.end_session(live)
+        progress.train_seconds = self.base_seconds + time.monotonic() - clock
+        self._evaluate(session, mean_loss=mean_loss)
+        progress.total_seconds = self.base_total + time.monotonic() - clock
+        progress.session, progress.epoch, progress.step = session.index + 1, 0, 0
+        progress.train_seconds, progress.images_seen = 0.0, 0
+        self._save_state(inside=False)
+
+    def _restore_inside(self, saved: dict[str, Any]) -> None:
+        with self.savepoint.understood():
+            restore_inside(self.strategy, self.loop, saved)
+
+    def _evaluate(self, session: Session, *, mean_loss: float) -> None:
+        evaluation = Evaluation(
+            self.name,
+            self.stream,
+            self.source,
+            self.train,
+            self.device,
+            self.work,
+            self.readers,
+            self.options.keep_weights,
+            self.watch,
+        )
+        self.progress.done.append(
+            evaluation.of(session, strategy=self.strategy, loop=self.loop, progress=self.progress, mean_loss=mean_loss)
+        )
+
+    def _on_step(self, epoch: int, step: int) -> None:
+        loop, progress = self.loop, self.progress
+        whole = step == loop.steps
+        progress.epoch, progress.step = (epoch + 1, 0) if whole else (epoch, step)
+        progress.images_seen += loop.parts.images
+        self.watch.step(
+            run=self.name,
+            session=self.view.session,
+            epoch=epoch,
+            step=loop.step_index,
+            steps=loop.steps * loop.train_epochs,
+            images=loop.parts.images,
+            loss=loop.losses.mean,
+        )
+        # what follows the last step, the evaluation, may take long and may be interrupted
+        last = loop.step_index == loop.steps * loop.train_epochs
+        due = self.savepoint.age > 60 * min(self.options.save_minutes, 1.0 if last else math.inf)
+        counted = self.options.save_steps and loop.step_index % self.options.save_steps == 0
+        stop = distributed.agreed_to_stop(self.stop.asked, step=loop.step_index)
+        if due or counted or stop:
+            self._save_inside()
+        if stop:
+            distributed.from_first(None)  # whoever leaves first has the others ended, perhaps while they save
+            raise Interrupted(self.state_file)
+
+    def _save_inside(self) -> None:
+        self.loop.check_losses()  # a state that is not finite helps nobody
+        elapsed = time.monotonic() - self.session_clock
+        self.progress.train_seconds = self.base_seconds + elapsed
+        self.progress.total_seconds = self.base_total + elapsed
+        self._save_state(inside=True)
+
+    def _rescue(self) -> None:
+        """Save what can be continued after an error that came from outside: between two steps all is consistent."""
+        if self.progress.inside and self.loop.between_steps:
+            with contextlib.suppress(ResultsError, RunError):
+                self._save_inside()

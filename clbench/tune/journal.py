@@ -1,0 +1,85 @@
+"""The trials of a search as a file: which settings were tried, and what each came to on the validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from filelock import FileLock, Timeout
+from msgspec import Struct, field
+
+from clbench.errors import ResultsError
+from clbench.files.whole_file import remove_unfinished, whole_file
+from clbench.train.run_files import LOOK
+
+
+class Trial(Struct, forbid_unknown_fields=True):
+    """One setting that is or was tried. `value` is the mean of `values`, one per seed."""
+
+    number: int
+    set: dict[str, Any]
+    state: Literal["open", "done", "failed"] = "open"
+    value: float | None = None
+    values: list[float] = field(default_factory=list)
+    error: str = ""
+    """Why there is no value."""
+
+
+class Journal(Struct, forbid_unknown_fields=True):
+    """All trials of one strategy's search, and what was searched."""
+
+    about: dict[str, Any]
+    trials: list[Trial] = field(default_factory=list)
+
+
+def read_journal(path: Path, *, about: dict[str, Any]) -> Journal:
+    """Return the journal in `path`, a fresh one where there is none. Raises ResultsError for a damaged one."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Journal)
+    except FileNotFoundError:
+        return Journal(about)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ResultsError(
+            f"{path}: the trials of the search cannot be read ({error}).",
+            hint="Delete the file: the search starts anew and does not repeat runs that are finished.",
+        ) from error
+    if found.about != about or [trial.number for trial in found.trials] != list(range(len(found.trials))):
+        raise ResultsError(
+            f"{path}: these are not the trials of this search.",
+            hint="Delete the file: the search starts anew and does not repeat runs that are finished.",
+        )
+    return found
+
+
+def write_journal(journal: Journal, path: Path) -> None:
+    """Write the journal so that it is whole at any instant. Raises ResultsError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, what="the trials of the search") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(journal), indent=1) + b"\n")
+
+
+@contextmanager
+def held(path: Path, *, title: str) -> Iterator[None]:
+    """Carry out a search alone: while entered, no other process writes the journal `path`. Raises ResultsError."""
+    lock = FileLock(path.with_suffix(".lock"), timeout=LOOK)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise ResultsError(
+            f"{title}: another process is carrying out this search ({path}).",
+            hint="Wait for it; the same command goes on from what it has finished.",
+        ) from None
+    except OSError as error:
+        raise ResultsError(
+            f"{path.parent}: trials cannot be written there ({error.strerror}).",
+            hint="Name another folder with --results.",
+        ) from error
+    try:
+        remove_unfinished(path.parent, f"{path.name}.*.part")
+        yield
+    finally:
+        lock.release()

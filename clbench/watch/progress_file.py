@@ -1,0 +1,205 @@
+"""Following runs in progress: how far each is, in a file for whoever asks, and the logs that were asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from clbench.train.events import Watch
+from clbench.train.several import Several
+from clbench.watch.logs.log import LOG_STEPS, About, Open, Result, RunLog, Step, about, openers
+
+if TYPE_CHECKING:
+    from clbench.plan.plan import Plan
+    from clbench.train.run import RunOptions
+
+log = logging.getLogger(__name__)
+
+PROGRESS = "progress.json"
+WRITE_SECONDS = 1.0
+"""`progress.json` is not written more often than this; each time, reading the loss waits for the device."""
+
+
+class Followed:
+    """One run as it goes: the numbers of its progress file, and its logs."""
+
+    def __init__(self, about: About, opens: Sequence[Open], say: Callable[[str], None]) -> None:
+        self.about = about
+        self.say = say
+        self.path = about.folder / PROGRESS
+        self.state: dict[str, Any] = self._before() | {"state": "running", "message": ""}
+        self.written = 0.0
+        self.logs: list[RunLog] = []
+        for open_log in opens:
+            self._try(lambda open_log=open_log: self.logs.append(open_log(about)))  # type: ignore[misc]
+        self.write()
+
+    def _before(self) -> dict[str, Any]:
+        """Return what an earlier attempt at the same run left, or a beginning."""
+        fresh: dict[str, Any] = {"session": None, "epoch": None, "step": 0, "steps": 0, "loss": None, "past": {}}
+        try:
+            earlier = msgspec.json.decode(self.path.read_bytes())
+            return fresh | {"past": dict(earlier["past"]), "maps": list(earlier["maps"])}
+        except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError):
+            return fresh | {"maps": []}
+
+    def session_started(self, session: int) -> None:
+        """Begin a session; what was known of it and of later ones belongs to an attempt that is gone."""
+        self.state |= {"session": session, "epoch": None, "step": 0, "steps": 0, "loss": None}
+        self.state["maps"] = [item for item in self.state["maps"] if item["session"] < session]
+        self.state["past"] = {key: steps for key, steps in self.state["past"].items() if int(key) < session}
+        self.write()
+
+    def step(self, *, session: int, epoch: int, step: int, steps: int, loss: Callable[[], float]) -> None:
+        """Take note of a step where it is time to."""
+        self.state |= {"session": session, "epoch": epoch, "step": step, "steps": steps}
+        logged = bool(self.logs) and (step % LOG_STEPS == 0 or step == steps)
+        due = time.monotonic() - self.written >= WRITE_SECONDS
+        if not (logged or due):
+            return
+        self.state["loss"] = loss()
+        if logged:
+            entry = Step(session=session + 1, epoch=epoch + 1, step=step, total=self.total, loss=self.state["loss"])
+            self.each(lambda one: one.step(entry))
+        if due:
+            self.write()
+
+    def session_finished(self, *, session: int, seconds: float, growing: float, fixed: float, stored: int) -> None:
+        """Take note of what the session came to."""
+        entry = Result(session + 1, self.total, growing, fixed, stored, seconds)
+        self.state["past"][str(session)] = self.state["step"]
+        self.state["step"] = 0
+        self.state["maps"].append({"session": session, "growing": growing, "fixed": fixed})
+        self.each(lambda one: one.result(entry))
+        self.write()
+
+    def finished(self, record: Path) -> None:
+        """The record has everything, so the progress file goes."""
+        self.each(lambda one: one.finished(record))
+        self.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def failed(self, message: str) -> None:
+        """Leave the reason."""
+        self.state |= {"state": "failed", "message": message}
+        self.write()
+        self.close()
+
+    def stopped(self) -> None:
+        """Leave word that nobody goes on."""
+        self.state["state"] = "stopped"
+        self.write()
+        self.close()
+
+    @property
+    def total(self) -> int:
+        """Steps since the run's beginning, over all attempts."""
+        return int(sum(self.state["past"].values())) + int(self.state["step"])
+
+    def write(self) -> None:
+        """Write the progress file, whole or not at all."""
+        self.written = time.monotonic()
+        partial = self.path.with_suffix(".part")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(msgspec.json.encode(self.state))
+            partial.replace(self.path)
+        except OSError as error:
+            log.debug("%s: not written (%s)", self.path, error)  # the run's own files tell the same sooner
+
+    def each(self, act: Callable[[RunLog], None]) -> None:
+        """Tell every log; one that fails is left out from then on, since no log may stop a run."""
+        for one in list(self.logs):
+            if not self._try(lambda one=one: act(one)):  # type: ignore[misc]
+                self.logs.remove(one)
+
+    def close(self) -> None:
+        """Close the logs."""
+        self.each(lambda one: one.close())
+        self.logs.clear()
+
+    def _try(self, act: Callable[[], Any]) -> bool:
+        try:
+            act()
+            return True
+        except Exception as error:
+            self.say(f"{self.about.run}: a log stops here ({type(error).__name__}: {error}); the run goes on.")
+            return False
+
+
+@dataclass
+class Following:
+    """A watch that follows the runs in `known`, by their names."""
+
+    known: Mapping[str, About]
+    opens: Sequence[Open] = ()
+    say: Callable[[str], None] = log.warning
+    runs: dict[str, Followed] = field(default_factory=dict)
+
+    def run_started(self, *, run: str, strategy: str, seed: int, sessions: int, stand_in: bool) -> None:
+        """Open the run's logs."""
+        if run in self.known:
+            self.runs[run] = Followed(self.known[run], self.opens, self.say)
+
+    def session_started(self, *, run: str, session: int, labels: int, images: int, steps: int) -> None:
+        """Pass it on."""
+        if run in self.runs:
+            self.runs[run].session_started(session)
+
+    def step(
+        self, *, run: str, session: int, epoch: int, step: int, steps: int, images: int, loss: Callable[[], float]
+    ) -> None:
+        """Pass it on."""
+        if run in self.runs:
+            self.runs[run].step(session=session, epoch=epoch, step=step, steps=steps, loss=loss)
+
+    def session_finished(
+        self, *, run: str, session: int, seconds: float, last_map: float, fixed_map: float, stored: int
+    ) -> None:
+        """Pass it on."""
+        if run in self.runs:
+            self.runs[run].session_finished(
+                session=session, seconds=seconds, growing=last_map, fixed=fixed_map, stored=stored
+            )
+
+    def run_finished(self, *, run: str, record: Path, seconds: float) -> None:
+        """Close the run's logs."""
+        if run in self.runs:
+            self.runs.pop(run).finished(record)
+
+    def run_failed(self, *, run: str, message: str) -> None:
+        """Close the run's logs."""
+        if run in self.runs:
+            self.runs.pop(run).failed(message)
+
+    def making(self, what: str, done: int, total: int) -> None:
+        """Ignore it."""
+
+    def message(self, text: str) -> None:
+        """Ignore it."""
+
+    def close(self) -> None:
+        """Close what is open when nothing runs any more, after Ctrl-C for one."""
+        for run in list(self.runs):
+            self.runs.pop(run).stopped()
+
+
+@contextlib.contextmanager
+def followed(plans: Sequence[Plan], options: RunOptions, *, watch: Watch, kinds: Sequence[str] = ()) -> Iterator[Watch]:
+    """Give a watch that tells `watch` and follows the runs of `plans`, with logs of `kinds`.
+
+    Raises UsageError for a log that is unknown or not installed, before anything runs.
+    """
+    following = Following(about(plans, options), openers(kinds), say=watch.message)
+    try:
+        yield Several(watch, following)
+    finally:
+        following.close()
