@@ -29,7 +29,7 @@ from clbench.nn.backbones.by_name import build_backbone
 from clbench.nn.distil import frozen
 from clbench.nn.losses import as_targets
 from clbench.spec.scenario import TrainSpec
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 from clbench.train.batches import SessionView, loader, steps_per_epoch
 from clbench.train.loop import SharedLoop
 from clbench.train.optimiser import make_optimizer, make_schedule

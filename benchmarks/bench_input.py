@@ -28,7 +28,7 @@ from clbench.data.pictures.augment import AUGMENTS, augmented
 from clbench.data.pictures.sources import FolderImages, ImageSource, cached
 from clbench.data.table import from_arrays
 from clbench.seeds import generator
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 from clbench.train.allocator import keep_freed_memory
 from clbench.train.batches import SessionView, loader
 

@@ -18,14 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from clbench.cli.comparison import Comparison, in_turns, main, ratio
+from clbench.method.batch import Batch
 from clbench.method.session import LiveSession
-from clbench.method.strategy import Batch, Strategy
+from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import build_backbone
 from clbench.nn.penalty import QuadraticPenalty
 from clbench.nn.shared.ema import EMA
 from clbench.plan import catalog
 from clbench.spec.scenario import TrainSpec
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 from clbench.train.optimiser import make_optimizer
 
 CPU = torch.device("cpu")

@@ -20,7 +20,8 @@ import numpy as np
 from clbench.cli.comparison import Comparison, main
 from clbench.data.table import LabelTable, from_arrays
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec
-from clbench.stream.build import Stream, build_stream
+from clbench.stream.build import build_stream
+from clbench.stream.stream import Stream
 
 TRAIN, TEST, LABELS = 82_081, 40_137, 80
 SPEC = ScenarioSpec(name="b0c10", version=1, title="COCO B0-C10", dataset="coco", labels=LabelsSpec(increment=10))

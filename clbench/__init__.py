@@ -10,9 +10,9 @@ PROTOCOL = 1
 """Raised by one whenever a change of the code moves a number; part of every configuration digest."""
 
 if TYPE_CHECKING:
+    from clbench.method.batch import Batch as Batch
     from clbench.method.replay import Replay as Replay
     from clbench.method.session import LiveSession as Session
-    from clbench.method.strategy import Batch as Batch
     from clbench.method.strategy import Strategy as Strategy
     from clbench.nn.memory import Exemplars as Exemplars
     from clbench.train.avalanche_plugins import builtin as builtin

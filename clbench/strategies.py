@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clbench.plan.catalog import strategy_folders as _folders
+from clbench.files.roots import strategy_folders as _folders
 
 # Python looks for submodules here, so pickling, relative imports and tracebacks need nothing of ours. The module holds
 # nothing else: importing a submodule sets an attribute on its parent, and a file may have any name.

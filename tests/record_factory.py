@@ -14,7 +14,8 @@ import numpy.typing as npt
 from clbench.metrics.ap import average_precisions
 from clbench.metrics.f1 import counts, counts_top
 from clbench.metrics.summary import summarize
-from clbench.records.record import Record, as_rows, configuration_digest, seal, write_record
+from clbench.plan.identity import configuration_digest
+from clbench.records.record import Record, as_rows, seal, write_record
 from clbench.records.schema import (
     ApPart,
     CodePart,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from clbench.method.batch import Batch
 from clbench.method.session import LiveSession
-from clbench.method.strategy import Batch, Strategy
+from clbench.method.strategy import Strategy
 from clbench.plan.plan import Plan
 from clbench.seeds import derive, generator
 from clbench.train.batches import SessionView

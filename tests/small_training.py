@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from clbench.method.strategy import Batch, Strategy
+from clbench.method.batch import Batch
+from clbench.method.strategy import Strategy
 from clbench.nn.losses import as_targets
 from clbench.plan import catalog
 from clbench.spec.scenario import TrainSpec

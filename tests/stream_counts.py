@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clbench.stream.build import Stream
+from clbench.stream.stream import Stream
 
 
 def counts(stream: Stream) -> dict[str, object]:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import clbench
 from clbench.errors import UsageError
+from clbench.files import roots
 from clbench.plan import catalog
 
 CHECKOUT = Path(clbench.__file__).resolve().parent.parent
@@ -39,7 +40,7 @@ Put = Callable[[str, str], Path]
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder; nothing a test loads is found by the next."""
-    monkeypatch.setenv(catalog.BESIDE, "")
+    monkeypatch.setenv(roots.BESIDE, "")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -68,25 +69,25 @@ def test_the_shipped_root_comes_first_and_the_current_folder_last(
     put("strategies/mine.py", MINE)
     put("elsewhere/strategies/other.py", MINE)
     monkeypatch.setenv("CLBENCH_PATH", str(here / "elsewhere"))
-    roots = catalog.roots()
-    assert roots[0].origin == "shipped"
-    assert [root.path for root in roots[-2:]] == [here / "elsewhere", here]
+    found = roots.roots()
+    assert found[0].origin == "shipped"
+    assert [root.path for root in found[-2:]] == [here / "elsewhere", here]
 
 
 def test_a_root_that_is_reached_twice_counts_once(here: Path, put: Put, monkeypatch: pytest.MonkeyPatch):
     put("strategies/mine.py", MINE)
     monkeypatch.setenv("CLBENCH_PATH", os.pathsep.join([str(here), str(here / "strategies" / "..")]))
-    assert [root.path for root in catalog.roots()].count(here) == 1
+    assert [root.path for root in roots.roots()].count(here) == 1
 
 
 def test_a_folder_without_strategies_and_scenarios_is_no_root(here: Path):
-    assert here not in [root.path for root in catalog.roots()]
+    assert here not in [root.path for root in roots.roots()]
 
 
 def test_a_missing_folder_in_the_search_path_is_an_error(here: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CLBENCH_PATH", str(here / "nowhere"))
     with pytest.raises(UsageError, match=r"CLBENCH_PATH: .*nowhere is not a folder"):
-        catalog.roots()
+        roots.roots()
 
 
 def test_a_file_is_described_by_the_first_line_of_its_class(put: Put):

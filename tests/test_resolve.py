@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clbench.errors import DataError, UsageError
-from clbench.plan import catalog
+from clbench.files import roots
 from clbench.plan.plan import Plan, all_values, plan
 from clbench.spec.scenario import TrainSpec
 
@@ -39,7 +39,7 @@ Write = Callable[..., str]
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """A function that writes scenarios/mine.yaml in an otherwise empty current folder."""
-    monkeypatch.setenv(catalog.BESIDE, "")
+    monkeypatch.setenv(roots.BESIDE, "")
     monkeypatch.chdir(tmp_path)
 
     def scenario(dataset: str = "scenes", more: str = "") -> str:

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from clbench.data.datasets.registry import DATASETS, open_table
 from clbench.data.table import LabelTable, from_arrays
 from clbench.spec.scenario import LabelsSpec, PinsSpec, ScenarioSpec, ValidationSpec, load_scenario, parse_scenario
-from clbench.stream.build import Stream, build_stream, check_pins
+from clbench.stream.build import build_stream, check_pins
 from clbench.stream.label_order import arrival
 from clbench.stream.pins.write import stand_in_spec
 from clbench.stream.published_lists import PUBLISHED
+from clbench.stream.stream import Stream
 
 HERE = Path(__file__).parent
 FILES = sorted((HERE.parent / "scenarios").glob("*.yaml"))

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 import yaml
 
-from clbench.method.strategy import Batch
+from clbench.method.batch import Batch
 from clbench.plan import catalog
 from clbench.plan.plan import Plan, plan
 from clbench.records.record import Record, read_record
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 from clbench.train.events import Silent
 from clbench.train.run import Run, RunOptions
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clbench.cli.comparison import Comparison
 from clbench.errors import UsageError, suggest
-from clbench.plan import catalog
+from clbench.files import roots
 
 PREFIX = "bench_"
 
@@ -29,7 +29,7 @@ class Benchmark:
 
 def benchmarks() -> dict[str, Benchmark]:
     """Return the benchmarks by name. Raises UsageError outside a checkout."""
-    root = catalog.shipped_root()
+    root = roots.shipped_root()
     folder = root / "benchmarks" if root else None
     if folder is None or not folder.is_dir():
         raise UsageError(

@@ -8,12 +8,12 @@ from pathlib import Path
 import clbench
 from clbench.cli.source import assigned, first_line, imported, parsed
 
-FOLDER = Path(clbench.__file__).parent / "testing"
+FOLDER = Path(clbench.__file__).parent / "testing" / "checks"
 
 
 def checks() -> dict[str, str]:
     """Return name -> sentence of every check in `clbench.testing.battery.CHECKS`, in its order."""
-    battery = parsed(FOLDER / "battery.py")
+    battery = parsed(FOLDER.parent / "battery.py")
     modules = imported(battery)
     listed = assigned(battery, "CHECKS")
     assert isinstance(listed, ast.Tuple)

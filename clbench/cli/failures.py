@@ -18,7 +18,7 @@ from clbench.errors import ClbenchError, RunError
 from clbench.ranks import launched
 
 if TYPE_CHECKING:
-    from clbench.many.here import Outcome
+    from clbench.many.one import Outcome
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141

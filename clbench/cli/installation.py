@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
-from clbench.errors import ClbenchError, ResultsError
+from clbench.errors import ClbenchError
+from clbench.files import roots
 from clbench.plan import catalog
+from clbench.train.run_files import check_writable
 
 GIB = 1 << 30
 LITTLE_DISK = 2 * GIB
@@ -45,19 +46,6 @@ def examine(results: Path) -> Iterator[Finding]:
     yield from _guarded("data", _data)
     yield from _guarded("disk", lambda: _disk(results))
     yield from _guarded("results", lambda: _results(results))
-
-
-def check_writable(results: Path) -> None:
-    """Raise ResultsError when records cannot be written below `results`, which is made where it is missing."""
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=results, prefix=".probe-"):
-            pass
-    except OSError as error:
-        raise ResultsError(
-            f"{results}: results cannot be written there ({error.strerror}).",
-            hint="Name another folder with --results, or change the folder's permissions.",
-        ) from error
 
 
 def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -128,8 +116,8 @@ def _device() -> Iterator[Finding]:
 
 
 def _roots() -> Iterator[Finding]:
-    for root in catalog.roots():
-        if catalog.is_root(root.path):
+    for root in roots.roots():
+        if roots.is_root(root.path):
             yield Finding("roots", "ok", f"{root.path} ({root.origin})")
         else:
             text = f"{root.path} ({root.origin}) has neither strategies/ nor scenarios/"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from clbench.many.here import Outcome
+    from clbench.many.one import Outcome
     from clbench.plan.plan import Plan
     from clbench.train.events import Watch
     from clbench.train.run import RunOptions

@@ -26,7 +26,7 @@ from clbench.data.pictures.sources import CachedImages, ImageSource, cache_file,
 from clbench.method.strategy import overrides
 from clbench.nn.backbones.by_name import SMALL, Backbone, build_backbone
 from clbench.plan.plan import Plan
-from clbench.stream.build import Session, Stream
+from clbench.stream.stream import Session, Stream
 from clbench.train.environment import forget_peak, peak_memory, pick_device
 from clbench.train.evaluate import evaluate
 from clbench.train.events import Silent

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from clbench.method.batch import Batch
 from clbench.method.replay import Replay
-from clbench.method.strategy import Batch, Strategy
+from clbench.method.strategy import Strategy
 from clbench.nn.balanced import HerdingMemory
 from clbench.nn.exemplars import Exemplars
 from clbench.nn.memory import Memory
 from clbench.plan.plan import Plan
-from clbench.stream.build import Session, Stream
+from clbench.stream.stream import Session, Stream
 from clbench.train.batches import order, steps_per_epoch
 from clbench.train.optimiser import epochs
 

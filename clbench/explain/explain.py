@@ -18,10 +18,11 @@ from clbench.errors import UsageError, suggest
 from clbench.explain.attention import where
 from clbench.method.session import LiveSession
 from clbench.method.strategy import Strategy
-from clbench.plan.plan import Plan, plan, stand_in_source
+from clbench.plan.plan import Plan, plan
+from clbench.plan.source import stand_in_source
 from clbench.records.record import Record, read_record
 from clbench.spec.scenario import TrainSpec
-from clbench.stream.build import Session, Stream
+from clbench.stream.stream import Session, Stream
 from clbench.train.environment import pick_device
 from clbench.train.kept_weights import load_weights
 from clbench.train.prepare import build_network, configuration, make_source, make_strategy, make_stream

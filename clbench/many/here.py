@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import logging
-import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clbench.errors import ClbenchError, RunError
+from clbench.many.one import Outcome, check_recipes, one, tell_failure
 from clbench.ranks import launched
 from clbench.train.events import Silent, Watch
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
     from clbench.train.run import RunOptions
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one plan: the path of its record, or the error that stopped it."""
-
-    plan: Plan
-    record: Path | None = None
-    error: ClbenchError | None = None
 
 
 def run_all(
@@ -40,7 +24,7 @@ def run_all(
     workers cannot move a number: each run has its own threads, seeds and folders. UsageError: there is no such device,
     or a recipe that goes with no stored features.
     """
-    from clbench.train.reader_processes import cores
+    from clbench.data.pictures.read_ahead import cores
 
     watch = watch or Silent()
     if options.device not in {"auto", "cpu"}:
@@ -67,15 +51,6 @@ def run_all(
     return outcomes
 
 
-def check_recipes(plans: Sequence[Plan], options: RunOptions) -> None:
-    """Raise UsageError where `--features` was asked for and a plan's recipe goes with no stored features."""
-    if options.features != "off":
-        from clbench.train.stored_features import check_recipe
-
-        for plan in plans:
-            check_recipe(plan.train, kind=options.features)
-
-
 def default_jobs(options: RunOptions) -> int:
     """Return how many runs this machine carries out at once."""
     if options.device != "cpu":
@@ -83,81 +58,6 @@ def default_jobs(options: RunOptions) -> int:
 
         if torch.cuda.is_available():
             return torch.cuda.device_count() if options.device in {"auto", "cuda"} else 1
-    from clbench.train.reader_processes import cores
+    from clbench.data.pictures.read_ahead import cores
 
     return max(cores() // max(options.threads, 1), 1)
-
-
-def one(plan: Plan, options: RunOptions, watch: Watch) -> Outcome:
-    """Carry out one plan; whatever goes wrong, in a strategy's own code too, is its outcome."""
-    from clbench.train.run import run
-
-    try:
-        return Outcome(plan, record=run(plan, options, watch=watch))
-    except ClbenchError as error:
-        return Outcome(plan, error=error)
-    except (Exception, SystemExit) as error:  # a strategy that leaves the interpreter leaves its run alone
-        log.debug("%s", plan.title, exc_info=error)
-        return Outcome(plan, error=_crashed(plan, options, error))
-
-
-def _crashed(plan: Plan, options: RunOptions, error: BaseException) -> RunError:
-    """Return what to tell of an error that nobody expected; its traceback is kept in the run's work folder."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == str(plan.entry.path)] or frames[-1:]
-    text = (str(error).strip() or "no message").splitlines()[0]
-    return RunError(
-        f"{plan.title}: {own[0].filename}, line {own[0].lineno}: {type(error).__name__}: {text}",
-        hint=_keep_traceback(plan, options, error),
-    )
-
-
-def _keep_traceback(plan: Plan, options: RunOptions, error: BaseException) -> str:
-    from clbench.train.run import Run
-
-    try:
-        path = Run(plan, options, watch=Silent()).work / "error.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    except Exception:
-        return ""  # what made the run fail may be what makes this fail
-    return f"The whole traceback is in {path}"
-
-
-def tell_failure(outcome: Outcome, watch: Watch) -> None:
-    """Tell `watch` why a run has no record, where it has none."""
-    from clbench.train.run import TakenError
-
-    if isinstance(outcome.error, TakenError):
-        watch.message(f"{outcome.plan.title}: left to the process that carries it out already")
-    elif outcome.error is not None:
-        watch.run_failed(run=outcome.plan.title, message=str(outcome.error))
-
-
-# ---------------------------------------------------------------------- worker processes
-
-
-class Teller:
-    """A watch in a worker process that sends every call to the parent: into anything with `put`."""
-
-    def __init__(self, calls: Any) -> None:
-        self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        def tell(*arguments: Any, **named: Any) -> None:
-            if "loss" in named:
-                if named["step"] % 20 and named["step"] != named["steps"]:
-                    return  # a line per step would cost more than some steps
-                named["loss"] = named["loss"]()
-            with contextlib.suppress(OSError, EOFError):  # nobody listens any more; the run goes on
-                self._calls.put((name, arguments, named))
-
-        return tell
-
-
-def pass_on(watch: Watch, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-    """Make the call that a `Teller` sent."""
-    if "loss" in named:
-        value = named["loss"]
-        named["loss"] = lambda: value
-    getattr(watch, name)(*arguments, **named)

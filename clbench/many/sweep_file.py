@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from clbench.errors import UsageError
+from clbench.files.yaml_text import convert, read_mapping, read_yaml
 from clbench.plan import catalog
 from clbench.plan.plan import Plan, plan
-from clbench.spec.scenario import convert, read_mapping, read_yaml
 
 Value = Any  # of a recipe's or a strategy's field; checked by the field's type when the plan is made
 

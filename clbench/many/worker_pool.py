@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError
-from clbench.many.here import Outcome, Teller, one, pass_on, tell_failure
+from clbench.many.one import Outcome, Teller, one, pass_on, tell_failure
 from clbench.train.events import Watch
 from clbench.train.failures import CutOffError
 from clbench.train.stopping import termination_interrupts

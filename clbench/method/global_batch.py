@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clbench.method.strategy import Batch
+from clbench.method.batch import Batch
 from clbench.nn.exemplars import Exemplars
 from clbench.nn.losses import as_targets
 from clbench.nn.shared.ranks import rank, world

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from clbench.method.strategy import Batch, Strategy
+from clbench.method.batch import Batch
+from clbench.method.strategy import Strategy
 from clbench.nn.backbones.features import pooled_features
 from clbench.nn.balanced import HerdingMemory
 from clbench.nn.memory import Exemplars, Memory

@@ -12,9 +12,9 @@ from torch import Tensor
 from clbench.data.pictures.read_ahead import read_ahead
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import RunError
-from clbench.method.strategy import Batch
+from clbench.method.batch import Batch
 from clbench.nn.losses import as_targets
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 
 Rows = npt.NDArray[np.int64]
 

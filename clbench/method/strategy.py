@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from typing_extensions import dataclass_transform
 
 from clbench.errors import UsageError, suggest
+from clbench.method.batch import Batch
 from clbench.nn.heads.by_name import Network, build_head
 from clbench.nn.heads.network import stage_shapes
 from clbench.nn.losses import Reduction, asl, bce, label_ratio_weights
@@ -27,27 +28,6 @@ if TYPE_CHECKING:
 
 LEAK = "leak"
 """The mark of a row whose method was shown labels that the protocol hides."""
-
-
-@dataclasses.dataclass
-class Batch:
-    """What a strategy sees of one mini-batch.
-
-    `images` uint8 [B, 3, H, W] on the device, `targets` float [B, seen] in {0, 1, NaN} where NaN is unknown, `rows`
-    int64 [B] (who the images are), `replayed` bool [B] (which came from the memory) and `logits` float [B, seen], the
-    stored logits of replayed images, NaN where none were stored, or None when no memory keeps logits.
-    """
-
-    images: Tensor
-    targets: Tensor
-    rows: Tensor
-    replayed: Tensor
-    logits: Tensor | None = None
-
-    @property
-    def known(self) -> Tensor:
-        """Bool [B, seen]: where the label is known."""
-        return ~torch.isnan(self.targets)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))

@@ -7,30 +7,19 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.errors import UsageError, suggest
+from clbench.files.roots import roots
 
 if TYPE_CHECKING:
     from clbench.method.strategy import Strategy
 
-GROUP = "clbench.roots"
-"""The entry-point group in which an installed distribution announces the package folder that is a root."""
 LARGEST = 1 << 20
 """No strategy or scenario file is longer than this many bytes."""
-BESIDE = "CLBENCH_BESIDE"
-"""Folders of strategy files given by path. Set by clbench for the processes it starts, never by hand."""
-
-
-@dataclass(frozen=True)
-class Root:
-    """A folder with `strategies/` or `scenarios/` in it; `origin` is "shipped", "dist:NAME VERSION" or "local"."""
-
-    path: Path
-    origin: str
 
 
 @dataclass(frozen=True)
@@ -48,76 +37,6 @@ class Entry:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
-# ---------------------------------------------------------------------- roots
-
-
-def roots() -> list[Root]:
-    """Return the roots in order: shipped, installed distributions, CLBENCH_PATH, the current folder; each once.
-
-    Raises UsageError when CLBENCH_PATH names a folder that does not exist.
-    """
-    found: dict[Path, Root] = {}
-    for root in _candidates():
-        path = root.path.resolve()
-        found.setdefault(path, Root(path, root.origin))
-    return list(found.values())
-
-
-def shipped_root() -> Path | None:
-    """Return the root that belongs to this clbench: inside the wheel, else the checkout around the package."""
-    package = Path(__file__).resolve().parents[1]
-    inside, around = package / "_shipped", package.parent
-    if inside.is_dir():
-        return inside
-    # the second condition keeps a `site-packages/strategies` of somebody else out
-    return around if (around / "pyproject.toml").is_file() and is_root(around) else None
-
-
-def is_root(folder: Path) -> bool:
-    """Return whether `folder` has `strategies/` or `scenarios/` in it."""
-    return (folder / "strategies").is_dir() or (folder / "scenarios").is_dir()
-
-
-def _candidates() -> Iterator[Root]:
-    shipped = shipped_root()
-    if shipped is not None:
-        yield Root(shipped, "shipped")
-    yield from announced()
-    for text in filter(None, os.environ.get("CLBENCH_PATH", "").split(os.pathsep)):
-        folder = Path(text).expanduser()
-        if not folder.is_dir():
-            raise UsageError(f"CLBENCH_PATH: {text} is not a folder.", hint="Mend or unset the variable CLBENCH_PATH.")
-        yield Root(folder, "local")
-    if is_root(Path.cwd()):
-        yield Root(Path.cwd(), "local")
-
-
-def announced() -> Iterator[Root]:
-    """Yield the roots that installed distributions announce, whether or not their folders exist."""
-    from importlib.metadata import entry_points
-
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
-        folder = _package_folder(point.value.partition(":")[0].strip())
-        origin = f"dist:{point.dist.name} {point.dist.version}" if point.dist else f"dist:{point.name}"
-        yield Root(folder or Path(point.value), origin)
-
-
-def _package_folder(dotted: str) -> Path | None:
-    """Return the folder of a package without importing it: announcing a root may not run the distribution's code."""
-    from importlib.util import find_spec
-
-    top, *inner = dotted.split(".")
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        folder = Path(place).joinpath(*inner)
-        if folder.is_dir():
-            return folder
-    return None
-
-
 # ---------------------------------------------------------------------- listing
 
 
@@ -129,13 +48,6 @@ def strategies() -> list[Entry]:
 def scenarios() -> list[Entry]:
     """Return every scenario file by name; what cannot be used says why."""
     return _entries("scenarios", {".yaml", ".yml"}, _describe_scenario)
-
-
-def strategy_folders() -> list[Path]:
-    """Return the folders in which Python finds the modules of `clbench.strategies`."""
-    folders = [root.path / "strategies" for root in roots()]
-    beside = [Path(text) for text in os.environ.get(BESIDE, "").split(os.pathsep) if text]
-    return [folder for folder in [*folders, *beside] if folder.is_dir()]
 
 
 def _entries(kind: str, suffixes: set[str], describe: Callable[[Path], tuple[str, str]]) -> list[Entry]:
@@ -186,7 +98,7 @@ def _describe_strategy(path: Path) -> tuple[str, str]:
 
 
 def _describe_scenario(path: Path) -> tuple[str, str]:
-    from clbench.spec.scenario import read_yaml
+    from clbench.files.yaml_text import read_yaml
 
     if path.suffix != ".yaml":
         return "", f"scenario files end in .yaml; rename it to {path.stem}.yaml"

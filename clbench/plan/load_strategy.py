@@ -13,8 +13,9 @@ from pathlib import Path
 from types import ModuleType
 
 from clbench.errors import UsageError
+from clbench.files.roots import BESIDE, strategy_folders
 from clbench.method.strategy import Strategy
-from clbench.plan.catalog import BESIDE, Entry, strategy_folders
+from clbench.plan.catalog import Entry
 
 PACKAGE = "clbench.strategies"
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clbench.errors import UsageError, suggest
+from clbench.files.yaml_text import field_names, read_yaml
 from clbench.plan import catalog
-from clbench.spec.scenario import ScenarioSpec, TrainSpec, field_names, read_yaml
+from clbench.spec.scenario import ScenarioSpec, TrainSpec
 
 if TYPE_CHECKING:
     from clbench.method.strategy import Strategy

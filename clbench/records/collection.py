@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clbench.errors import ResultsError, UsageError, suggest
+from clbench.files import roots
 from clbench.files.user_folders import cache_folder
-from clbench.plan import catalog
 from clbench.records.record import Record, read_record
 from clbench.records.rows import Row
 from clbench.records.verify.findings import Verification
@@ -68,7 +68,7 @@ def collect(results: Path, *, check: Callable[[Path], Verification] | None = Non
 
 def folders(results: Path) -> list[Path]:
     """Return the results folders that exist: `results`, then the one that clbench ships if it is another."""
-    shipped = catalog.shipped_root()
+    shipped = roots.shipped_root()
     found = [results, *([shipped / "results"] if shipped else [])]
     return list({folder.resolve(): folder for folder in reversed(found) if folder.is_dir()}.values())[::-1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from clbench.errors import ResultsError
+from clbench.plan.identity import configuration_digest
 from clbench.records.json_paths import join, path_at
 from clbench.records.layout import layout
 from clbench.records.schema import SCHEMA, Record
 from clbench.records.verify.hashes import content_hash, part_hashes
-from clbench.spec.scenario import digest
 
 __all__ = [
     "MIGRATIONS",
@@ -51,29 +51,6 @@ class RecordError(ResultsError):
 
 _MAY_BE_NULL = ("ap.", "summary")
 _DECODER = msgspec.json.Decoder(Record)
-
-
-TUNING_OUTCOMES = ("failed", "value")
-"""What of a record's `tuning` a search came to; the rest says how it searched and belongs to the configuration."""
-
-
-def configuration_digest(
-    strategy: str,
-    *,
-    fields: Mapping[str, Any],
-    train: Mapping[str, Any],
-    protocol: int,
-    tuning: Mapping[str, Any] | None = None,
-) -> str:
-    """Return the digest of everything chosen for a run but its seed; equal digests mean one row.
-
-    `tuning` is the record's part of that name. The same values found by hand and by searches of different size are
-    rows of their own: what they may be compared with differs.
-    """
-    chosen: dict[str, Any] = {"strategy": strategy, "fields": dict(fields), "train": dict(train), "protocol": protocol}
-    if tuning is not None:
-        chosen["tuning"] = {name: value for name, value in tuning.items() if name not in TUNING_OUTCOMES}
-    return digest(chosen)
 
 
 def tuning_of(record: Record) -> dict[str, Any] | None:

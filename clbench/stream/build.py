@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -20,63 +18,15 @@ from clbench.spec.scenario import ScenarioSpec
 from clbench.stream.label_order import arrival
 from clbench.stream.listed_images import listed_rows
 from clbench.stream.pins.check import check_pins
-from clbench.stream.pins.digest import StreamDigest, stream_digest
+from clbench.stream.pins.digest import StreamDigest
+from clbench.stream.stream import Rows, Session, Stream
 from clbench.stream.validation import held_out
 from clbench.stream.who_joins import any_new_label, disjoint
 
 __all__ = ["Session", "Stream", "StreamDigest", "build_stream", "check_pins"]
 
-Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Array = TypeVar("Array", Rows, npt.NDArray[np.int8])
-
-
-@dataclass(frozen=True, eq=False)
-class Session:
-    """One step of a stream: which images, which labels are new, and what the annotator marked.
-
-    `new` is the slice of arrival columns that this session introduces and `learned` their number up to here. `targets`
-    is int8 [images, seen]: 1 positive, 0 negative, -1 not known; `labels` names its columns. `seen` equals `learned`,
-    except where the scenario shows all labels from the start. `rows` (train) and `test_rows` (the growing test set)
-    are rows of the label table, both sorted by image id. Labels that are hidden in this session are nowhere in here.
-    """
-
-    index: int
-    new: slice
-    seen: int
-    learned: int
-    labels: tuple[str, ...]
-    rows: Rows
-    targets: npt.NDArray[np.int8]
-    test_rows: Rows
-
-
-@dataclass(frozen=True, eq=False)
-class Stream:
-    """The sessions of a scenario over a label table, with all columns in arrival order.
-
-    `order` [K] maps an arrival column to the table's column. `test_rows` is the fixed test set. `val_rows` is the
-    locked validation set: cut from train, never in a session, possibly empty. All rows are sorted by image id.
-    """
-
-    table: LabelTable
-    order: Rows
-    labels: tuple[str, ...]
-    sessions: tuple[Session, ...]
-    test_rows: Rows
-    val_rows: Rows
-
-    def truth(self, rows: Rows) -> npt.NDArray[np.int8]:
-        """Return the labels of table rows, int8 [rows, K] in arrival order; for evaluation, never for training."""
-        return np.take(self.table.y[rows], self.order, axis=1)
-
-    def digest(self) -> StreamDigest:
-        """Return the digests of this stream; see `clbench.stream.pins.digest`."""
-        return self._digest
-
-    @cached_property
-    def _digest(self) -> StreamDigest:
-        return stream_digest(self)
 
 
 def build_stream(table: LabelTable, spec: ScenarioSpec, *, lists: Path | None = None) -> Stream:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, RunError, UsageError
 from clbench.spec.scenario import ScenarioSpec, TrialSpec
-from clbench.stream.build import Rows, Session, Stream, build_stream
+from clbench.stream.build import build_stream
+from clbench.stream.stream import Rows, Session, Stream
 
 if TYPE_CHECKING:
     import torch

@@ -16,11 +16,11 @@ from clbench.testing.checks import scores as scores
 from clbench.testing.checks import secrets as secrets
 from clbench.testing.checks import training as training
 from clbench.testing.outcome import Failed, NotRun, Outcome
+from clbench.testing.probe import Probe
 from clbench.testing.subject import Subject
-from clbench.testing.trial_run import Probe
 from clbench.testing.watched import Watched
 from clbench.train.evaluate import BadScoresError
-from clbench.train.failures import NonFiniteLossError
+from clbench.train.loss_meter import NonFiniteLossError
 
 
 def runs_to_its_end(subject: Subject) -> None:

@@ -17,8 +17,9 @@ from clbench.method.strategy import Strategy
 from clbench.nn.heads.by_name import head_options
 from clbench.plan import catalog
 from clbench.testing.outcome import Outcome
+from clbench.testing.probe import Probe
 from clbench.testing.surroundings import functions
-from clbench.testing.trial_run import Probe, Trial
+from clbench.testing.trial_run import Trial
 from clbench.testing.watched import Watched
 from clbench.testing.world import World
 from clbench.train.events import Silent

@@ -6,8 +6,9 @@ import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
+from clbench.testing.probe import Probe
 from clbench.testing.surroundings import functions
-from clbench.testing.trial_run import Probe, Trial
+from clbench.testing.trial_run import Trial
 
 if TYPE_CHECKING:
     from clbench.testing.subject import Subject

@@ -15,7 +15,8 @@ from clbench.errors import RunError
 from clbench.nn.backbones.by_name import Backbone
 from clbench.seeds import generator
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec, TrainSpec
-from clbench.stream.build import Stream, build_stream
+from clbench.stream.build import build_stream
+from clbench.stream.stream import Stream
 
 SIZE = 16
 SESSIONS = [["amber", "blue"], ["coral", "denim"], ["ecru", "fawn"]]

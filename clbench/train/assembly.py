@@ -17,7 +17,7 @@ from clbench.nn.shared.ranks import rank, world
 from clbench.plan.catalog import digest_read
 from clbench.plan.plan import Plan
 from clbench.ranks import together as distributed
-from clbench.stream.build import Session, Stream
+from clbench.stream.stream import Session, Stream
 from clbench.train.events import Telling, Watch
 from clbench.train.make_record import check_scores, now
 from clbench.train.options import RunOptions

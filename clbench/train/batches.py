@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from clbench.data.pictures.augment import augmented
+from clbench.data.pictures.read_ahead import leave_interrupts_to_the_run
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import ClbenchError
 from clbench.nn.memory import Exemplars
 from clbench.ranks.together import mine
 from clbench.seeds import derive, generator
-from clbench.stream.build import Session
-from clbench.train.reader_processes import leave_interrupts_to_the_run
+from clbench.stream.stream import Session
 
 Item = tuple[int, int]
 """(epoch, position in the view)"""

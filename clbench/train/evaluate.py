@@ -15,7 +15,7 @@ from clbench.method.strategy import Strategy
 from clbench.metrics.ap import average_precisions
 from clbench.metrics.f1 import counts, counts_top
 from clbench.ranks.together import gathered, shard
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 
 THRESHOLDS: dict[str, float] = {"0.5": 0.5, "0.8": 0.8}
 Tally = dict[str, list[int | None]]

@@ -12,16 +12,7 @@ from clbench.errors import ClbenchError, RunError
 from clbench.files.whole_file import whole_file
 from clbench.nn.shared.ranks import rank, world
 from clbench.ranks import together as distributed
-
-
-class NonFiniteLossError(RunError):
-    """The loss became infinite or not a number; `rows` are the images of the first such batch."""
-
-    def __init__(self, *, session: int, epoch: int, rows: list[int]) -> None:
-        super().__init__(f"session {session}, epoch {epoch}: the loss is not finite.")
-        self.session = session
-        self.epoch = epoch
-        self.rows = rows
+from clbench.train.loss_meter import NonFiniteLossError
 
 
 class DivergedError(RunError):

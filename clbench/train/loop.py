@@ -23,9 +23,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clbench.errors import ClbenchError, RunError
+from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
 from clbench.method.stored import check_counted
-from clbench.method.strategy import Batch, Strategy, overrides
+from clbench.method.strategy import Strategy, overrides
 from clbench.nn.losses import MaskedCriterion, as_targets
 from clbench.nn.shared.batch_norm import shared_norms
 from clbench.nn.shared.ema import EMA

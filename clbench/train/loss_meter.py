@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clbench.train.failures import NonFiniteLossError
+from clbench.errors import RunError
 
 CHECK_EVERY = 50
 """Steps between two looks at what costs time to look at: the loss on a GPU, where recalled exemplars come from."""
@@ -43,3 +43,13 @@ class LossMeter:
     def mean(self) -> float:
         """Return the mean loss so far; waits for the device."""
         return float(self.sum) / max(self.count, 1)
+
+
+class NonFiniteLossError(RunError):
+    """The loss became infinite or not a number; `rows` are the images of the first such batch."""
+
+    def __init__(self, *, session: int, epoch: int, rows: list[int]) -> None:
+        super().__init__(f"session {session}, epoch {epoch}: the loss is not finite.")
+        self.session = session
+        self.epoch = epoch
+        self.rows = rows

@@ -38,7 +38,7 @@ from clbench.records.schema import (
     TimesPart,
     TuningPart,
 )
-from clbench.stream.build import Stream
+from clbench.stream.stream import Stream
 from clbench.train.diagnosis import notes_of
 from clbench.train.environment import code, describe
 from clbench.train.progress import Progress

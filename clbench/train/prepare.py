@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 
 import msgspec
@@ -11,17 +10,18 @@ import torch
 
 from clbench import PROTOCOL
 from clbench.data.datasets.registry import open_table
-from clbench.data.ids import by_id
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, SceneImages, cached
 from clbench.data.table import LabelTable
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import build_backbone
 from clbench.plan import catalog
+from clbench.plan.identity import configuration_digest
 from clbench.plan.plan import Plan
-from clbench.records.record import configuration_digest
-from clbench.stream.build import Session, Stream, build_stream, check_pins
+from clbench.stream.build import build_stream, check_pins
+from clbench.stream.stream import Stream
 from clbench.stream.trial import TrainImages, trial_stream
 from clbench.train.randomness import seed_torch
+from clbench.train.stream_as_seen import as_seen_by
 
 
 def make_strategy(plan: Plan) -> Strategy:
@@ -63,52 +63,6 @@ def plan_stream(plan: Plan) -> Stream:
     return stream
 
 
-def as_seen_by(strategy: Strategy, stream: Stream) -> Stream:
-    """Return the stream in the form that the strategy asks for: merged, accumulated, or as it is."""
-    if strategy.static:
-        return merged(stream)
-    return accumulated(stream) if strategy.cumulative else stream
-
-
-def merged(stream: Stream) -> Stream:
-    """Return the stream as one session that shows every training image with all its labels: the joint upper bound."""
-    rows = stream.table.rows("train")
-    taken = np.isin(rows, np.concatenate([session.rows for session in stream.sessions]))
-    rows = rows[taken]
-    labels = len(stream.labels)
-    only = Session(
-        index=0,
-        new=slice(0, labels),
-        seen=labels,
-        learned=labels,
-        labels=stream.labels,
-        rows=rows,
-        targets=stream.truth(rows),
-        test_rows=stream.test_rows,
-    )
-    return dataclasses.replace(stream, sessions=(only,))
-
-
-def accumulated(stream: Stream) -> Stream:
-    """Return the stream with each session holding the images of all sessions so far, their visible labels merged."""
-    ordered = by_id(stream.table.ids)
-    rank = np.empty_like(ordered)
-    rank[ordered] = np.arange(len(ordered))
-    held = np.empty(0, dtype=np.int64)  # ranks, so that images stay sorted by id
-    known = np.empty((0, 0), dtype=np.int8)
-    sessions = []
-    for session in stream.sessions:
-        given = rank[session.rows]
-        union = np.union1d(held, given)
-        targets = np.full((len(union), session.seen), -1, dtype=np.int8)
-        targets[np.searchsorted(union, held), : known.shape[1]] = known
-        places = np.searchsorted(union, given)
-        targets[places] = np.maximum(targets[places], session.targets)  # unknown < negative < positive
-        held, known = union, targets
-        sessions.append(dataclasses.replace(session, rows=ordered[union], targets=targets))
-    return dataclasses.replace(stream, sessions=tuple(sessions))
-
-
 def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: Progress | None = None) -> ImageSource:
     """Return where the plan's pictures come from, behind the cache where that is wanted or costs little."""
     size = plan.train.image_size
@@ -137,7 +91,7 @@ def content_key(source: ImageSource, table: LabelTable) -> str:
 
     A file that was replaced, or a generator that draws differently, makes another cache; none is trusted by its name.
     """
-    from clbench.spec.scenario import digest
+    from clbench.files.yaml_text import digest
 
     if isinstance(source, TrainImages):
         return content_key(source.source, table)

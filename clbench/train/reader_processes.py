@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import torch
 
 from clbench.data.pictures.augment import FROM_WHOLE
+from clbench.data.pictures.read_ahead import cores
 from clbench.data.pictures.sources import CachedImages, ImageSource
 from clbench.stream.trial import TrainImages
 
@@ -33,13 +31,3 @@ def loader_processes(
     if from_cache or device.type != "cuda":
         return 0
     return min(max((share or cores()) - 1, 0), MOST)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def leave_interrupts_to_the_run(worker: int) -> None:
-    """Let a reader outlive Ctrl-C: a terminal sends it to every process, and the run still has a step to end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 
 from clbench.errors import UsageError
+from clbench.files.yaml_text import convert
 from clbench.plan import catalog
 from clbench.plan import plan as resolve
 from clbench.plan.plan import Plan
+from clbench.plan.source import find_source, stand_in_source
 from clbench.records.json_paths import join
 from clbench.records.record import Record, read_record, to_plain, tuning_of
 from clbench.records.verify.findings import Finding
-from clbench.spec.scenario import ScenarioSpec, TrainSpec, convert, load_scenario
+from clbench.spec.scenario import ScenarioSpec, TrainSpec, load_scenario
 from clbench.train.events import Watch
 from clbench.train.run import RunOptions, run
 
@@ -62,7 +64,7 @@ def plan_of(record: Record, *, data: Path | None = None) -> Plan:
             f"{about.digest[:12]}.",
             hint="Run it again with the version of the scenario that the record ran on.",
         )
-    source = resolve.stand_in_source(spec) if about.stand_in else resolve.find_source(spec, path=found.path, data=data)
+    source = stand_in_source(spec) if about.stand_in else find_source(spec, path=found.path, data=data)
     if source.stand_in != about.stand_in:
         raise UsageError(
             f"{about.name}: the record ran on {spec.dataset}, which is not on this machine.",

@@ -23,7 +23,7 @@ from clbench.plan.catalog import digest_read
 from clbench.plan.plan import Plan
 from clbench.ranks import together as distributed
 from clbench.records.record import read_record, write_record
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 from clbench.train.allocator import keep_freed_memory
 from clbench.train.assembly import Assembly
 from clbench.train.batches import SessionView, steps_per_epoch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ from filelock import FileLock, Timeout
 from clbench.data.datasets.registry import open_table
 from clbench.errors import ResultsError
 from clbench.files.whole_file import remove_unfinished
+from clbench.files.yaml_text import digest
 from clbench.plan.plan import Plan
 from clbench.records.store import run_folder, scenario_id, unpinned_id
-from clbench.spec.scenario import digest
 
 SEARCHES = ".search"
 """The folder below the results that holds what searches tried out; readers of results do not enter it."""
@@ -100,3 +101,16 @@ def _instead(plan: Plan) -> str:
     if plan.unpinned:
         return unpinned_id(open_table(plan.dataset, root=plan.root, options=plan.options).digest())
     return plan.dataset if plan.stand_in else ""
+
+
+def check_writable(results: Path) -> None:
+    """Raise ResultsError when records cannot be written below `results`, which is made where it is missing."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=results, prefix=".probe-"):
+            pass
+    except OSError as error:
+        raise ResultsError(
+            f"{results}: results cannot be written there ({error.strerror}).",
+            hint="Name another folder with --results, or change the folder's permissions.",
+        ) from error

@@ -19,7 +19,7 @@ from clbench.method.strategy import Strategy
 from clbench.nn.distil import without_teachers
 from clbench.nn.shared.ranks import rank
 from clbench.spec.scenario import TrainSpec
-from clbench.stream.build import Session, Stream
+from clbench.stream.stream import Session, Stream
 from clbench.train.diagnosis import session_angle
 from clbench.train.environment import peak_memory
 from clbench.train.evaluate import evaluate, score_matrix

@@ -23,11 +23,12 @@ from torch import Tensor
 from clbench.data.pictures.sources import CachedImages, ImageSource, Progress, remove_leftovers
 from clbench.errors import DataError, RunError, UsageError
 from clbench.files.user_folders import cache_folder
+from clbench.files.yaml_text import digest
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import Backbone, Given
 from clbench.nn.heads.pooled import LinearHead
-from clbench.spec.scenario import TrainSpec, digest
-from clbench.stream.build import Stream
+from clbench.spec.scenario import TrainSpec
+from clbench.stream.stream import Stream
 
 log = logging.getLogger(__name__)
 

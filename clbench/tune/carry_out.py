@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from clbench.errors import ClbenchError, DataError, ResultsError, RunError, UsageError
-from clbench.many.here import Outcome
+from clbench.many.one import Outcome
 from clbench.records.record import read_record
 from clbench.train.failures import CutOffError
 from clbench.tune.journal import Trial, held, read_journal

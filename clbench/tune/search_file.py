@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from clbench.errors import UsageError
+from clbench.files.yaml_text import convert, read_mapping
 from clbench.many.sweep_file import beside, check_data, data_folder
 from clbench.plan import catalog
 from clbench.plan.plan import Plan, plan
-from clbench.spec.scenario import Count, Fraction, Positive, ScenarioSpec, ValidationSpec, convert, read_mapping
+from clbench.spec.scenario import Count, Fraction, Positive, ScenarioSpec, ValidationSpec
 from clbench.tune.space import Range, Value, text
 from clbench.tune.suggest import Sampler
 

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from clbench.errors import RunError, UsageError
+from clbench.files.yaml_text import convert, digest
 from clbench.plan.plan import Plan
 from clbench.records.schema import TuningPart
-from clbench.spec.scenario import TrialSpec, convert, digest
-from clbench.stream.build import Stream
+from clbench.spec.scenario import TrialSpec
+from clbench.stream.stream import Stream
 from clbench.train.prepare import configuration, make_strategy, plan_stream
 from clbench.train.run_files import place_of
 from clbench.tune.journal import Journal, Trial, read_journal, write_journal

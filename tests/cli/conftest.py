@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from clbench.cli import main
-from clbench.plan import catalog
+from clbench.files import roots
 
 
 class Outcome(NamedTuple):
@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(catalog.BESIDE, "")
+    monkeypatch.setenv(roots.BESIDE, "")
     monkeypatch.delenv("CLBENCH_DEBUG", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -11,7 +11,7 @@ import pytest
 from record_factory import B40, METHODS, TINY, Method, make_record, sealed, sections_of
 
 from clbench.errors import RunError
-from clbench.many.here import Outcome
+from clbench.many.one import Outcome
 from clbench.plan.plan import Plan
 from clbench.records.record import Record, write_record
 from clbench.records.store import record_path

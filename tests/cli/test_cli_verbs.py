@@ -218,7 +218,7 @@ def test_a_readme_is_written_anew_and_checked(cli: Cli, results: Path, here: Pat
 
 
 def test_without_any_record_reports_say_what_to_do(cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("clbench.plan.catalog.shipped_root", lambda: None)
+    monkeypatch.setattr("clbench.files.roots.shipped_root", lambda: None)
     done = cli("report", "leaderboard", "tiny")
     assert done.code == 4
     assert "clbench run tiny" in done.err

@@ -14,7 +14,8 @@ from stream_counts import counts
 
 from clbench.data.table import LabelTable
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec
-from clbench.stream.build import Stream, build_stream
+from clbench.stream.build import build_stream
+from clbench.stream.stream import Stream
 
 pytestmark = pytest.mark.realdata
 COCO = {"B0-C10": (0, 10), "B40-C10": (40, 10), "B0-C5": (0, 5), "B20-C4": (20, 4)}

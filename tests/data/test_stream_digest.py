@@ -16,8 +16,9 @@ from stream_cases import scenario, shuffled, splits, table, tables
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, UsageError
 from clbench.spec.scenario import LabelsSpec, PinsSpec, ScenarioSpec, ValidationSpec
-from clbench.stream.build import Stream, build_stream, check_pins
+from clbench.stream.build import build_stream, check_pins
 from clbench.stream.pins.write import pins_of
+from clbench.stream.stream import Stream
 
 TRAIN = {"t1": "a", "t2": "a c", "t3": "b c", "t4": "d", "t5": "c d"}
 TEST = {"u1": "a d", "u2": "c", "u3": "b"}

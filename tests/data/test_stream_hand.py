@@ -8,7 +8,8 @@ from stream_cases import scenario, table
 from stream_counts import counts
 
 from clbench.spec.scenario import LabelsSpec, ValidationSpec
-from clbench.stream.build import Stream, build_stream
+from clbench.stream.build import build_stream
+from clbench.stream.stream import Stream
 
 # labels in official order d c b a f e; alphabetical sessions of two are (a b), (c d), (e f)
 TRAIN = {

@@ -13,8 +13,9 @@ from stream_cases import scenario, table
 from clbench.data.table import LabelTable, from_arrays
 from clbench.errors import DataError, UsageError
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec
-from clbench.stream.build import Stream, build_stream
+from clbench.stream.build import build_stream
 from clbench.stream.published_lists import PUBLISHED
+from clbench.stream.stream import Stream
 
 TRAIN = {"t1": "a", "t2": "a b", "t3": "b", "t4": "a"}
 TEST = {"u1": "a", "u2": "b", "u3": "a b"}

@@ -13,7 +13,8 @@ from stream_cases import scenario, splits, tables
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
 from clbench.spec.scenario import LabelsSpec, ValidationSpec
-from clbench.stream.build import Session, Stream, build_stream
+from clbench.stream.build import build_stream
+from clbench.stream.stream import Session, Stream
 
 visible = st.sampled_from(["new", "seen", "all"])
 

@@ -10,8 +10,9 @@ from stream_cases import scenario, table, tables
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
 from clbench.spec.scenario import LabelsSpec
-from clbench.stream.build import Stream, build_stream
-from clbench.train.prepare import accumulated
+from clbench.stream.build import build_stream
+from clbench.stream.stream import Stream
+from clbench.train.stream_as_seen import accumulated
 
 
 def plainly(stream: Stream) -> list[dict[str, list[int]]]:

@@ -20,7 +20,8 @@ import yaml
 from tiny_scenarios import planned, scenario
 
 from clbench.errors import DataError, RunError, UsageError
-from clbench.many.here import Outcome, run_all
+from clbench.many.here import run_all
+from clbench.many.one import Outcome
 from clbench.many.ray import node
 from clbench.many.ray.driver import Share, _resources, import_ray
 from clbench.many.ray.mailbox import Mailbox

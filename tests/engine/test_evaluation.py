@@ -9,7 +9,7 @@ import torch
 from clbench.data.pictures.read_ahead import read_ahead
 from clbench.errors import DataError, RunError
 from clbench.method.strategy import Strategy
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 from clbench.train.evaluate import evaluate, score_matrix
 
 

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from clbench.method.session import LiveSession
 from clbench.plan import catalog
 from clbench.spec.scenario import TrainSpec
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 from clbench.train.batches import SessionView
 from clbench.train.loop import SharedLoop
 from clbench.train.loss_meter import LossMeter

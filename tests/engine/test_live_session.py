@@ -11,7 +11,7 @@ from clbench.method.session import LiveSession
 from clbench.method.stored import count_stored
 from clbench.method.strategy import Strategy
 from clbench.nn.memory import Memory
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 
 
 class Source:

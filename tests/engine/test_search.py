@@ -20,8 +20,9 @@ from tiny_scenarios import scenario
 from clbench.data.pictures.sources import SceneImages
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, ResultsError, RunError, UsageError
-from clbench.many.here import Outcome, run_all
-from clbench.plan import catalog
+from clbench.files import roots
+from clbench.many.here import run_all
+from clbench.many.one import Outcome
 from clbench.plan.plan import Plan
 from clbench.records.record import read_record, to_plain, tuning_of
 from clbench.records.store import read_all
@@ -41,7 +42,7 @@ SPACE: dict[str, Any] = {"train.lr": {"low": "1e-4", "high": "1e-1", "log": True
 @pytest.fixture(autouse=True)
 def no_other_distribution_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading the entry points of everything installed takes most of the time of planning a run."""
-    monkeypatch.setattr(catalog, "announced", list)
+    monkeypatch.setattr(roots, "announced", list)
 
 
 def search_file(folder: Path, *, name: str = "search.yaml", **content: Any) -> Path:

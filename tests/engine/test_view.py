@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clbench.nn.memory import Exemplars
-from clbench.stream.build import Session
+from clbench.stream.stream import Session
 from clbench.train.batches import BatchOrder, SessionView, order, steps_per_epoch
 
 

@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clbench.errors import ResultsError
+from clbench.plan.identity import configuration_digest
 from clbench.records import record as records
 from clbench.records.layout import layout
 from clbench.records.record import (
     MIGRATIONS,
     RecordError,
     as_rows,
-    configuration_digest,
     parse_record,
     read_record,
     seal,

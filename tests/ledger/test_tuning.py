@@ -8,13 +8,14 @@ import msgspec
 import pytest
 import record_factory as factory
 
-from clbench.records.record import Record, configuration_digest, parse_record, seal, to_plain, to_text, tuning_of
+from clbench.files.yaml_text import digest
+from clbench.plan.identity import configuration_digest
+from clbench.records.record import Record, parse_record, seal, to_plain, to_text, tuning_of
 from clbench.records.rows import group_rows
 from clbench.records.schema import TuningPart
 from clbench.records.verify.consistency import check_record
 from clbench.report.formats.grid import grid
 from clbench.report.table.leaderboard import leaderboard
-from clbench.spec.scenario import digest
 
 SPACE = {"train.lr": {"low": 1e-5, "high": 1e-2, "log": True}, "head": ["linear", "queries"]}
 TUNING: dict[str, Any] = {

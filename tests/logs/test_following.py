@@ -252,7 +252,7 @@ def test_nothing_is_imported_before_it_is_asked_for():
 
 
 def test_log_steps_are_those_that_worker_processes_send(told: About):
-    from clbench.many.here import Teller
+    from clbench.many.one import Teller
 
     sent: list[int] = []
 

@@ -9,12 +9,12 @@ import pytest
 from record_factory import B40, METHODS, TINY, make_record
 
 from clbench.cli import main
-from clbench.plan import catalog
+from clbench.files import roots
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(catalog.BESIDE, "")
+    monkeypatch.setenv(roots.BESIDE, "")
     monkeypatch.chdir(tmp_path)
     page_records.write_folder(
         tmp_path / "results",

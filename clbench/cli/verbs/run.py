@@ -14,7 +14,7 @@ from clbench.cli.terminal.progress import watching
 from clbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from clbench.many.here import Outcome
+    from clbench.many.one import Outcome
     from clbench.plan.plan import Plan
 
 
@@ -101,9 +101,9 @@ def command(
         pictures = {"workers": workers, "cache": cache, "features": features}
         print_costs(plans, calibrate=calibrate, device=device, threads=threads, **pictures)
         return
-    from clbench.cli.installation import check_writable
     from clbench.many.here import run_all
     from clbench.train.run import RunOptions
+    from clbench.train.run_files import check_writable
     from clbench.watch.progress_file import followed
 
     check_writable(results)

@@ -14,7 +14,7 @@ from clbench.cli.terminal.progress import watching
 from clbench.cli.where import Where
 
 if TYPE_CHECKING:
-    from clbench.many.here import Outcome
+    from clbench.many.one import Outcome
     from clbench.tune.study import Study
 
 SHOWN = 5
@@ -71,8 +71,8 @@ def command(
     if dry_run:
         _print_plan(found)
         return
-    from clbench.cli.installation import check_writable
     from clbench.train.run import RunOptions
+    from clbench.train.run_files import check_writable
     from clbench.tune.carry_out import carry_out
     from clbench.watch.progress_file import followed
 

@@ -15,7 +15,7 @@ from clbench.errors import UsageError
 
 if TYPE_CHECKING:
     from clbench.cli.where import Carry
-    from clbench.many.here import Outcome
+    from clbench.many.one import Outcome
     from clbench.plan.plan import Plan
     from clbench.train.events import Watch
 
@@ -74,8 +74,8 @@ def command(
         return
     if not quiet:
         click.echo(f"{len(plans)} runs, {len(plans) - len(left)} of them finished before.", err=True)
-    from clbench.cli.installation import check_writable
     from clbench.train.run import RunOptions
+    from clbench.train.run_files import check_writable
     from clbench.watch.progress_file import followed
 
     check_writable(results)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +14,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import ClbenchError
-from clbench.train.reader_processes import leave_interrupts_to_the_run
 
 Rows = npt.NDArray[np.int64]
 
@@ -55,3 +56,13 @@ class _Parts(Dataset["Tensor | ClbenchError"]):
             return self.source.read(self.parts[place])
         except ClbenchError as error:
             return error  # torch would send home a text with a traceback in it
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def leave_interrupts_to_the_run(worker: int) -> None:
+    """Let a reader outlive Ctrl-C: a terminal sends it to every process, and the run still has a step to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

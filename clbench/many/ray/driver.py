@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError, UsageError
-from clbench.many.here import Outcome, check_recipes, one, pass_on, tell_failure
+from clbench.files import roots
+from clbench.many.one import Outcome, check_recipes, one, pass_on, tell_failure
 from clbench.many.ray.mailbox import ANSWER_SECONDS, Line, Mailbox
 from clbench.many.ray.node import Answer, carry_out, receive, record_of
-from clbench.plan import catalog
 from clbench.train.events import Watch
 from clbench.train.failures import CutOffError
 from clbench.train.reader_processes import AUTO
@@ -142,7 +142,7 @@ def _connect(ray: Any, address: str) -> None:
 def _environment() -> dict[str, str]:
     """Return the variables of this process that decide what a run finds."""
     found = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-    if catalog.is_root(Path.cwd()):
+    if roots.is_root(Path.cwd()):
         # workers start in a folder of Ray's
         paths = [str(Path.cwd()), *filter(None, [found.get("CLBENCH_PATH", "")])]
         found["CLBENCH_PATH"] = os.pathsep.join(paths)

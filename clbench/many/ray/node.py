@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError, DataError, UsageError
-from clbench.many.here import Outcome, Teller, one
+from clbench.many.one import Outcome, Teller, one
 from clbench.many.ray.mailbox import Line, Mailbox, connected
 from clbench.plan import catalog
 from clbench.records.record import read_record

@@ -12,12 +12,13 @@ import numpy.typing as npt
 from clbench.data.datasets.registry import open_table
 from clbench.errors import ResultsError, UsageError
 from clbench.plan import catalog
-from clbench.plan.plan import find_source, stand_in_source
+from clbench.plan.source import find_source, stand_in_source
 from clbench.records.record import Record
 from clbench.records.verify.findings import Finding, Verification
 from clbench.records.verify.verify import verify, verify_all, verify_scores
 from clbench.spec.scenario import load_scenario
-from clbench.stream.build import Stream, build_stream
+from clbench.stream.build import build_stream
+from clbench.stream.stream import Stream
 
 
 def verifications(

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import DataError
+from clbench.files.yaml_text import digest
 from clbench.metrics.summary import summarize
+from clbench.plan.identity import configuration_digest
 from clbench.records.json_paths import join
-from clbench.records.record import Record, configuration_digest, tuning_of
+from clbench.records.record import Record, tuning_of
 from clbench.records.rows import required_marks
 from clbench.records.verify.findings import Finding
-from clbench.spec.scenario import digest
 
 TOLERANCE = 1e-12
 """How far a recomputed fraction may be from the stored one; sums are rounded once, so this is generous."""

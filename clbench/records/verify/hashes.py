@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from clbench.files.yaml_text import digest
 from clbench.records.json_paths import join
-from clbench.spec.scenario import digest
 
 OUTSIDE_CONTENT = ("times", "hashes", "content")
 """Sections that the content hash leaves out: what differs between two equal runs, and the hashes themselves."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from clbench.errors import UsageError
+from clbench.files.yaml_text import digest
 from clbench.records.record import Record
 from clbench.records.rows import Row, comparable_groups, group_rows, why_not
 from clbench.records.store import is_unpinned_id, record_scenario_id
@@ -16,7 +17,6 @@ from clbench.report.table.model import Leaderboard, Table
 from clbench.report.table.published import printed_for
 from clbench.report.table.ranking import RULE
 from clbench.report.table.rows import table_rows, track_name
-from clbench.spec.scenario import digest
 
 __all__ = ["heading_of", "leaderboard", "sections"]
 

@@ -14,7 +14,7 @@ from clbench.stream.pins.digest import StreamDigest
 from clbench.stream.pins.sketch import differences, keys, text_of
 
 if TYPE_CHECKING:
-    from clbench.stream.build import Session, Stream
+    from clbench.stream.stream import Session, Stream
 
 _COUNTS = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")
 

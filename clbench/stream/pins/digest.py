@@ -13,7 +13,7 @@ import numpy.typing as npt
 from clbench.stream.pins.sketch import keys, sketch
 
 if TYPE_CHECKING:
-    from clbench.stream.build import Session, Stream
+    from clbench.stream.stream import Session, Stream
 
 PROTOCOL = "clbench stream 1"
 

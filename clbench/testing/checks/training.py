@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clbench.method.strategy import Batch
-from clbench.stream.build import Session
+from clbench.method.batch import Batch
+from clbench.stream.stream import Session
 from clbench.testing.outcome import Failed
+from clbench.testing.probe import Probe
 from clbench.testing.subject import Subject
-from clbench.testing.trial_run import Probe, Trial
+from clbench.testing.trial_run import Trial
 from clbench.testing.world import SIZE, TinyBody
 from clbench.train.optimiser import check_holds_exactly
 

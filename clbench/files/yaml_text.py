@@ -1,0 +1,96 @@
+"""YAML and typed values: read, converted, refused with the place of the mistake."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from clbench.errors import UsageError, suggest
+
+# some fields hold "a strategy's name or a mapping": msgspec reads plain values and `entries` makes sense of them
+Yaml = Any
+
+
+def digest(value: Yaml) -> str:
+    """Return the sha256 (hexadecimal) of a plain value's canonical JSON: sorted keys, shortest numbers, UTF-8."""
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+
+
+def read_mapping(path: Path, *, what: str, hint: str) -> dict[str, Yaml]:
+    """Return the mapping in a YAML file; `what` it is and the `hint` are for messages. Raises UsageError."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).", hint=hint) from error
+    raw = read_yaml(content, source=str(path))
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path}: {what} is a mapping of names to values, not {type(raw).__name__}.")
+    return raw
+
+
+DEEPEST = 40
+"""How far YAML may be nested; the parser in C would overflow its stack where this one stops."""
+
+
+def read_yaml(text: str | bytes, *, source: str, limit: int = 1 << 20) -> Yaml:
+    """Return the plain value of a YAML text: safe loader, no anchors or tags, little nesting, at most `limit` bytes."""
+    import yaml
+
+    if len(text) > limit:
+        raise UsageError(f"{source}: {len(text):,} bytes; a YAML file here has at most {limit:,}.")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            refused = ""
+            # refused before anything is built: nested aliases expand a short file to gigabytes
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                refused = "anchors and aliases are"
+            elif tag := getattr(event, "tag", None):
+                refused = f"the tag {str(tag)[:60]} is"
+            elif depth > DEEPEST:
+                refused = f"nesting deeper than {DEEPEST} is"
+            if refused:
+                line = event.start_mark.line + 1 if event.start_mark else 0
+                raise UsageError(f"{source}: line {line}: {refused} not read here.", hint="Write the value out.")
+        return yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader by construction
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UsageError(f"{source}: {where}not readable as YAML: {problem}.") from error
+    except (RecursionError, ValueError, UnicodeDecodeError) as error:
+        raise UsageError(f"{source}: not readable as YAML: {error}.") from error
+
+
+def convert(raw: Yaml, kind: Any, *, source: str) -> Any:
+    """Return `raw` as the struct `kind`; errors name the field and suggest the nearest known name."""
+    try:
+        # lax: YAML reads `1e-3` as text, and a number written that way is still meant as one
+        return msgspec.convert(raw, kind, strict=False)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        hint = ""
+        if "unknown field" in message:
+            unknown = message.split("`")[1]
+            where = message.rsplit("`", 2)[1].removeprefix("$").strip(".") if " - at " in message else ""
+            names = field_names(kind, where)
+            hint = suggest(unknown, names).strip() or f"Known here: {', '.join(names)}."
+        raise UsageError(f"{source}: {message.replace('$.', '').replace(' - at `$`', '')}.", hint=hint) from error
+
+
+def field_names(kind: Any, where: str = "") -> list[str]:
+    """Return the field names of the struct `kind`, or of the struct at the dotted path `where` below it."""
+    for part in filter(None, where.split(".")):
+        inner = {f.name: f.type for f in msgspec.structs.fields(kind)}.get(part.split("[")[0])
+        options = [inner, *getattr(inner, "__args__", ())]
+        found = [option for option in options if isinstance(option, type) and issubclass(option, Struct)]
+        if not found:
+            return []
+        kind = found[0]
+    return [f.name for f in msgspec.structs.fields(kind)]

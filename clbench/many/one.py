@@ -1,0 +1,111 @@
+"""One run of many: carried out, its outcome told, its failure kept."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clbench.errors import ClbenchError, RunError
+from clbench.train.events import Silent, Watch
+
+if TYPE_CHECKING:
+    from clbench.plan.plan import Plan
+    from clbench.train.run import RunOptions
+
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one plan: the path of its record, or the error that stopped it."""
+
+    plan: Plan
+    record: Path | None = None
+    error: ClbenchError | None = None
+
+
+def check_recipes(plans: Sequence[Plan], options: RunOptions) -> None:
+    """Raise UsageError where `--features` was asked for and a plan's recipe goes with no stored features."""
+    if options.features != "off":
+        from clbench.train.stored_features import check_recipe
+
+        for plan in plans:
+            check_recipe(plan.train, kind=options.features)
+
+
+def one(plan: Plan, options: RunOptions, watch: Watch) -> Outcome:
+    """Carry out one plan; whatever goes wrong, in a strategy's own code too, is its outcome."""
+    from clbench.train.run import run
+
+    try:
+        return Outcome(plan, record=run(plan, options, watch=watch))
+    except ClbenchError as error:
+        return Outcome(plan, error=error)
+    except (Exception, SystemExit) as error:  # a strategy that leaves the interpreter leaves its run alone
+        log.debug("%s", plan.title, exc_info=error)
+        return Outcome(plan, error=_crashed(plan, options, error))
+
+
+def _crashed(plan: Plan, options: RunOptions, error: BaseException) -> RunError:
+    """Return what to tell of an error that nobody expected; its traceback is kept in the run's work folder."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == str(plan.entry.path)] or frames[-1:]
+    text = (str(error).strip() or "no message").splitlines()[0]
+    return RunError(
+        f"{plan.title}: {own[0].filename}, line {own[0].lineno}: {type(error).__name__}: {text}",
+        hint=_keep_traceback(plan, options, error),
+    )
+
+
+def _keep_traceback(plan: Plan, options: RunOptions, error: BaseException) -> str:
+    from clbench.train.run import Run
+
+    try:
+        path = Run(plan, options, watch=Silent()).work / "error.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except Exception:
+        return ""  # what made the run fail may be what makes this fail
+    return f"The whole traceback is in {path}"
+
+
+def tell_failure(outcome: Outcome, watch: Watch) -> None:
+    """Tell `watch` why a run has no record, where it has none."""
+    from clbench.train.run import TakenError
+
+    if isinstance(outcome.error, TakenError):
+        watch.message(f"{outcome.plan.title}: left to the process that carries it out already")
+    elif outcome.error is not None:
+        watch.run_failed(run=outcome.plan.title, message=str(outcome.error))
+
+
+class Teller:
+    """A watch in a worker process that sends every call to the parent: into anything with `put`."""
+
+    def __init__(self, calls: Any) -> None:
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        def tell(*arguments: Any, **named: Any) -> None:
+            if "loss" in named:
+                if named["step"] % 20 and named["step"] != named["steps"]:
+                    return  # a line per step would cost more than some steps
+                named["loss"] = named["loss"]()
+            with contextlib.suppress(OSError, EOFError):  # nobody listens any more; the run goes on
+                self._calls.put((name, arguments, named))
+
+        return tell
+
+
+def pass_on(watch: Watch, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Make the call that a `Teller` sent."""
+    if "loss" in named:
+        value = named["loss"]
+        named["loss"] = lambda: value
+    getattr(watch, name)(*arguments, **named)

@@ -1,0 +1,86 @@
+"""Where the data of a scenario lies: named, configured, or the stand-in."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from clbench.errors import DataError, UsageError
+from clbench.spec.scenario import ScenarioSpec
+
+STAND_IN = "stand_in"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a scenario's images come from."""
+
+    dataset: str
+    options: dict[str, str]
+    root: Path | None
+    stand_in: bool
+    origin: str
+
+
+def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
+    """Return where the scenario's images come from. Raises DataError when a named folder is not there.
+
+    A stand-in takes the data set's place only where no folder was named or found.
+    """
+    if data is not None and not data.is_dir():
+        raise DataError(f"--data {data}: there is no such folder.", hint="Name the folder that holds the images.")
+    from clbench.data.datasets.registry import default_root, is_path
+
+    if is_path(spec.dataset):
+        return _own_table(spec, path=path, data=data)
+    if spec.dataset == "scenes":
+        if data is not None:
+            raise UsageError(f"--data {data}: {spec.name} generates its pictures and reads no folder.")
+        return Source("scenes", dict(spec.options), None, False, "generated")
+    root = data or default_root(spec.dataset)
+    if root is not None:
+        origin = "--data" if data else _configured_by(root)
+        return Source(spec.dataset, dict(spec.options), root.resolve(), False, f"{origin}: {root}")
+    named = os.environ.get("CLBENCH_DATA", "")
+    if named and not Path(named).is_dir():
+        raise DataError(f"CLBENCH_DATA: {named} is not a folder.", hint="Mend or unset the variable CLBENCH_DATA.")
+    if spec.stand_in is None:
+        raise DataError(
+            f"{spec.name} runs on {spec.dataset}, which is not on this machine.",
+            hint=f"clbench data get {spec.dataset}, or name its folder: --data FOLDER",
+        )
+    return stand_in_source(spec)
+
+
+def stand_in_source(spec: ScenarioSpec) -> Source:
+    """Return the source of the scenario's stand-in. Raises UsageError where it has none."""
+    if spec.stand_in is None:
+        raise UsageError(f"{spec.name}: has no stand_in.", hint="Name the data set's folder: --data FOLDER")
+    return Source(spec.stand_in.dataset, dict(spec.stand_in.options), None, True, STAND_IN)
+
+
+def _configured_by(root: Path) -> str:
+    named = os.environ.get("CLBENCH_DATA", "")
+    return "CLBENCH_DATA" if named and root.is_relative_to(named) else "cache"
+
+
+def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
+    """Find a label table beside its scenario, in the folder named by --data, or below CLBENCH_DATA."""
+    named = Path(spec.dataset).expanduser()
+    shared = os.environ.get("CLBENCH_DATA", "")
+    places = {"table": path.parent / named}
+    if data is not None:
+        places["--data"] = data / (named if (data / named).exists() else named.name)
+    if shared:
+        places["CLBENCH_DATA"] = Path(shared) / named
+    for origin, table in places.items():
+        if table.exists():
+            images = data or (table if table.is_dir() else table.parent)
+            origin = "--data" if data else origin
+            where = f"{origin}: {os.path.normpath(images)}"
+            return Source(str(table.resolve()), dict(spec.options), images.resolve(), False, where)
+    raise DataError(
+        f"{path}: dataset: {spec.dataset}: there is no {', no '.join(str(table) for table in places.values())}.",
+        hint="A label table is read beside its scenario, from the folder of --data, or below CLBENCH_DATA.",
+    )

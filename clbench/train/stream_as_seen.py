@@ -1,0 +1,57 @@
+"""A stream as one strategy sees it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from clbench.data.ids import by_id
+from clbench.method.strategy import Strategy
+from clbench.stream.stream import Session, Stream
+
+
+def as_seen_by(strategy: Strategy, stream: Stream) -> Stream:
+    """Return the stream in the form that the strategy asks for: merged, accumulated, or as it is."""
+    if strategy.static:
+        return merged(stream)
+    return accumulated(stream) if strategy.cumulative else stream
+
+
+def merged(stream: Stream) -> Stream:
+    """Return the stream as one session that shows every training image with all its labels: the joint upper bound."""
+    rows = stream.table.rows("train")
+    taken = np.isin(rows, np.concatenate([session.rows for session in stream.sessions]))
+    rows = rows[taken]
+    labels = len(stream.labels)
+    only = Session(
+        index=0,
+        new=slice(0, labels),
+        seen=labels,
+        learned=labels,
+        labels=stream.labels,
+        rows=rows,
+        targets=stream.truth(rows),
+        test_rows=stream.test_rows,
+    )
+    return dataclasses.replace(stream, sessions=(only,))
+
+
+def accumulated(stream: Stream) -> Stream:
+    """Return the stream with each session holding the images of all sessions so far, their visible labels merged."""
+    ordered = by_id(stream.table.ids)
+    rank = np.empty_like(ordered)
+    rank[ordered] = np.arange(len(ordered))
+    held = np.empty(0, dtype=np.int64)  # ranks, so that images stay sorted by id
+    known = np.empty((0, 0), dtype=np.int8)
+    sessions = []
+    for session in stream.sessions:
+        given = rank[session.rows]
+        union = np.union1d(held, given)
+        targets = np.full((len(union), session.seen), -1, dtype=np.int8)
+        targets[np.searchsorted(union, held), : known.shape[1]] = known
+        places = np.searchsorted(union, given)
+        targets[places] = np.maximum(targets[places], session.targets)  # unknown < negative < positive
+        held, known = union, targets
+        sessions.append(dataclasses.replace(session, rows=ordered[union], targets=targets))
+    return dataclasses.replace(stream, sessions=tuple(sessions))
