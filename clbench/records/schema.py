@@ -1,5 +1,6 @@
 """What a record holds: schema 1 of the one file that a run leaves."""
 
+import inspect
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -231,4 +232,7 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 def json_schema() -> bytes:
     """Return the JSON Schema of a record, as docs/record.schema.json has it."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | msgspec.json.schema(Record)
+    for part in schema["$defs"].values():
+        # msgspec cleans docstrings since 0.23.0: the text is the same whichever release is installed
+        part["description"] = inspect.cleandoc(part["description"])
     return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"
