@@ -108,6 +108,9 @@ def agreed_to_stop(asked: bool, *, step: int) -> bool:
         if asked:
             # no rank can end the next step before this one has begun it, so all of them see this before its end
             _store.set(STOP, str(step + 1))
+            _store.get(
+                STOP
+            )  # `set` does not wait for the store's host: without this another rank may look before it is there
         return False
     return step >= int(_store.get(STOP))
 

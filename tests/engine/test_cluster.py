@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import dataclasses
 import json
@@ -13,6 +14,7 @@ import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from tiny_scenarios import planned, scenario
 from clbench.errors import DataError, RunError, UsageError
 from clbench.many.here import run_all
 from clbench.many.one import Outcome
-from clbench.many.ray import node
+from clbench.many.ray import mailbox, node
 from clbench.many.ray.driver import Share, _resources, import_ray
 from clbench.many.ray.mailbox import Mailbox
 from clbench.many.ray.node import Answer, at_home, carry_out, packed, receive
@@ -99,15 +101,26 @@ def test_a_node_that_sees_the_results_writes_them_itself(tmp_path: Path) -> None
     assert read_record(Path(answer.record)).seed == 1
 
 
-def test_a_run_asked_to_stop_saves_its_state_and_the_next_one_goes_on(tmp_path: Path) -> None:
+def test_a_run_asked_to_stop_saves_its_state_and_the_next_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = planned(scenario(tmp_path), "er", "train.epochs=6")
     options = RunOptions(results=tmp_path / "results", device="cpu")
     options.results.mkdir()
     probe = options.results / ".seen"
     probe.touch()
 
+    told = threading.Event()
+
+    def interrupt_main() -> None:
+        _thread.interrupt_main()
+        told.set()
+
+    monkeypatch.setattr(mailbox, "LISTEN_SECONDS", 0.01)
+    monkeypatch.setattr(mailbox, "_thread", SimpleNamespace(interrupt_main=interrupt_main))
+
     class Asks(Mailbox):
-        """The driver wants its runs to stop once one has trained a session and a bit."""
+        """The driver wants its runs to stop once one has trained a session and a bit; the run waits until it knows."""
 
         sessions = 0
 
@@ -115,6 +128,7 @@ def test_a_run_asked_to_stop_saves_its_state_and_the_next_one_goes_on(tmp_path: 
             self.sessions += call[0] == "session_finished"
             if self.sessions and call[0] == "step":
                 self.stop()
+                assert told.wait(60)
 
     stopped: Answer = carry_out(wanted, options, str(probe), Asks())
     (state,) = options.results.rglob("state.pt")

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from clbench.plan import catalog
+from clbench.ranks import together
 from clbench.ranks.together import gathered, mine, shard
 from clbench.records.record import read_record
 from clbench.train.failures import lost
@@ -134,6 +135,33 @@ def test_what_a_strategy_raises_is_not_taken_for_a_lost_process(
         told = lost(RuntimeError(text), run="er", state_file=tmp_path)
         assert (told is not None) is gone
         assert told is None or "pair.cc" not in told.message
+
+
+class LateStore:
+    """As torch's: what one client sets reaches the others when the client is next answered, or later."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, str] = {}
+        self.arrived: dict[str, str] = {}
+
+    def set(self, key: str, value: str) -> None:
+        self.sent[key] = value
+
+    def get(self, key: str) -> str:
+        self.arrived.update(self.sent)
+        return self.arrived[key]
+
+    def check(self, keys: list[str]) -> bool:
+        return all(key in self.arrived for key in keys)
+
+
+def test_whoever_is_asked_to_stop_goes_on_once_all_others_can_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LateStore()
+    monkeypatch.setattr(together, "_store", store)
+    monkeypatch.setattr(together, "world", lambda: 2)
+    assert not together.agreed_to_stop(True, step=2)
+    assert store.arrived == {together.STOP: "3"}, "a rank that looks after step 3 stops there, as this one does"
+    assert together.agreed_to_stop(False, step=3)
 
 
 def test_shares_cover_everything_once() -> None:
