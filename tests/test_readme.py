@@ -81,8 +81,8 @@ def test_the_readme_opens_with_the_two_commands():
     fences = re.findall(r"```sh\n(.*?)```", README.split("\n**clbench is", 1)[0], re.DOTALL)
     assert len(fences) == 2
     assert all(len(fence.strip().splitlines()) == 1 for fence in fences)
-    assert INSTALL.strip().endswith("pip install -e . && python -m clbench run scenarios/coco_b40c10.yaml")
-    assert TEST.strip().endswith('pip install -e ".[dev]" && python -m pytest')
+    assert INSTALL.strip().endswith("requirements-run.lock -e . && python -m clbench run scenarios/coco_b40c10.yaml")
+    assert TEST.strip().endswith('requirements.lock -e ".[dev]" && python -m pytest')
 
 
 def test_every_link_leads_somewhere():

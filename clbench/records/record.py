@@ -171,7 +171,7 @@ def _parse_other(text: bytes, *, source: str, error: Exception) -> Record:
                     source,
                     field="schema",
                     problem=f"{schema} is not one that this clbench reads (it reads {known})",
-                    hint="Install a newer clbench: pip install -U clbench",
+                    hint="Install a newer clbench: git pull in its checkout, or pip install -U clbench",
                 )
             return msgspec.convert(MIGRATIONS[schema](plain), Record)
     except (msgspec.DecodeError, RecursionError, ValueError, TypeError, KeyError) as inner:

@@ -19,7 +19,8 @@ def import_optuna() -> Any:
         import optuna
     except ImportError as error:
         raise UsageError(
-            f"A search needs Optuna, which is not installed ({error}).", hint='pip install "clbench[search]"'
+            f"A search needs Optuna, which is not installed ({error}).",
+            hint='pip install -e ".[search]", in the checkout',
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

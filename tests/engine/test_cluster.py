@@ -179,7 +179,7 @@ def test_without_ray_the_command_that_installs_it_is_named(monkeypatch: pytest.M
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UsageError) as error:
         import_ray()
-    assert "pip install 'clbench[ray]'" in str(error.value)
+    assert "pip install -e '.[ray]'" in str(error.value)
 
 
 class Nodes:

@@ -471,7 +471,7 @@ def test_a_missing_optuna_is_said_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError, match="not installed") as error:
         searched(search_file(tmp_path), tmp_path / "results")
-    assert error.value.hint == 'pip install "clbench[search]"'
+    assert error.value.hint == 'pip install -e ".[search]", in the checkout'
 
 
 # ---------------------------------------------------------------------- suggestions

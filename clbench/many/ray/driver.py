@@ -117,7 +117,7 @@ def import_ray() -> Any:
     except ImportError as error:
         raise UsageError(
             "Runs on a cluster need Ray, which is not installed.",
-            hint="pip install 'clbench[ray]', on every node; without --address the runs stay on this machine.",
+            hint="pip install -e '.[ray]' in the checkout of every node; without --address the runs stay here.",
         ) from error
     return ray
 
