@@ -196,6 +196,9 @@ class Rehearsal(Run):
         begin = clocks(self.device)
         super()._one_session(session)
         took.saving = clocks(self.device) - self.scored
+        took.before = (self.trained - begin) if overrides(self.strategy, "prepare") else NOTHING
+        if not took.ends:  # a closed form: all of it is done around the session
+            return
         starts = [self.trained, *(at for at, _, _ in took.ends)]
         each = [
             ((at - start) * (1 / images), epoch) for start, (at, images, epoch) in zip(starts, took.ends, strict=False)
@@ -203,12 +206,11 @@ class Rehearsal(Run):
         first = [spent for spent, epoch in each if epoch == 0]
         took.first = middle(first[1:] or first)
         took.later = middle([spent for spent, epoch in each if epoch] or [took.first])
-        took.before = (self.trained - begin) if overrides(self.strategy, "prepare") else NOTHING
         took.setting_up = ((first[0] - took.first) * took.ends[0][1]).positive
 
     def _evaluate(self, session: Session, *, mean_loss: float) -> None:
         begin = clocks(self.device)
-        self.took[-1].after = begin - self.took[-1].ends[-1][0]
+        self.took[-1].after = begin - (self.took[-1].ends[-1][0] if self.took[-1].ends else self.trained)
         super()._evaluate(session, mean_loss=mean_loss)
         self.scored = clocks(self.device)
         self.took[-1].scoring = self.scored - begin

@@ -51,7 +51,9 @@ def session_counts(plan: Plan, strategy: Strategy, stream: Stream) -> tuple[Sess
     memory = _Memory(plan, strategy) if isinstance(strategy, Replay) else None
     found = []
     for session in stream.sessions:
-        rounds, view, beside = epochs(plan.train, session.index), len(session.rows), 0
+        trains = strategy.trains(session.index)
+        rounds = epochs(plan.train, session.index) if trains else 1
+        view, beside = len(session.rows), 0
         if memory is not None:
             view, beside = memory.session(session, rounds=rounds)
         found.append(
@@ -59,7 +61,7 @@ def session_counts(plan: Plan, strategy: Strategy, stream: Stream) -> tuple[Sess
                 own=len(session.rows),
                 view=view,
                 epochs=rounds,
-                steps=rounds * steps_per_epoch(view, plan.train.batch_size),
+                steps=rounds * steps_per_epoch(view, plan.train.batch_size) if trains else 0,
                 beside=beside,
                 scored=len(stream.test_rows),
             )

@@ -48,6 +48,8 @@ class Strategy(nn.Module):
     """True asks for the whole stream as one session with every label visible (the joint upper bound)."""
     cumulative: ClassVar[bool] = False
     """True adds the rows of all earlier sessions, each with the labels that were visible then."""
+    provenance: ClassVar[dict[str, str]] = {}
+    """Where the method comes from and what it needs, as literal text under keys of `clbench.plan.provenance.KEYS`."""
     entangled: ClassVar[bool] = False
     """True where new labels change what old ones score as soon as they arrive: a property of the method, no mistake."""
 
@@ -124,6 +126,10 @@ class Strategy(nn.Module):
         if self._train is not None and self._train.loss == "bce-ratio":
             self._ratio = _positive_ratio(session.targets, before=self._ratio)
 
+    def trains(self, index: int) -> bool:
+        """Say whether session number `index` has training steps; a closed form does its work in `end_session`."""
+        return True
+
     def prepare(self, session: LiveSession) -> None:
         """Look at the session's images once, before the first batch (thresholds, prototypes)."""
 
@@ -155,6 +161,10 @@ class Strategy(nn.Module):
         """Return probabilities float [B, seen] for uint8 images [B, 3, H, W]."""
         logits: Tensor = self.net(images)
         return torch.sigmoid(logits.float())
+
+    def score_cost(self) -> float:
+        """Return how many passes through the whole backbone the scores of one image take, now."""
+        return 1.0
 
     def plugins(self) -> list[Any]:
         """Return Avalanche plugins to run in the loop as they are."""

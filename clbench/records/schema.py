@@ -156,6 +156,10 @@ class CostPart(_Part, frozen=True, kw_only=True):
     trainable: Count
     stored_images: Count
     stored_bytes: Count
+    state_bytes: Count | UnsetType = UNSET
+    """Every tensor kept over the session's end that is neither a parameter of the scored network nor in a memory."""
+    score_cost: Annotated[float, Meta(ge=0.0)] | UnsetType = UNSET
+    """Passes through the backbone that the scores of one test image take."""
 
 
 class CodePart(_Part, frozen=True, kw_only=True):

@@ -120,7 +120,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
     def train_session(
         self, view: SessionView, *, start: tuple[int, int] = (0, 0), restore: Callable[[], None] | None = None
     ) -> float:
-        """Train on `view` from (epoch, step) `start` on and return the mean loss of the steps made.
+        """Train on `view` from (epoch, step) `start` on and return the mean loss of the steps made, 0 without any.
 
         `restore` is called once everything is set up, before the first batch: it loads the state of a run that was
         interrupted at `start`. Raises NonFiniteLossError.
@@ -129,11 +129,14 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         self.start = start
         self.restore = restore
         self.steps = steps_per_epoch(len(view), self.train_spec.batch_size)
-        self.train_epochs = epochs(self.train_spec, view.session)
+        self.train_epochs = epochs(self.train_spec, view.session) if self.strategy.trains(view.session) else 0
         self.step_index = start[0] * self.steps + start[1]
         self.losses = LossMeter(self.device)
         self.between_steps = False
         """Whether everything is as a saved state may have it: after a step and before the next batch."""
+        if not self.train_epochs:  # no step: no optimiser, no averaged weights, nothing for plugins to see
+            self.ema = None
+            return self.losses.mean()
         self.strategy.train()
         experience = DatasetExperience(dataset=AvalancheDataset([view]), current_experience=view.session)
         with warnings.catch_warnings():

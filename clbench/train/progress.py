@@ -17,7 +17,7 @@ class Done:
     growing: list[float]
     fixed: list[float]
     counts: dict[str, dict[str, list[int | None]]]
-    cost: dict[str, int]
+    cost: dict[str, Any]
     times: dict[str, Any]
     scores: dict[str, Any]
     mean_loss: float

@@ -216,6 +216,8 @@ class Run(Assembly):
             if is_loader_death(error):
                 self._rescue()
             raise
+        if not self.loop.train_epochs:
+            progress.images_seen = len(view)  # what a closed form looks at, once
         if distributed.anybody(self.stop.asked):
             raise Interrupted(self.state_file)
         seed_torch(seed, "end", session.index)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from clbench.data.pictures.sources import ImageSource
+from clbench.method.kept import state_bytes
 from clbench.method.stored import check_met, count_stored
 from clbench.method.strategy import Strategy
 from clbench.nn.distil import without_teachers
@@ -85,6 +86,8 @@ class Evaluation:
                 "trainable": sum(p.numel() for p in modules if p.requires_grad),
                 "stored_images": stored.images,
                 "stored_bytes": stored.bytes,
+                "state_bytes": state_bytes(strategy),
+                "score_cost": float(strategy.score_cost()),
             },
             times={
                 "train_seconds": progress.train_seconds,

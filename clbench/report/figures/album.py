@@ -25,7 +25,7 @@ MOST_LINES = 10
 MOST_MATRICES = 4
 """Configurations that get an AP matrix and a figure of forgotten labels of their own, the best ones."""
 
-COSTS = ("stored_images", "parameters", "train_seconds")
+COSTS = ("stored_images", "state_bytes", "parameters", "train_seconds")
 
 Drawn = tuple[str, "Figure", numbers.Lines]
 Item = TypeVar("Item", curves.Line, curves.Point)
@@ -78,7 +78,9 @@ def _common(rows: Sequence[Row]) -> Iterator[Drawn]:
         yield "tradeoff", figures.draw_tradeoff(_shown(points), note=note), table
     known = columns("0.5")
     score = known["average_map"]
-    costs = {key: curves.cost_points(rows, cost=known[key], score=score) for key in COSTS}
+    found = {key: curves.cost_points(rows, cost=known[key], score=score) for key in COSTS}
+    counted = {key: [point for point in points if not np.isnan(point.x)] for key, points in found.items()}
+    costs = {key: points for key, points in counted.items() if points}  # older records know less of what is kept
     drawn_costs = {key: _shown(points) for key, points in costs.items()}
     figure = figures.draw_costs(drawn_costs, known=known, score=score.key, note=note)
     yield "cost", figure, numbers.of_points(costs, kind="cost")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 TEST_SETS = {"growing": "Growing test set", "fixed": "Fixed test set"}
 _UNITS: dict[str, tuple[str, list[tuple[float, str]]]] = {
     "stored_images": ("Stored images (largest)", [(1.0, "")]),
+    "state_bytes": ("State beside network and images", [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes")]),
     "parameters": ("Parameters", [(1e9, "billions"), (1e6, "millions"), (1e3, "thousands"), (1.0, "")]),
     "train_seconds": ("Training time", [(3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds")]),
 }

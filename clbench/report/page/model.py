@@ -125,6 +125,14 @@ def _definitions() -> dict[str, dict[str, Any]]:
             "Memory",
             "Most bytes kept for rehearsal after any session.",
         ),
+        "state_bytes": (
+            "State",
+            "Most bytes kept over a session's end beside network and stored images: statistics, teachers, graphs.",
+        ),
+        "score_cost": (
+            "Passes",
+            "Passes through the backbone for the scores of one test image, after the last session.",
+        ),
         "parameters": ("Params", "Parameters of the model after the last session."),
         "train_seconds": ("Train time", "Seconds of training over all sessions, on the machine that ran it."),
     }

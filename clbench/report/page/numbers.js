@@ -18,6 +18,7 @@ const UNITS = {
   count,
   bytes: (value) => (value === 0 ? "0" : scaled(value, [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]])),
   parameters: (value) => (value === 0 ? "0" : scaled(value, [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]])),
+  passes: (value) => Number(value.toPrecision(3)).toString(),
   seconds: (value) => scaled(value, [[86400, "d"], [3600, "h"], [60, "min"], [1e-9, "s"]]),
 };
 

@@ -13,7 +13,7 @@ const state = {
   head: "",
   without: new Set(), // marks whose rows are hidden; "" stands for rows without a mark
   printed: true,
-  leftOut: new Set(["stored_bytes"]), // columns that are not shown
+  leftOut: new Set(["stored_bytes", "score_cost"]), // columns that are not shown
   open: new Set(),
   shown: {}, // per table: the rows drawn in figures
   heat: "",

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from msgspec import UNSET
+
 from clbench.errors import UsageError, suggest
 from clbench.records.record import Record
 
-Unit = Literal["percent", "points", "count", "bytes", "parameters", "seconds"]
+Unit = Literal["percent", "points", "count", "bytes", "parameters", "seconds", "passes"]
 
 RULES = {"0.5": "score > 0.5", "0.8": "score > 0.8", "top3": "three highest scores"}
 """Decision rules behind CF1, macro-F1 and OF1, by the name that records give them."""
@@ -38,7 +40,9 @@ class Column:
             shown = f"{100 * mean:.{digits}f}"
             shown = shown.removeprefix("-") if float(shown) == 0 else shown
             return shown if std is None else f"{shown} ± {100 * std:.{digits}f}"
-        return {"count": _count, "bytes": _bytes, "parameters": _parameters, "seconds": _seconds}[self.unit](mean)
+        return {"count": _count, "bytes": _bytes, "parameters": _parameters, "seconds": _seconds, "passes": _passes}[
+            self.unit
+        ](mean)
 
 
 def columns(threshold: str) -> dict[str, Column]:
@@ -84,6 +88,15 @@ def _seconds(value: float) -> str:
     return _scaled(value, [(86_400, "d"), (3600, "h"), (60, "min"), (1e-9, "s")])
 
 
+def _passes(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _most(name: str) -> Callable[[Record], float | None]:
+    """Return a reader of the largest of a cost that older records do not have."""
+    return lambda record: max((found for c in record.costs if (found := getattr(c, name)) is not UNSET), default=None)
+
+
 def _scaled(value: float, units: list[tuple[float, str]]) -> str:
     size, name = next((unit for unit in units if value >= unit[0]), units[-1])
     number = value / size if size >= 1 else value
@@ -112,6 +125,8 @@ _TRIALS = (Column("trials", "Trials", "count", lambda r: r.tuning.trials if r.tu
 _COSTS = (
     Column("stored_images", "Stored", "count", lambda record: max(c.stored_images for c in record.costs), False, False),
     Column("stored_bytes", "Memory", "bytes", lambda record: max(c.stored_bytes for c in record.costs), False, False),
+    Column("state_bytes", "State", "bytes", _most("state_bytes"), False, False),
+    Column("score_cost", "Passes", "passes", _most("score_cost"), False, False),
     Column("parameters", "Params", "parameters", lambda record: record.costs[-1].parameters, False, False),
     Column("train_seconds", "Train time", "seconds", _train_seconds, False, False),
 )

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from clbench.errors import ResultsError, RunError
 from clbench.files.whole_file import whole_file
+from clbench.method.kept import kept_values
 from clbench.method.strategy import Strategy
 
 STATE_VERSION = 1
@@ -74,13 +74,6 @@ def load_strategy_state(strategy: Strategy, state: dict[str, Any]) -> None:
             getattr(strategy, name).load(value)
         else:
             setattr(strategy, name, value)
-
-
-def kept_values(strategy: Strategy) -> dict[str, Any]:
-    """Return what a strategy keeps besides modules: neither hyper-parameters nor the module's own bookkeeping."""
-    bookkeeping = set(vars(nn.Module()))
-    skip = bookkeeping | set(strategy.fields_of())
-    return {name: value for name, value in vars(strategy).items() if name not in skip and not name.startswith("_")}
 
 
 def _plain(value: Any, where: str) -> Any:
