@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = {"strategies": "*.py", "scenarios": "*.yaml", "results": "**/*.json"}
+SHIPPED = {"strategies": "*.py", "scenarios": "*.yaml", "results": "reference/**/*.json"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -34,10 +34,11 @@ def copy(target: Path) -> Path:
         shutil.copytree(ROOT / name, target / name, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, target / name)
-    run = target / "results" / "tiny.v1" / "naive" / "01234567"
-    (run / "seed77").mkdir(parents=True)
-    (run / "seed77.json").write_text("{}")
-    (run / "seed77" / "state.json").write_text("{}")
+    for folder in (target / "results", target / "results" / "reference"):
+        run = folder / "tiny.v1" / "naive" / "01234567"
+        (run / "seed77").mkdir(parents=True)
+        (run / "seed77.json").write_text("{}")
+        (run / "seed77" / "state.json").write_text("{}")
     return target
 
 
@@ -81,7 +82,9 @@ def test_the_wheel_holds_everything_and_nothing_beside_it(built: tuple[Path, Pat
     extra = {name for name in names - expected(tree) if not name.endswith(("README.md", "config.yaml"))}
     assert extra == set()
     assert {name.partition("/")[0] for name in names} == {"clbench"}
-    assert any(name.endswith("naive/01234567/seed77.json") for name in names), "committed records travel"
+    seed = "tiny.v1/naive/01234567/seed77.json"
+    assert f"clbench/_shipped/results/reference/{seed}" in names, "what is shipped travels"
+    assert f"clbench/_shipped/results/{seed}" not in names, "one's own runs do not"
     assert not any("seed77/" in name for name in names), "work folders do not"
     assert "Requires-Dist: avalanche-lib==0.6.0" in text
 

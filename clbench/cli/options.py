@@ -148,6 +148,16 @@ def results(command: Command) -> Command:
     return option(command)
 
 
+def reference(command: Command) -> Command:
+    """Add --reference/--no-reference: whether the rows that clbench ships are shown."""
+    option = click.option(
+        "--reference/--no-reference",
+        default=None,
+        help="Show the rows that clbench ships, below yours. Default: where you have none.",
+    )
+    return option(command)
+
+
 def parsed(
     *, strategy: tuple[str, ...], seed: tuple[str, ...], sets: tuple[str, ...], data: Path | None, unpinned: bool
 ) -> dict[str, Any]:

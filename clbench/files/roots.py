@@ -47,6 +47,13 @@ def shipped_root() -> Path | None:
     return around if (around / "pyproject.toml").is_file() and is_root(around) else None
 
 
+def reference_results() -> Path | None:
+    """Return the folder of the records that clbench ships, None where it ships none."""
+    shipped = shipped_root()
+    folder = shipped / "results" / "reference" if shipped else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
 def is_root(folder: Path) -> bool:
     """Return whether `folder` has `strategies/` or `scenarios/` in it."""
     return (folder / "strategies").is_dir() or (folder / "scenarios").is_dir()

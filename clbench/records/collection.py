@@ -1,4 +1,4 @@
-"""The records of several results folders as one collection, each with how far it can be trusted."""
+"""The records of a results folder, and beside them those that clbench ships, each with how far it can be trusted."""
 
 from __future__ import annotations
 
@@ -11,27 +11,34 @@ from clbench.errors import ResultsError, UsageError, suggest
 from clbench.files import roots
 from clbench.files.user_folders import cache_folder
 from clbench.records.record import Record, read_record
-from clbench.records.rows import Row
-from clbench.records.verify.findings import Verification
+from clbench.records.rows import Row, group_rows, identity
+from clbench.records.verify.findings import LEVELS, Verification
 from clbench.records.verify.known_whole import Verdicts
 from clbench.records.verify.verify import verify_all
 
 log = logging.getLogger(__name__)
 
+Check = Callable[[Path], Verification]
+
 
 @dataclass(frozen=True)
 class Collection:
-    """Records, and the trust level of each by its content digest."""
+    """Rows, the reference rows last, and the trust level of each record by its content digest."""
 
-    records: list[Record] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     trust: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def records(self) -> list[Record]:
+        """The records of all rows."""
+        return [record for row in self.rows for record in row.records]
+
     def of(self, scenario: str) -> Collection:
-        """Return the records of one scenario, by name or by its file's path. Raises UsageError if there are none."""
+        """Return the rows of one scenario, by name or by its file's path. Raises UsageError if there are none."""
         name = Path(scenario).stem if scenario.endswith(".yaml") else scenario
-        found = [record for record in self.records if record.scenario.name == name]
+        found = [row for row in self.rows if row.first.scenario.name == name]
         if not found:
-            names = {record.scenario.name for record in self.records}
+            names = {row.first.scenario.name for row in self.rows}
             raise UsageError(
                 f"There are no records of '{name}'.{suggest(name, names)}",
                 hint=f"There are records of {', '.join(sorted(names))}; for others: clbench run {name}",
@@ -39,43 +46,50 @@ class Collection:
         return Collection(found, self.trust)
 
 
-def collect(results: Path, *, check: Callable[[Path], Verification] | None = None, scenario: str = "") -> Collection:
-    """Return the records below `results` together with those that clbench ships.
+def collect(
+    results: Path, *, check: Check | None = None, scenario: str = "", reference: bool | None = None
+) -> Collection:
+    """Return the rows below `results`, followed by reference rows, which are those that clbench ships.
 
-    Where both have the same run, that of `results` counts. What is wrong with a file is logged. `check` verifies one
-    file; without it, a text that was found whole before is not checked again (see `Verdicts`). With `scenario` the
-    folders of other scenarios are left out, unless it has none: then what there is can be suggested. Raises
-    ResultsError when there is nothing at all.
+    `reference` says whether these are wanted; None means: of the scenarios of which `results` has no row. What is wrong
+    with a file is logged. `check` verifies one file; without it, a text that was found whole before is not checked
+    again (see `Verdicts`). With `scenario` the folders of other scenarios are left out, unless it has none: then what
+    there is can be suggested. Raises ResultsError when there is nothing at all.
     """
-    if scenario and not any(next(folder.glob(f"{scenario}.v*"), None) for folder in folders(results)):
+    shipped = reference_folder(results) if reference is not False else None
+    places = [folder for folder in (results, shipped) if folder is not None and folder.is_dir()]
+    if scenario and not any(next(folder.glob(f"{scenario}.v*"), None) for folder in places):
         scenario = ""
     verdicts = Verdicts(cache_folder() / "verdicts")
     found = Collection()
-    seen: set[tuple[object, ...]] = set()
-    for folder in folders(results):
+    for folder in places:
+        own = {row.first.scenario.name for row in found.rows} if reference is None else set()
+        runs: dict[tuple[object, ...], Record] = {}
         for outcome in verify_all(folder, check=check or verdicts.check, scenario=scenario):
             for finding in outcome.findings[:3]:
                 log.warning("%s: %s", outcome.path, finding)
-            if outcome.record is not None and _run(outcome.record) not in seen:
-                seen.add(_run(outcome.record))
-                found.records.append(outcome.record)
-                found.trust[outcome.record.content] = outcome.level
+            record = outcome.record
+            if record is not None and record.scenario.name not in own:
+                runs.setdefault((identity(record), record.seed), record)
+                # a record that was changed may name the content of one that was not
+                level = found.trust.get(record.content, outcome.level)
+                found.trust[record.content] = min(level, outcome.level, key=LEVELS.index)
+        found.rows.extend(Row(row.records, reference=folder is not results) for row in group_rows(runs.values()))
     verdicts.save()
-    if not found.records:
+    if not found.rows:
         raise ResultsError(f"{results}: there are no records yet.", hint="Run something first: clbench run tiny")
     return found
 
 
+def reference_folder(results: Path) -> Path | None:
+    """Return the folder of the records that clbench ships, None where there is none or `results` is that folder."""
+    shipped = roots.reference_results()
+    return None if shipped is None or results.resolve() == shipped.resolve() else shipped
+
+
 def folders(results: Path) -> list[Path]:
     """Return the results folders that exist: `results`, then the one that clbench ships if it is another."""
-    shipped = roots.shipped_root()
-    found = [results, *([shipped / "results"] if shipped else [])]
-    return list({folder.resolve(): folder for folder in reversed(found) if folder.is_dir()}.values())[::-1]
-
-
-def _run(record: Record) -> tuple[object, ...]:
-    scenario = record.scenario
-    return (scenario.name, scenario.digest, scenario.stand_in, record.configuration, record.protocol, record.seed)
+    return [folder for folder in (results, reference_folder(results)) if folder is not None and folder.is_dir()]
 
 
 def find(text: str, *, results: Path) -> Record | Row:

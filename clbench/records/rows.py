@@ -83,6 +83,8 @@ class Row:
     """Records that agree in everything but their seed, ordered by seed; never empty."""
 
     records: tuple[Record, ...]
+    reference: bool = False
+    """Whether clbench ships these records, so that they are nobody's own runs."""
 
     @property
     def first(self) -> Record:
@@ -119,8 +121,7 @@ def group_rows(records: Iterable[Record]) -> list[Row]:
     """
     groups: dict[tuple[object, ...], dict[int, Record]] = {}
     for record in records:
-        key = (*_asked(record), *_shown(record, static=False), record.configuration)
-        seeds = groups.setdefault(key, {})
+        seeds = groups.setdefault(identity(record), {})
         other = seeds.setdefault(record.seed, record)
         if other is not record and other.content != record.content:
             raise ResultsError(
@@ -129,6 +130,11 @@ def group_rows(records: Iterable[Record]) -> list[Row]:
                 hint="Keep one of them, or find out which ingredient differs: clbench report diff",
             )
     return [Row(tuple(seeds[seed] for seed in sorted(seeds))) for seeds in groups.values()]
+
+
+def identity(record: Record) -> tuple[object, ...]:
+    """Return what the records of one row share: what was asked and shown, and the configuration."""
+    return (*_asked(record), *_shown(record, static=False), record.configuration)
 
 
 def comparable_groups(rows: Iterable[Row]) -> list[list[Row]]:

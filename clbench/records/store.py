@@ -11,6 +11,8 @@ from pathlib import Path
 from clbench.errors import ResultsError
 from clbench.records.record import Record, read_record
 
+REFERENCE = "reference"
+"""The folder below the checkout's results that holds what clbench ships; readers of results do not enter it."""
 _SEED_FILE = re.compile(r"seed(0|[1-9][0-9]*)\.json\Z")
 
 
@@ -126,7 +128,7 @@ def _files(folder: str, *, depth: int) -> Iterator[Path]:
             if depth == 3:
                 if _SEED_FILE.match(entry.name) and entry.is_file():
                     yield Path(entry.path)
-            elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+            elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name != REFERENCE:
                 yield from _files(entry.path, depth=depth + 1)
 
 

@@ -14,6 +14,7 @@ from clbench.errors import RunError
 from clbench.many.one import Outcome
 from clbench.plan.plan import Plan
 from clbench.records.record import Record, write_record
+from clbench.records.rows import Row
 from clbench.records.store import record_path
 from clbench.report.formats.write import TABLES, write_report
 from clbench.train.events import Watch
@@ -72,7 +73,7 @@ def drawing(monkeypatch: pytest.MonkeyPatch) -> Engine:
 def engine(drawing: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Without figures, which take seconds."""
 
-    def quick(records: list[Record], *, formats: tuple[str, ...], **how: Any) -> list[Path]:
+    def quick(records: list[Row], *, formats: tuple[str, ...], **how: Any) -> list[Path]:
         return write_report(records, formats=[name for name in formats if name in TABLES], **how)
 
     monkeypatch.setattr("clbench.report.formats.write.write_report", quick)
@@ -85,10 +86,13 @@ def test_a_run_prints_its_table_and_where_everything_lies(cli: Cli, drawing: Eng
     assert "tiny v1" in done.out
     lines = [line.split() for line in done.out.splitlines()]
     assert {line[1] for line in lines if line[:1] in (["1"], ["2"])} == {"er", "naive"}
-    paths = [Path(line[1]) for line in lines if line[:1] in (["record"], ["table"], ["curve"])]
-    assert len(paths) > 4 + len(TABLES) + 1
-    assert all(path.is_file() for path in paths)
-    assert {path.parts[1] for path in paths} == {"tiny.v1"}
+    where = done.out.splitlines()[-3:]
+    assert where[:2] == ["Records: results/tiny.v1", "Tables and curves: results/tiny.v1/report"]
+    assert where[2].startswith("Next: clbench ")
+    written = {path.relative_to(here / "results/tiny.v1/report") for path in here.rglob("report/**/*.*")}
+    assert {Path(f"leaderboard.{kind}") for kind in TABLES} <= written
+    assert {"map.png", "map.csv", "forgetting.png", "cost.png"} <= {path.name for path in written}
+    assert "mAP after each session" in done.out and all(len(line) <= 100 for line in where)
 
 
 def test_progress_goes_to_stderr_and_quiet_leaves_the_result_alone(cli: Cli, engine: Engine):
@@ -124,7 +128,7 @@ def test_a_failed_run_is_told_and_stops_no_other(cli: Cli, engine: Engine):
     assert done.code == 5
     assert "naive · seed 0: the loss is not finite\n  Lower train.lr." in done.err
     assert "1 of 2 runs failed" in done.err
-    assert "record  results/tiny.v1/er" in done.out
+    assert "Records: results/tiny.v1/er" in done.out
 
 
 def test_what_stops_several_runs_alike_is_told_once(cli: Cli, engine: Engine):
@@ -182,3 +186,61 @@ def test_a_dry_run_counts_and_trains_nothing(cli: Cli, engine: Engine, here: Pat
     assert head.split()[:2] == ["strategy", "sessions"]
     assert row.split()[:2] == ["naive", "3"]
     assert not (here / "results").exists()
+
+
+# ---------------------------------------------------------------------- the reference
+
+
+def ships(folder: Path, records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clbench ship these records and no others."""
+    for record in records:
+        write_record(record, record_path(folder, record))
+    monkeypatch.setattr("clbench.files.roots.reference_results", lambda: folder)
+
+
+def test_a_run_takes_no_shipped_record_for_its_own_and_says_how_each_row_stands_to_it(
+    cli: Cli, engine: Engine, here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    naive = made(METHODS[1], seed=0, stand_in=False)
+    other = [[None if v is None else v for v in row] for row in made(METHODS[4], seed=0, stand_in=False).ap.fixed]
+    old, label = other[1][2], naive.labels[2]
+    assert old is not None
+    other[1][2] = old - 0.25 if old > 0.5 else old + 0.25
+    sections = sections_of(made(METHODS[4], seed=0, stand_in=False))
+    sections["ap"] = msgspec.structs.replace(sections["ap"], fixed=other)
+    sections["environment"] = sections["environment"] | {"torch": "9.9.9"}
+    ships(here / "shipped", [naive, sealed(sections)], monkeypatch)
+    done = cli("run", "tiny", "--strategy", "naive,er,lwf", "--quiet")
+    assert (done.code, len(engine.plans)) == (0, 3)
+    rows = [line.split() for line in done.out.splitlines() if line.split()[1:2] in (["naive"], ["er"], ["lwf"])]
+    assert {row[1]: row[-1] for row in rows} == {"naive": "equal", "er": "differs", "lwf": "none"}
+    assert f"differs by up to 25 points, first in session 2 at '{label}', seed 0" in done.out
+    assert "environment.torch: 2.6.0 | 9.9.9" in done.out
+
+
+def test_reference_rows_stand_below_ones_own_on_request_and_alone_where_there_are_none(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ships(here / "shipped", [made(METHODS[1], seed=0, stand_in=False)], monkeypatch)
+    alone = cli("report", "leaderboard", "tiny")
+    assert "tiny v1, reference rows" in alone.out and "naive" in alone.out
+    assert cli("report", "leaderboard", "tiny", "--no-reference").code == 4
+    own = made(METHODS[4], seed=0, stand_in=False)
+    write_record(own, record_path(here / "results", own))
+    assert "reference rows" not in cli("report", "leaderboard", "tiny").out
+    both = cli("report", "leaderboard", "tiny", "--reference").out
+    assert both.index("  er") < both.index("reference rows") < both.index("  naive")
+    sheet = cli("report", "leaderboard", "tiny", "--reference", "--format", "csv").out.splitlines()
+    assert [line.partition(",")[0] for line in sheet] == ["kind", "run", "reference"]
+
+
+def test_verify_looks_at_ones_own_records_and_at_shipped_ones_where_there_are_none(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ships(here / "shipped", [made(METHODS[1], seed=0, stand_in=False)], monkeypatch)
+    (here / "results").mkdir()
+    assert "1 of 1 records" in cli("verify").out
+    own = made(METHODS[4], seed=0, stand_in=False)
+    write_record(own, record_path(here / "results", own))
+    assert "naive" not in cli("verify").out
+    assert "2 of 2 records" in cli("verify", "--reference").out

@@ -131,7 +131,7 @@ def test_a_collection_tells_of_damage_after_it_was_trusted(
     tmp_path: Path, worked: list[bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("clbench.records.collection.folders", lambda results: [results])
+    monkeypatch.setattr("clbench.files.roots.reference_results", lambda: None)
     path = factory.record_path(tmp_path, RECORD)
     path.parent.mkdir(parents=True)
     path.write_bytes(TEXT)

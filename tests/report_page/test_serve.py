@@ -33,8 +33,7 @@ ER, DLFL, NAIVE = METHODS[4], METHODS[7], METHODS[1]
 @pytest.fixture(autouse=True)
 def nothing_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the folder that a test makes counts."""
-    monkeypatch.setattr("clbench.report.page.serve.folders", lambda results: [results])
-    monkeypatch.setattr("clbench.records.collection.folders", lambda results: [results])
+    monkeypatch.setattr("clbench.files.roots.reference_results", lambda: None)
     monkeypatch.setattr(live, "LOOK_SECONDS", 0.0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Mapping
 
 import click
 
@@ -19,35 +19,48 @@ DISPENSABLE = ("BWT", "Trials", "Train time", "Stored", "OF1", "Settings", "CF1"
 """Titles of columns that a narrow terminal does without, in this order; marks and the two mAP stay."""
 
 
-def print_board(board: Leaderboard) -> None:
-    """Print every table with its heading, and what its marks mean."""
+def print_board(board: Leaderboard, *, beside: Mapping[str, str] | None = None) -> None:
+    """Print every table with its heading, and what its marks mean.
+
+    `beside` has a text for the row of each configuration, shown in a column `Reference`.
+    """
     for number, table in enumerate(board.tables):
         if number:
             click.echo()
-        _print_table(board, table)
+        _print_table(board, table, beside=beside)
 
 
-def _print_table(board: Leaderboard, table: Table) -> None:
+def _print_table(board: Leaderboard, table: Table, *, beside: Mapping[str, str] | None) -> None:
     several = len({row.head for row in table.rows}) > 1
     shown = grid.grid(board, table, keys=NUMBERS, texts=[text for text in TEXTS if text != grid.HEAD or several])
-    click.secho(f"{table.heading}: {table.title}", bold=True)
+    output.say(f"{table.heading}: {table.title}", bold=True)
     if table.apart:
-        click.echo(f"Apart from the table above: {table.apart}.")
+        output.say(f"Apart from the table above: {table.apart}.")
     names = [name for name, _ in shown.headings]
     rows = [[field.text for field in row] for row in shown.rows]
-    left_out = _narrowed(names, rows, kept=board.sort_title) if output.on_terminal() else []
+    if beside is not None:
+        names.append("Reference")
+        rows = [[*row, beside[line.configuration]] for row, line in zip(rows, table.rows, strict=True)]
+    needed = {board.sort_title} | ({grid.SETTINGS} if _told_apart_by_settings(names, rows) else set())
+    left_out = _narrowed(names, rows, kept=needed) if output.on_terminal() else []
     output.table(names, rows)
     if left_out:
-        click.echo(f"  Not shown, for want of width: {', '.join(left_out)}. All of it: --format md")
+        output.say(f"  Not shown, for want of width: {', '.join(left_out)}. All of it: --format md", indent="  ")
     for mark, meaning in table.marks().items():
-        click.echo(f"  {mark}: {meaning}")
+        output.say(f"  {mark}: {meaning}", indent="    ")
 
 
-def _narrowed(names: list[str], rows: list[list[str]], *, kept: str) -> list[str]:
-    """Take columns out of a table until no cell is broken, `kept` never; return what they are called."""
-    width, gone = shutil.get_terminal_size().columns, []
-    for column in (title for title in DISPENSABLE if title != kept):
-        if output.room(names, rows) <= width:
+def _told_apart_by_settings(names: list[str], rows: list[list[str]]) -> bool:
+    """Return whether two rows would look like the same configuration without their settings."""
+    places = [names.index(name) for name in (grid.STRATEGY, grid.HEAD) if name in names]
+    return len({tuple(row[place] for place in places) for row in rows}) < len(rows)
+
+
+def _narrowed(names: list[str], rows: list[list[str]], *, kept: set[str]) -> list[str]:
+    """Take columns out of a table until no cell is broken, those `kept` never; return what they are called."""
+    gone = []
+    for column in (title for title in DISPENSABLE if title not in kept):
+        if output.room(names, rows) <= output.width():
             break
         place = next((i for i, name in enumerate(names) if name.partition(" @")[0] == column), None)
         if place is not None:

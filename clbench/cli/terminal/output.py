@@ -1,11 +1,16 @@
-"""Tables for people: drawn on a terminal, plain and aligned everywhere else."""
+"""Tables and texts for people: drawn to fit on a terminal, plain and aligned everywhere else."""
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
 import click
+
+WRAPPED = ("Settings", "Marks")
+"""Titles of columns whose cells may have several lines, broken at spaces."""
 
 
 def on_terminal() -> bool:
@@ -13,10 +18,31 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def width() -> int:
+    """Return how many columns the terminal has, 80 where that is not known."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
 def room(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Return how many columns of a terminal a table takes when no cell is broken; headers may break at spaces."""
-    words = [max(map(len, header.split()), default=0) for header in headers]
-    return 1 + sum(2 + max(word, *(len(row[i]) for row in rows), 0) for i, word in enumerate(words))
+    """Return how many columns a table takes when no word is broken, and no cell but those under `WRAPPED`."""
+    return 1 + sum(2 + _narrowest(header, [row[i] for row in rows]) for i, header in enumerate(headers))
+
+
+def _narrowest(header: str, cells: Sequence[str]) -> int:
+    return max(_longest_word(header), *map(_longest_word if header in WRAPPED else len, cells), 0)
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
+
+
+def say(text: str, *, indent: str = "", bold: bool = False) -> None:
+    """Print a sentence, on a terminal broken at spaces with `indent` before all lines but the first."""
+    lines = [text]
+    if on_terminal():
+        lines = textwrap.wrap(text, width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    for line in lines or [""]:
+        click.secho(line, bold=bold)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
@@ -29,7 +55,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
     lines = [headers, *rows] if any(headers) else list(rows)
     widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(headers))]
     for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        cells = [cell.ljust(size) for cell, size in zip(line, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
 
 
@@ -41,17 +67,18 @@ def _drawn(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str)
 
     drawn = Table(title=title or None, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), show_header=any(headers))
     for header in headers:
-        drawn.add_column(header, overflow="fold")
+        drawn.add_column(header, overflow="fold", min_width=_longest_word(header))
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)
 
 
 def frame(text: str, *, err: bool = True) -> None:
-    """Print `text` inside a frame that cannot be overlooked."""
-    lines = text.splitlines()
-    width = max(len(line) for line in lines)
-    click.secho(f"┏{'━' * (width + 2)}┓", fg="yellow", bold=True, err=err)
+    """Print `text` inside a frame that cannot be overlooked and that fits the terminal."""
+    most = max(width() - 4, 20)
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, most, break_on_hyphens=False) or [""]]
+    size = max(map(len, lines))
+    click.secho(f"┏{'━' * (size + 2)}┓", fg="yellow", bold=True, err=err)
     for line in lines:
-        click.secho(f"┃ {line.ljust(width)} ┃", fg="yellow", bold=True, err=err)
-    click.secho(f"┗{'━' * (width + 2)}┛", fg="yellow", bold=True, err=err)
+        click.secho(f"┃ {line.ljust(size)} ┃", fg="yellow", bold=True, err=err)
+    click.secho(f"┗{'━' * (size + 2)}┛", fg="yellow", bold=True, err=err)

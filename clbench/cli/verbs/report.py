@@ -37,7 +37,8 @@ def printed(*formats: str, note: str) -> Callable[[options.Command], options.Com
 def command() -> None:
     """Make tables and figures from records.
 
-    Records are those of the results folder and those that clbench ships.
+    Rows are those of the results folder; those that clbench ships stand below them with --reference, and alone where
+    there are none.
 
     \b
     Examples:
@@ -55,13 +56,21 @@ def command() -> None:
 @command.command("leaderboard")
 @click.argument("scenario", type=complete.SCENARIO)
 @options.results
+@options.reference
 @printed("text", "md", "csv", "latex", "html", "json", note="text is for terminals.")
 @sort
 @threshold
 @digits
 @unprinted
 def leaderboard(
-    scenario: str, results: Path, form: str, sort: str, threshold: str, digits: int, no_published: bool
+    scenario: str,
+    results: Path,
+    reference: bool | None,
+    form: str,
+    sort: str,
+    threshold: str,
+    digits: int,
+    no_published: bool,
 ) -> None:
     """Print the table of a scenario.
 
@@ -72,13 +81,12 @@ def leaderboard(
       clbench report leaderboard coco_b40c10 --format csv > rows.csv
     """
     from clbench.cli.terminal.board import print_board
-    from clbench.records.collection import collect
     from clbench.report.formats.write import TABLES
     from clbench.report.table import leaderboard as tables
 
-    collection = collect(results, scenario=Path(scenario).stem).of(scenario)
+    collection = _collected(scenario, results, reference)
     board = tables.leaderboard(
-        collection.records,
+        collection.rows,
         sort=sort,
         threshold=threshold,
         trust=collection.trust,
@@ -94,12 +102,15 @@ def leaderboard(
 @command.command("curves")
 @click.argument("scenario", type=complete.SCENARIO)
 @options.results
+@options.reference
 @click.option("--out", type=options.FOLDER, default=Path("report"), show_default=True, help="Where figures go.")
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice(FIGURES), help="Repeat for several. Default: all."
 )
 @labels
-def curves(scenario: str, results: Path, out: Path, formats: tuple[str, ...], data: Path | None) -> None:
+def curves(
+    scenario: str, results: Path, reference: bool | None, out: Path, formats: tuple[str, ...], data: Path | None
+) -> None:
     """Draw the figures of a scenario.
 
     Beside every figure lies a CSV with its numbers. CP and CR over the threshold are drawn where the runs' score files
@@ -109,12 +120,11 @@ def curves(scenario: str, results: Path, out: Path, formats: tuple[str, ...], da
     Example:
       clbench report curves coco_b40c10 --out paper/figures --format pdf
     """
-    from clbench.records.collection import collect
     from clbench.report.formats.write import write_report
 
-    collection = collect(results, scenario=Path(scenario).stem).of(scenario)
+    collection = _collected(scenario, results, reference)
     for path in write_report(
-        collection.records,
+        collection.rows,
         trust=collection.trust,
         out=out,
         formats=formats or FIGURES,
@@ -126,11 +136,12 @@ def curves(scenario: str, results: Path, out: Path, formats: tuple[str, ...], da
 @command.command("heads")
 @click.argument("scenario", type=complete.SCENARIO)
 @options.results
+@options.reference
 @printed("text", "md", "csv", note="csv: per seed.")
 @click.option(
     "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw it too: a .pdf, .svg or .png file."
 )
-def heads(scenario: str, results: Path, form: str, figure: Path | None) -> None:
+def heads(scenario: str, results: Path, reference: bool | None, form: str, figure: Path | None) -> None:
     """Compare methods that ran with several heads.
 
     The question of DLFL: does a feature of its own for each label (OFOL) beat one that all labels share (OFML)? Angles
@@ -143,13 +154,12 @@ def heads(scenario: str, results: Path, form: str, figure: Path | None) -> None:
       clbench report heads coco_b40c10 --figure heads.png
     """
     from clbench.cli.terminal import output
-    from clbench.records.collection import collect
     from clbench.report.table.heads_compared import TITLES, bars, csv_text, head_tables, markdown
 
     if figure is not None and figure.suffix.removeprefix(".") not in FIGURES:
         raise UsageError(f"--figure {figure}: expected a file that ends in .{', .'.join(FIGURES)}.")
-    collection = collect(results, scenario=Path(scenario).stem).of(scenario)
-    found = head_tables(collection.records)
+    collection = _collected(scenario, results, reference)
+    found = head_tables(collection.rows)
     if not found:
         raise UsageError(
             f"{scenario}: no method has records with more than one head.",
@@ -171,9 +181,10 @@ def heads(scenario: str, results: Path, form: str, figure: Path | None) -> None:
 @command.command("groups")
 @click.argument("scenario", type=complete.SCENARIO)
 @options.results
+@options.reference
 @printed("text", "md", "csv", note="csv: fractions.")
 @click.option("--data", type=options.FOLDER, help="The data set's folder, for groups on their own images.")
-def groups(scenario: str, results: Path, form: str, data: Path | None) -> None:
+def groups(scenario: str, results: Path, reference: bool | None, form: str, data: Path | None) -> None:
     """Print mAP over base, new and seen labels after each session.
 
     On one test set for all three; and on each group's own images, as KRT's code scores them, where the runs' score
@@ -184,15 +195,13 @@ def groups(scenario: str, results: Path, form: str, data: Path | None) -> None:
       clbench report groups coco_b40c10 --format csv > groups.csv
     """
     from clbench.cli.terminal import output
-    from clbench.records.collection import collect, folders
-    from clbench.records.rows import comparable_groups
-    from clbench.records.rows import group_rows as rows_of
+    from clbench.records.collection import folders
     from clbench.report.figures.from_scores import groups_on_own_images
     from clbench.report.table.label_groups import NOTE, TITLES, csv_text, group_rows, markdown
-    from clbench.report.table.leaderboard import heading_of
+    from clbench.report.table.leaderboard import heading_of, sections
 
-    collection = collect(results, scenario=Path(scenario).stem).of(scenario)
-    for rows in comparable_groups(rows_of(collection.records)):
+    collection = _collected(scenario, results, reference)
+    for rows, _ in sections(collection.rows):
         own = groups_on_own_images(rows, folders=folders(results), data=data)
         found = group_rows(rows, own)
         if form == "text":
@@ -207,6 +216,7 @@ def groups(scenario: str, results: Path, form: str, data: Path | None) -> None:
 @command.command("html")
 @click.argument("scenario", type=complete.SCENARIO, default="")
 @options.results
+@options.reference
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -215,7 +225,7 @@ def groups(scenario: str, results: Path, form: str, data: Path | None) -> None:
     help="The file to write.",
 )
 @unprinted
-def html(scenario: str, results: Path, out: Path, no_published: bool) -> None:
+def html(scenario: str, results: Path, reference: bool | None, out: Path, no_published: bool) -> None:
     """Write one page with every table, curve and label.
 
     The page is one file that needs no network: send it, put it on a web server, print it.
@@ -225,15 +235,14 @@ def html(scenario: str, results: Path, out: Path, no_published: bool) -> None:
       clbench report html
       clbench report html coco_b40c10 --out coco.html
     """
-    from clbench.records.collection import collect
 
-    collection = collect(results, scenario=Path(scenario).stem)
-    chosen = collection.of(scenario) if scenario else collection
-    click.echo(_page(chosen, results, out=out, published=not no_published))
+    collection = _collected(scenario, results, reference)
+    click.echo(_page(collection, results, out=out, published=not no_published))
 
 
 @command.command("all")
 @options.results
+@options.reference
 @click.option("--out", type=options.FOLDER, default=Path("report"), show_default=True, help="Where everything goes.")
 @sort
 @threshold
@@ -241,7 +250,14 @@ def html(scenario: str, results: Path, out: Path, no_published: bool) -> None:
 @unprinted
 @labels
 def all_(
-    results: Path, out: Path, sort: str, threshold: str, digits: int, no_published: bool, data: Path | None
+    results: Path,
+    reference: bool | None,
+    out: Path,
+    sort: str,
+    threshold: str,
+    digits: int,
+    no_published: bool,
+    data: Path | None,
 ) -> None:
     """Write tables and figures of every scenario, and one page with all of it.
 
@@ -249,12 +265,11 @@ def all_(
     Example:
       clbench report all --out site
     """
-    from clbench.records.collection import collect
     from clbench.report.formats.write import TABLES, write_report
 
-    collection = collect(results)
+    collection = _collected("", results, reference)
     for path in write_report(
-        collection.records,
+        collection.rows,
         trust=collection.trust,
         out=out,
         formats=(*TABLES, *FIGURES),
@@ -298,7 +313,8 @@ def readme(file: Path, results: Path, check: bool) -> None:
 
     Tables stand between <!-- leaderboard:SCENARIO --> and <!-- /leaderboard -->, comparisons of heads between
     <!-- heads:SCENARIO --> and <!-- /heads -->. A folder of the results, such as tiny.v1, may be named instead of a
-    scenario; rows on data other than the pinned stand only where their folder is named.
+    scenario; rows on data other than the pinned stand only where their folder is named. In a file of clbench's own
+    checkout the rows are those that it ships, whatever lies in the results folder.
 
     \b
     Examples:
@@ -312,9 +328,9 @@ def readme(file: Path, results: Path, check: bool) -> None:
 
     if not file.is_file():
         raise UsageError(f"{file}: there is no such file.")
-    collection = collect(results)
-    board = tables.leaderboard(collection.records, trust=collection.trust, published=False)
-    heads = head_tables(collection.records)
+    collection = collect(_results_behind(file, results))
+    board = tables.leaderboard(collection.rows, trust=collection.trust, published=False)
+    heads = head_tables(collection.rows)
     if not check:
         click.echo(f"{file} is {'written anew' if update_readme(file, board, heads) else 'as it should be'}.")
         return
@@ -324,6 +340,23 @@ def readme(file: Path, results: Path, check: bool) -> None:
             f"{file}: the table of {', '.join(old)} is not what the records say.", hint="clbench report readme"
         )
     click.echo(f"{file} is as it should be.")
+
+
+def _results_behind(file: Path, results: Path) -> Path:
+    """Return the results folder that a file's tables follow from: its own records for a file of the checkout."""
+    from clbench.files.roots import reference_results, shipped_root
+
+    shipped, reference = shipped_root(), reference_results()
+    own = shipped is not None and file.resolve().is_relative_to(shipped)
+    return reference if own and reference is not None and results == Path("results") else results
+
+
+def _collected(scenario: str, results: Path, reference: bool | None) -> Collection:
+    """Return the rows of one scenario, or of all where it is empty."""
+    from clbench.records.collection import collect
+
+    found = collect(results, scenario=Path(scenario).stem, reference=reference)
+    return found.of(scenario) if scenario else found
 
 
 def _decided(results: Path, *, data: Path | None) -> Decided:
@@ -341,5 +374,5 @@ def _page(collection: Collection, results: Path, *, out: Path, published: bool) 
     from clbench.report.page.model import page_model
 
     pictures = galleries(collection.records, folders(results))
-    model = page_model(collection.records, trust=collection.trust, galleries=pictures, published=published)
+    model = page_model(collection.rows, trust=collection.trust, galleries=pictures, published=published)
     return write_page(model, out)

@@ -158,44 +158,9 @@ def _finish(outcomes: list[Outcome], results: Path) -> None:
     """Print table and paths of what finished; raise for what failed."""
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     if records:
-        _report(records, outcomes[0].plan, results)
+        from clbench.cli.terminal.after_run import print_results
+
+        print_results(records, outcomes[0].plan, results)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
         raise failures.of_runs(failed, len(outcomes))
-
-
-def _report(records: list[Path], plan: Plan, results: Path) -> None:
-    """Print the leaderboard of what ran and write it with its curves; print where everything lies."""
-    from clbench.cli.terminal.board import print_board
-    from clbench.records.collection import collect, folders
-    from clbench.report.figures.from_scores import over_thresholds
-    from clbench.report.formats.write import TABLES, write_report
-    from clbench.report.table.leaderboard import leaderboard
-
-    name = plan.scenario.name
-    collection = collect(results, scenario=name).of(name)
-    rows = [record for record in collection.records if record.scenario.stand_in == plan.stand_in]
-    print_board(leaderboard(rows, trust=collection.trust))
-    folder = records[0].parents[2] / "report"
-    # PNG alone: drawing takes seconds, and papers are served by `clbench report curves`
-    places, data = folders(results), plan.root
-    written = write_report(
-        rows,
-        trust=collection.trust,
-        out=folder,
-        formats=(*TABLES, "png"),
-        decided=lambda found: over_thresholds(found, folders=places, data=data),
-    )
-    click.echo()
-    for title, paths in (
-        ("record", records),
-        ("table", [path for path in written if path.stem == "leaderboard"]),
-        ("curve", [path for path in written if path.suffix == ".png"]),
-    ):
-        for path in paths:
-            click.echo(f"{title}  {path}")
-    click.echo(f"For PDF and SVG: clbench report curves {name}{_option(results)}")
-
-
-def _option(results: Path) -> str:
-    return "" if results == Path("results") else f" --results {results}"

@@ -13,6 +13,7 @@ from clbench.data.datasets.registry import open_table
 from clbench.errors import ResultsError, UsageError
 from clbench.plan import catalog
 from clbench.plan.source import find_source, stand_in_source
+from clbench.records.collection import reference_folder
 from clbench.records.record import Record
 from clbench.records.verify.findings import Finding, Verification
 from clbench.records.verify.verify import verify, verify_all, verify_scores
@@ -22,22 +23,29 @@ from clbench.stream.stream import Stream
 
 
 def verifications(
-    given: Sequence[Path], *, results: Path, scores: bool = False, data: Path | None = None
+    given: Sequence[Path],
+    *,
+    results: Path,
+    reference: bool | None = None,
+    scores: bool = False,
+    data: Path | None = None,
 ) -> Iterator[Verification]:
     """Yield the verification of the records named, of those below named folders, or without any of all in `results`.
+
+    `reference` says whether those that clbench ships follow; None means: where `results` has none.
 
     With `scores`, every AP and count is computed again from the score files; `data` is the folder of the data set that
     the records ran on. Raises ResultsError when there is no record, UsageError for a scenario that is not here, and
     DataError for data that is not.
     """
-    firsts = list(_firsts(given, results=results))
+    firsts = list(_firsts(given, results=results, reference=reference))
     if not firsts:
         raise ResultsError(f"{given[0] if given else results}: there are no records in it.")
     for first in firsts:
         yield _rescored(first, data=data) if scores and first.ok else first
 
 
-def _firsts(given: Sequence[Path], *, results: Path) -> Iterator[Verification]:
+def _firsts(given: Sequence[Path], *, results: Path, reference: bool | None) -> Iterator[Verification]:
     for path in given:
         if path.is_dir():
             yield from map(verify, sorted(path.rglob("seed*.json")))
@@ -46,7 +54,11 @@ def _firsts(given: Sequence[Path], *, results: Path) -> Iterator[Verification]:
         else:
             raise ResultsError(f"{path}: there is no such record or folder.")
     if not given:
-        yield from verify_all(results)
+        own = verify_all(results) if results.is_dir() or not reference else []
+        yield from own
+        shipped = reference_folder(results)
+        if shipped is not None and (reference or (reference is None and not own)):
+            yield from verify_all(shipped)
 
 
 def _rescored(first: Verification, *, data: Path | None) -> Verification:

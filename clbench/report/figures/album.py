@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -38,16 +38,18 @@ def write_album(
     formats: Iterable[str] = style.FORMATS,
     matrices: int = MOST_MATRICES,
     thresholds: dict[str, list[curves.Line]] | None = None,
+    own: Collection[Row] | None = None,
 ) -> list[Path]:
     """Draw every figure that comparable rows allow, best average mAP first, and return the paths of what was written.
 
     `formats` are pdf, svg, png. `thresholds` (see `thresholds.threshold_curves`) adds CP and CR over the threshold.
+    `own` are the rows that may have figures of their own, by default all.
     """
     ordered = sorted(rows, key=lambda row: -curves.average(row))
     written = []
     for name, figure, lines in (
         *_common(ordered),
-        *_single([named for named in _named(ordered) if not is_static(named[0].first)][:matrices]),
+        *_single([named for named in _named(ordered) if _drawn_alone(named[0], own)][:matrices]),
         *_thresholds(thresholds, note=_note(ordered[:1])),
     ):
         written += [
@@ -55,6 +57,10 @@ def write_album(
             numbers.write_csv(lines, folder / f"{name}.csv"),
         ]
     return written
+
+
+def _drawn_alone(row: Row, own: Collection[Row] | None) -> bool:
+    return not is_static(row.first) and (own is None or row in own)
 
 
 def _common(rows: Sequence[Row]) -> Iterator[Drawn]:

@@ -18,9 +18,9 @@ _AFTER = ("trust", "marks", "configuration", "source", "remarks")
 def sheet(board: Leaderboard) -> str:
     """Return all tables as one CSV text: means as fractions with every digit, `NAME_std` beside `NAME`.
 
-    `kind` is `run` or `printed`; a printed row never has a rank. A printed CF1 stands under `macro_f1` only where it is
-    known to be that, at the decision rule of this leaderboard. Texts that a spreadsheet would run as a formula get a
-    quote in front.
+    `kind` is `run`, `reference` (clbench ships it) or `printed`; a printed row never has a rank. A printed CF1 stands
+    under `macro_f1` only where it is known to be that, at the decision rule of this leaderboard. Texts that a
+    spreadsheet would run as a formula get a quote in front.
     """
     names = [name for key in board.columns for name in (key, f"{key}_std")]
     stream = io.StringIO()
@@ -37,7 +37,7 @@ def sheet(board: Leaderboard) -> str:
                 about
                 | numbers
                 | {
-                    "kind": "run",
+                    "kind": "reference" if table.reference else "run",
                     "rank": "" if row.rank is None else row.rank,
                     "strategy": row.strategy,
                     "head": safe(row.head),

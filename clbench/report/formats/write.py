@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -41,7 +41,7 @@ Decided = Callable[[Sequence[Row]], dict[str, list[Line]]]
 
 
 def write_report(
-    records: Sequence[Record],
+    records: Sequence[Record | Row],
     *,
     trust: Mapping[str, str],
     out: Path,
@@ -51,13 +51,15 @@ def write_report(
     published: bool = True,
     digits: int = 1,
     decided: Decided | None = None,
+    only: Collection[str] = (),
 ) -> list[Path]:
     """Write leaderboard and figures of records that were verified already, and return the paths.
 
     Files: `leaderboard.md`, `.csv`, `.tex`, `.html`, `.json`, and per table a folder `figures/SCENARIO…` with a CSV
     beside every figure; `formats` chooses among `TABLES` and `FIGURES`. `decided` gives the lines of CP and CR over the
-    threshold for the rows of a table, which need score files. The rest is as in `tables.leaderboard`. Raises UsageError
-    for an unknown format, column or rule.
+    threshold for the rows of a table, which need score files. `only` names configurations by their first digits: tables
+    without any of them get no figures, and other rows none of their own. The rest is as in `leaderboard`. Raises
+    UsageError for an unknown format, column or rule.
     """
     chosen = _checked(formats)
     board = leaderboard(records, sort=sort, threshold=threshold, trust=trust, published=published, digits=digits)
@@ -69,18 +71,29 @@ def write_report(
             path.write_text(TABLES[name](board), encoding="utf-8")
             written.append(path)
     pictures = [name for name in chosen if name in FIGURES]
-    return written + (_figures(board, records, out=out, formats=pictures, decided=decided) if pictures else [])
+    return written + (
+        _figures(board, records, out=out, formats=pictures, decided=decided, only=only) if pictures else []
+    )
 
 
 def _figures(
-    board: Leaderboard, records: Sequence[Record], *, out: Path, formats: list[str], decided: Decided | None
+    board: Leaderboard,
+    records: Sequence[Record | Row],
+    *,
+    out: Path,
+    formats: list[str],
+    decided: Decided | None,
+    only: Collection[str],
 ) -> list[Path]:
     from clbench.report.figures.album import write_album
 
     written = []
     for table, (rows, _) in zip(board.tables, sections(records), strict=True):
-        lines = decided(rows) if decided else None
-        written += write_album(rows, out / "figures" / table.slug, formats=formats, thresholds=lines)
+        touched = [row for row in rows if not only or row.first.configuration[:8] in only]
+        if touched:
+            lines = decided(rows) if decided else None
+            folder = out / "figures" / table.slug
+            written += write_album(rows, folder, formats=formats, thresholds=lines, own=touched)
     return written
 
 

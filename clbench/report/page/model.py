@@ -23,7 +23,7 @@ Galleries = dict[str, list[dict[str, Any]]]
 
 
 def page_model(
-    records: Sequence[Record],
+    records: Sequence[Record | Row],
     *,
     trust: Mapping[str, str] | None = None,
     galleries: Galleries | None = None,
@@ -41,10 +41,11 @@ def page_model(
         _table(table, rows, pool=pool, galleries=galleries or {})
         for table, (rows, _) in zip(board.tables, sections(records), strict=True)
     ]
+    every = [record for item in records for record in (item.records if isinstance(item, Row) else (item,))]
     return {
         "clbench": clbench.__version__,
-        "records": len(records),
-        "newest": max((record.times.finished for record in records), default=""),
+        "records": len(every),
+        "newest": max((record.times.finished for record in every), default=""),
         "rule": board.rule,
         "rules": RULES,
         "columns": [_column(key, column) for key, column in all_columns().items()],

@@ -94,8 +94,8 @@ class Source:
             self._records = collect(self._results, check=self._check)
         except ResultsError:  # nothing is finished yet
             self._records = Collection()
-        records = self._records.records
-        return page_model(records, trust=self._records.trust, galleries=galleries(records, folders(self._results)))
+        pictures = galleries(self._records.records, folders(self._results))
+        return page_model(self._records.rows, trust=self._records.trust, galleries=pictures)
 
     def _check(self, path: Path) -> Verification:
         try:

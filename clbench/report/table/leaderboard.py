@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from clbench.errors import UsageError
 from clbench.files.yaml_text import digest
@@ -42,9 +43,12 @@ def leaderboard(
         raise UsageError(f"digits: {digits} decimals of per cent are not offered.", hint="Choose 1 or 2.")
     by, known = column(sort, threshold=threshold), columns(threshold)
     tables: list[Table] = []
+    with_printed: set[str] = set()
     for rows, apart in sections(records, scenario=scenario):
-        first, track = rows[0].first, track_name(rows[0])
+        first, track, shipped = rows[0].first, track_name(rows[0]), rows[0].reference
         about = first.scenario
+        beside = published and not (apart or about.stand_in or about.name in with_printed)
+        with_printed |= {about.name} if beside else set()
         tables.append(
             Table(
                 scenario=about.name,
@@ -52,7 +56,9 @@ def leaderboard(
                 title=about.title,
                 heading=heading_of(rows[0]),
                 folder=record_scenario_id(first),
-                slug=record_scenario_id(first) + (f"-{_identity(rows[0])[:6]}" if apart else ""),
+                slug=record_scenario_id(first)
+                + (f"-{_identity(rows[0])[:6]}" if apart else "")
+                + ("-reference" if shipped else ""),
                 apart=apart,
                 dataset=about.dataset,
                 stand_in=about.stand_in,
@@ -60,7 +66,8 @@ def leaderboard(
                 protocol=first.protocol,
                 track=track,
                 rows=table_rows(rows, by=by, known=known, trust=trust or {}, digits=digits),
-                printed=[] if apart or about.stand_in or not published else printed_for(about.name),
+                printed=printed_for(about.name) if beside else [],
+                reference=shipped or UNSET,
             )
         )
     return Leaderboard(sort, by.title, threshold, digits, RULE, tables)
@@ -70,7 +77,8 @@ def heading_of(row: Row) -> str:
     """Return what the table of a row is called."""
     about = row.first.scenario
     where = f" on the stand-in {about.dataset}" if about.stand_in else ""
-    return f"{about.name} v{about.version}{where}" + (" on data other than the pinned" if _is_unpinned(row) else "")
+    where += " on data other than the pinned" if _is_unpinned(row) else ""
+    return f"{about.name} v{about.version}{where}" + (", reference rows" if row.reference else "")
 
 
 def _is_unpinned(row: Row) -> bool:
@@ -78,11 +86,18 @@ def _is_unpinned(row: Row) -> bool:
 
 
 def sections(records: Iterable[Record | Row], *, scenario: str = "") -> list[tuple[list[Row], str]]:
-    """Return rows that may stand in one table, and why they are apart from the scenario's table before."""
+    """Return rows that may stand in one table, and why they are apart from the scenario's table before.
+
+    Reference rows have tables of their own, after all others.
+    """
     items = list(records)
     rows = [item for item in items if isinstance(item, Row)]
     rows += group_rows(item for item in items if isinstance(item, Record))
     chosen = [row for row in rows if scenario in ("", row.first.scenario.name)]
+    return [found for shipped in (False, True) for found in _sections([r for r in chosen if r.reference is shipped])]
+
+
+def _sections(chosen: list[Row]) -> list[tuple[list[Row], str]]:
     found: list[tuple[list[Row], str]] = []
     above: dict[str, Row] = {}
     for group in sorted(comparable_groups(chosen), key=_importance):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from clbench.records.rows import meaning
 from clbench.report.table.columns import RULES, Column, columns
@@ -62,6 +62,8 @@ class Table(Struct, frozen=True):
     track: str
     rows: list[TableRow]
     printed: list[Printed]
+    reference: bool | UnsetType = UNSET
+    """True for rows that clbench ships; absent for others."""
 
     def marks(self) -> dict[str, str]:
         """Return the marks that occur, with their meaning."""
