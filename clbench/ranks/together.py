@@ -108,9 +108,8 @@ def agreed_to_stop(asked: bool, *, step: int) -> bool:
         if asked:
             # no rank can end the next step before this one has begun it, so all of them see this before its end
             _store.set(STOP, str(step + 1))
-            _store.get(
-                STOP
-            )  # `set` does not wait for the store's host: without this another rank may look before it is there
+            # `set` does not wait for the host of the store; until it answers, another rank could look too early
+            _store.get(STOP)
         return False
     return step >= int(_store.get(STOP))
 

@@ -1,0 +1,25 @@
+# What is typed often. Each target needs an environment with requirements.lock installed; `check` makes its own.
+.PHONY: check fast slow docs lock faults
+
+check:  ## everything that has to hold before a change is taken
+	.ci/run
+
+fast:  ## the tests of a few minutes
+	OMP_NUM_THREADS=1 python -m pytest -m "not slow and not alone and not exhaustive" -n auto --dist loadfile
+
+slow:  ## those that start processes, and those that want the machine for themselves
+	OMP_NUM_THREADS=1 python -m pytest -m "slow and not alone and not exhaustive" -n auto --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest -m "alone and not exhaustive"
+
+docs:  ## what is made from code and records: the schema, the README's tables
+	python -c "from pathlib import Path; from clbench.records.schema import json_schema; Path('docs/record.schema.json').write_bytes(json_schema())"
+	python -m clbench report readme
+
+lock:  ## the locks again, for what pyproject.toml asks for; UPGRADE=--upgrade takes the newest of everything
+	uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate $(UPGRADE) \
+	    --custom-compile-command "make lock" pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.10 --no-annotate --constraint requirements.lock \
+	    --custom-compile-command "make lock" pyproject.toml --output-file requirements-run.lock
+
+faults:  ## deliberate faults, each of which the tests must notice
+	python benchmarks/faults/inject.py

@@ -1,0 +1,62 @@
+"""What surrounds the code names commands, files and versions that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import clbench
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    return [step for job in yaml.safe_load(path.read_text())["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_runs_what_is_there(path: Path) -> None:
+    for job in yaml.safe_load(path.read_text())["jobs"].values():
+        assert job["runs-on"] and job["steps"]
+    said = "\n".join(step.get("run", "") for step in steps(path))
+    assert set(re.findall(r"\bmake (\w+)", said)) <= TARGETS
+    for name in re.findall(r"-r (\S+)", said) + re.findall(r"(\.ci/\w+)", said):
+        assert (ROOT / name).exists(), name
+
+
+def test_a_release_needs_the_version_and_no_secret() -> None:
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    assert "id-token: write" in text and "secrets." not in text and "clbench.__version__" in text
+
+
+def test_every_target_of_the_makefile_is_declared() -> None:
+    text = (ROOT / "Makefile").read_text()
+    assert set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split()) == TARGETS  # type: ignore[index]
+    assert {"check", "fast", "slow", "docs"} <= TARGETS
+    for name in re.findall(r"python (\S+\.py)", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_citation_is_of_this_version() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["version"] == clbench.__version__ and cited["license"] == "MIT"
+    assert cited["repository-code"] in (ROOT / "pyproject.toml").read_text()
+
+
+def test_templates_are_forms() -> None:
+    for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
+        form = yaml.safe_load(path.read_text())
+        assert path.stem == "config" or (form["name"] and form["description"] and form["body"])
+    row = (ROOT / ".github" / "PULL_REQUEST_TEMPLATE" / "row.md").read_text()
+    assert "clbench verify --scores" in row
+
+
+def test_hooks_judge_with_the_tools_of_the_lock() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert local["repo"] == "local" and {hook["language"] for hook in local["hooks"]} == {"system"}
