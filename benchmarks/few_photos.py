@@ -24,7 +24,7 @@ from clbench.nn.losses import asl
 from clbench.plan.plan import plan
 from clbench.train.allocator import keep_freed_memory
 from clbench.train.optimiser import make_schedule
-from clbench.train.prepare import build_network, content_key, make_source, make_strategy, make_stream
+from clbench.train.prepare import build_network, content_key, make_source, make_stream
 from clbench.train.stored_features import stored_features
 
 HEADS: dict[str, dict[str, Any]] = {"linear": {}, "maxpool": {}, "queries": {"d": 256}}
@@ -51,7 +51,7 @@ class Photos(NamedTuple):
 def photos(scenario: str) -> tuple[Photos, Photos, Any]:
     """Return the train and test photos of a scenario as its backbone sees them, and its recipe."""
     (item,) = plan(scenario, strategies=["joint"], seeds=[0])
-    strategy, device = make_strategy(item), torch.device("cpu")
+    strategy, device = item.new_strategy(), torch.device("cpu")
     stream = make_stream(item, strategy)
     source = make_source(item, stream.table, cache=None)
     build_network(item, strategy, stream, device)

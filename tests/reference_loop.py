@@ -11,7 +11,7 @@ from clbench.method.strategy import Strategy
 from clbench.plan.plan import Plan
 from clbench.seeds import derive, generator
 from clbench.train.batches import SessionView
-from clbench.train.prepare import build_network, make_source, make_strategy, make_stream
+from clbench.train.prepare import build_network, make_source, make_stream
 
 CPU = torch.device("cpu")
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 def train_plainly(plan: Plan) -> tuple[Strategy, list[np.ndarray]]:
     """Return the trained strategy and its score matrix after each session. AdamW, OneCycle, no extras."""
     recipe, seed = plan.train, plan.seed
-    strategy = make_strategy(plan)
+    strategy = plan.new_strategy()
     stream = make_stream(plan, strategy)
     source = make_source(plan, stream.table, cache=False)
     build_network(plan, strategy, stream, CPU)

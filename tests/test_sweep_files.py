@@ -9,7 +9,6 @@ import pytest
 
 from clbench.many.sweep_file import expand, load_sweep
 from clbench.nn.heads.by_name import build_head
-from clbench.train.prepare import configuration, make_strategy
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "sweeps"
 RUNS = {
@@ -36,8 +35,8 @@ def test_a_sweep_expands_to_different_runs_with_heads_that_exist(name: str) -> N
     # the values are what is looked at here; their scenario needs pictures that are not on every machine
     sweep = msgspec.structs.replace(load_sweep(path), scenarios=["tiny"], seeds=[0])
     plans = expand(sweep, path=path)
-    strategies = [make_strategy(item) for item in plans]
-    digests = {configuration(item, strategy) for item, strategy in zip(plans, strategies, strict=True)}
+    strategies = [item.new_strategy() for item in plans]
+    digests = {item.configuration for item in plans}
     assert len(digests) == len(plans) == RUNS[name]
     for strategy in strategies:
         build_head(strategy.head, width=16, options=strategy.head_options)

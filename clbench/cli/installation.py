@@ -16,7 +16,7 @@ from typing import Literal
 from clbench.errors import ClbenchError
 from clbench.files import roots
 from clbench.plan import catalog
-from clbench.train.run_files import check_writable
+from clbench.plan.place import check_writable
 
 GIB = 1 << 30
 LITTLE_DISK = 2 * GIB

@@ -13,7 +13,7 @@ from clbench.cost.session_counts import SessionCount, session_counts
 from clbench.data.pictures.sources import cache_bytes, is_kept
 from clbench.plan.plan import Plan
 from clbench.train.allocator import keep_freed_memory
-from clbench.train.prepare import make_strategy, make_stream
+from clbench.train.prepare import make_stream
 from clbench.train.reader_processes import AUTO
 from clbench.train.stored_features import Kind
 
@@ -81,7 +81,7 @@ def estimate(
     a minute for large ones, and leaves nothing behind. The other arguments are those of the run.
     """
     begin = clocks()
-    strategy = make_strategy(plan)
+    strategy = plan.new_strategy()
     stream = make_stream(plan, strategy)
     stream.digest(), stream.table.digest()
     set_up = clocks() - begin

@@ -25,7 +25,7 @@ from clbench.spec.scenario import TrainSpec
 from clbench.stream.stream import Session, Stream
 from clbench.train.environment import pick_device
 from clbench.train.kept_weights import load_weights
-from clbench.train.prepare import build_network, configuration, make_source, make_strategy, make_stream
+from clbench.train.prepare import build_network, make_source, make_stream
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def explain(
     record = read_record(path)
     wanted = plan_again(record, scenario=scenario, strategy_file=strategy_file, data=data)
     torch_device = pick_device(device)
-    strategy = make_strategy(wanted)
-    _check_same(configuration(wanted, strategy) == record.configuration, "configuration", path)
+    strategy = wanted.new_strategy()
+    _check_same(wanted.configuration == record.configuration, "configuration", path)
     stream = make_stream(wanted, strategy)
     _check_same(stream.digest().labels == record.scenario.stream.labels, "stream", path)
     column, row = _column(stream, label), _row(stream, image, label)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from clbench.errors import UsageError
@@ -30,11 +32,20 @@ def roots() -> list[Root]:
 
     Raises UsageError when CLBENCH_PATH names a folder that does not exist.
     """
+    here = Path.cwd()
+    return list(
+        _scanned(shipped_root(), os.environ.get("CLBENCH_PATH", ""), here if is_root(here) else None, *sys.path)
+    )
+
+
+@lru_cache(maxsize=1)
+def _scanned(shipped: Path | None, named: str, here: Path | None, *_search_path: str) -> tuple[Root, ...]:
+    """Return the roots; what installed distributions announce depends on Python's search path."""
     found: dict[Path, Root] = {}
-    for root in _candidates():
+    for root in _candidates(shipped, named, here):
         path = root.path.resolve()
         found.setdefault(path, Root(path, root.origin))
-    return list(found.values())
+    return tuple(found.values())
 
 
 def shipped_root() -> Path | None:
@@ -59,18 +70,17 @@ def is_root(folder: Path) -> bool:
     return (folder / "strategies").is_dir() or (folder / "scenarios").is_dir()
 
 
-def _candidates() -> Iterator[Root]:
-    shipped = shipped_root()
+def _candidates(shipped: Path | None, named: str, here: Path | None) -> Iterator[Root]:
     if shipped is not None:
         yield Root(shipped, "shipped")
     yield from announced()
-    for text in filter(None, os.environ.get("CLBENCH_PATH", "").split(os.pathsep)):
+    for text in filter(None, named.split(os.pathsep)):
         folder = Path(text).expanduser()
         if not folder.is_dir():
             raise UsageError(f"CLBENCH_PATH: {text} is not a folder.", hint="Mend or unset the variable CLBENCH_PATH.")
         yield Root(folder, "local")
-    if is_root(Path.cwd()):
-        yield Root(Path.cwd(), "local")
+    if here is not None:
+        yield Root(here, "local")
 
 
 def announced() -> Iterator[Root]:

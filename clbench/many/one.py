@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError, RunError
-from clbench.train.events import Silent, Watch
+from clbench.train.events import Watch
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
@@ -64,10 +64,8 @@ def _crashed(plan: Plan, options: RunOptions, error: BaseException) -> RunError:
 
 
 def _keep_traceback(plan: Plan, options: RunOptions, error: BaseException) -> str:
-    from clbench.train.run import Run
-
     try:
-        path = Run(plan, options, watch=Silent()).work / "error.txt"
+        path = plan.place(options.results).work / "error.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
     except Exception:

@@ -71,10 +71,7 @@ def expand(spec: SweepSpec, *, path: Path) -> list[Plan]:
 
 def unfinished(plans: list[Plan], results: Path) -> list[Plan]:
     """Return the plans whose record does not exist below `results`."""
-    from clbench.train.events import Silent
-    from clbench.train.run import Run, RunOptions
-
-    return [item for item in plans if not Run(item, RunOptions(results=results), watch=Silent()).record.exists()]
+    return [item for item in plans if not item.place(results).record.exists()]
 
 
 def combinations(spec: SweepSpec) -> Iterator[dict[str, Value]]:

@@ -98,6 +98,16 @@ class Strategy(nn.Module):
         except ValueError as error:
             raise UsageError(f"{source}: {error}") from error
 
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Return the hyper-parameters' defaults as plain JSON-able values; one without a default is left out."""
+        given = {
+            f.name: f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+            for f in dataclasses.fields(cls)
+        }
+        plain: dict[str, Any] = msgspec.to_builtins({k: v for k, v in given.items() if v is not dataclasses.MISSING})
+        return plain
+
     def values(self) -> dict[str, Any]:
         """Return the hyper-parameters as plain JSON-able values."""
         plain: dict[str, Any] = msgspec.to_builtins({name: getattr(self, name) for name in self.fields_of()})
@@ -105,8 +115,8 @@ class Strategy(nn.Module):
 
     def changed(self) -> dict[str, Any]:
         """Return the hyper-parameters that differ from the defaults."""
-        defaults = type(self)().values()
-        return {name: value for name, value in self.values().items() if value != defaults[name]}
+        defaults = self.defaults()
+        return {k: value for k, value in self.values().items() if k not in defaults or value != defaults[k]}
 
     # ------------------------------------------------------------------ verbs
 

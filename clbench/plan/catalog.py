@@ -50,12 +50,16 @@ def scenarios() -> list[Entry]:
     return _entries("scenarios", {".yaml", ".yml"}, _describe_scenario)
 
 
-def _entries(kind: str, suffixes: set[str], describe: Callable[[Path], tuple[str, str]]) -> list[Entry]:
+def _entries(
+    kind: str, suffixes: set[str], describe: Callable[[Path], tuple[str, str]], *, only: str = ""
+) -> list[Entry]:
+    """Return the entries of all roots by name, or the one called `only`: a command that names it reads no other."""
     found: dict[str, list[Entry]] = {}
     for root in roots():
         folder = root.path / kind
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if path.suffix in suffixes and not path.name.startswith(("_", ".")) and path.is_file():
+            usable = path.suffix in suffixes and not path.name.startswith(("_", "."))
+            if usable and only in ("", path.stem) and path.is_file():
                 title, problem = describe(path)
                 found.setdefault(path.stem, []).append(Entry(path.stem, path, root.origin, title, problem))
     return [_one_of(found[name]) for name in sorted(found)]
@@ -128,44 +132,36 @@ def _read(path: Path) -> bytes:
 
 def find_strategy(name_or_path: str) -> Entry:
     """Return the strategy with this name, or in the file at this path. Raises UsageError."""
-    return _find(name_or_path, "strategy", {".py"}, strategies, _describe_strategy)
+    return _find(name_or_path, "strategy", "strategies", {".py"}, _describe_strategy)
 
 
 def find_scenario(name_or_path: str) -> Entry:
     """Return the scenario with this name, or in the file at this path. Raises UsageError."""
-    return _find(name_or_path, "scenario", {".yaml", ".yml"}, scenarios, _describe_scenario)
+    return _find(name_or_path, "scenario", "scenarios", {".yaml", ".yml"}, _describe_scenario)
 
 
-def _find(
-    wanted: str,
-    what: str,
-    suffixes: set[str],
-    listing: Callable[[], list[Entry]],
-    describe: Callable[[Path], tuple[str, str]],
-) -> Entry:
-    entries = {entry.name: entry for entry in listing()}
+def _find(wanted: str, what: str, kind: str, suffixes: set[str], describe: Callable[[Path], tuple[str, str]]) -> Entry:
     path = Path(wanted)
-    if path.suffix in suffixes or "/" in wanted or os.sep in wanted:
-        found = _at_path(path, what, entries, describe)
-    elif wanted in entries:
-        found = entries[wanted]
+    by_path = path.suffix in suffixes or "/" in wanted or os.sep in wanted
+    named = _entries(kind, suffixes, describe, only=path.stem if by_path else wanted) if wanted else []
+    if by_path and path.is_file():
+        found = _at_path(path.resolve(), named[0] if named else None, describe)
+    elif named and not by_path:
+        found = named[0]
     else:
-        plural = "strategies" if what == "strategy" else "scenarios"
+        near = suggest(path.stem if by_path else wanted, [entry.name for entry in _entries(kind, suffixes, describe)])
+        if by_path:
+            raise UsageError(f"{path}: there is no such {what} file.{near}")
         raise UsageError(
-            f"There is no {what} '{wanted}'.{suggest(wanted, entries)}",
-            hint=f"clbench list {plural} shows what there is; the path of a file works too.",
+            f"There is no {what} '{wanted}'.{near}",
+            hint=f"clbench list {kind} shows what there is; the path of a file works too.",
         )
     if found.problem:
         raise UsageError(f"{found.path}: {found.problem}.")
     return found
 
 
-def _at_path(path: Path, what: str, entries: dict[str, Entry], describe: Callable[[Path], tuple[str, str]]) -> Entry:
-    if not path.is_file():
-        near = suggest(path.stem, entries)
-        raise UsageError(f"{path}: there is no such {what} file.{near}")
-    path = path.resolve()
-    known = entries.get(path.stem)
+def _at_path(path: Path, known: Entry | None, describe: Callable[[Path], tuple[str, str]]) -> Entry:
     if known is not None:
         # a copy of a known file is that file, and says so in the record
         if _same_content(known.path, path):

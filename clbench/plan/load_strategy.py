@@ -54,11 +54,13 @@ def _make_findable(entry: Entry) -> None:
     """Let Python find the file as `clbench.strategies.<stem>`, here and in processes started from here."""
     import clbench.strategies as package
 
+    folders = [str(path) for path in strategy_folders()]
     folder = str(entry.path.parent)
-    if folder not in map(str, strategy_folders()):
+    if folder not in folders:
         # at the end of the path, so that a file given by its path can add a name and never take one
         os.environ[BESIDE] = os.pathsep.join(filter(None, [os.environ.get(BESIDE, ""), folder]))
-    package.__path__[:] = [str(path) for path in strategy_folders()]
+        folders.append(folder)
+    package.__path__[:] = folders
     importlib.invalidate_caches()
 
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from clbench import PROTOCOL
 from clbench.errors import UsageError
-from clbench.files.yaml_text import convert, read_yaml
+from clbench.files.yaml_text import convert, digest, read_yaml
 from clbench.plan import catalog
+from clbench.plan.identity import configuration_digest
+from clbench.plan.place import SEARCHES, Place, run_folder, scenario_id, unpinned_id
 from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
 from clbench.plan.source import STAND_IN, Source, find_source
 from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, entries, parse_scenario
+
+if TYPE_CHECKING:
+    from clbench.method.strategy import Strategy
 
 DEFAULT = "default"
 
@@ -53,11 +60,70 @@ class Plan:
     """Set for a trial of a search: it sees no test image, and its record is no row."""
     tuning: dict[str, Any] | None = None
     """How a search found these values, as the record's `tuning` has it; None where no search did."""
+    kind: type[Strategy] | None = None
+    """The strategy's class where it is not to be loaded from the file of `entry`."""
 
     @property
     def title(self) -> str:
         """What the run is called while it runs."""
         return self.label or f"{self.entry.name} · seed {self.seed}"
+
+    # what follows from the fields is found out once, and anew for a plan made of another by `dataclasses.replace`
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """All hyper-parameters of the strategy as plain values. Raises UsageError for one that cannot be."""
+        return self._strategy.values()
+
+    @cached_property
+    def configuration(self) -> str:
+        """The configuration digest (sha256): everything chosen but the seed. Raises UsageError as `values` does."""
+        return configuration_digest(
+            self.entry.name,
+            fields=self.values,
+            train=msgspec.to_builtins(self.train),
+            protocol=PROTOCOL,
+            tuning=self.tuning,
+        )
+
+    def place(self, results: Path) -> Place:
+        """Return where the run's files lie below the folder `results`. Raises UsageError as `values` does."""
+        scenario = scenario_id(self.scenario.name, version=self.scenario.version, stand_in=self._instead)
+        if self.trial is None:
+            return Place(results, run_folder(results, scenario, self.entry.name, self.configuration), self.seed)
+        # a trial is told apart by what it is scored on, so that searches of one scenario share what they have in common
+        scored_on = digest([self.scenario.digest(), msgspec.to_builtins(self.trial)])[:8]
+        folder = run_folder(results / SEARCHES, f"{scenario}.{scored_on}", self.entry.name, self.configuration)
+        return Place(results, folder, self.seed, trial=True)
+
+    def new_strategy(self) -> Strategy:
+        """Return a strategy with its fields set, not built yet. Raises UsageError for a field that cannot be.
+
+        The one that told the plan its values goes to whoever asks first, so that a run makes one.
+        """
+        self.values  # noqa: B018 - before the strategy is somebody's
+        strategy = self._strategy
+        del self.__dict__["_strategy"]
+        strategy._train = self.train
+        strategy._seed = (self.seed,)
+        return strategy
+
+    @cached_property
+    def _strategy(self) -> Strategy:
+        kind = self.kind or catalog.load_strategy(self.entry)
+        return kind.configured(self.fields, source=f"{self.scenario.name}: {self.entry.name}")
+
+    @cached_property
+    def _instead(self) -> str:
+        """What sets the results folder of a run apart that is not on its scenario's own data."""
+        if not self.unpinned:
+            return self.dataset if self.stand_in else ""
+        from clbench.data.datasets.registry import open_table
+
+        return unpinned_id(open_table(self.dataset, root=self.root, options=self.options).digest())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_strategy"}
 
 
 def plan(
@@ -126,16 +192,11 @@ def all_values(plan: Plan) -> dict[str, tuple[Any, str]]:
         f"train.{name}": (value, plan.origins.get(f"train.{name}", DEFAULT))
         for name, value in msgspec.to_builtins(plan.train).items()
     }
-    kind = catalog.load_strategy(plan.entry)
-    strategy = kind.configured(plan.fields, source=shown(plan.entry))
-    own = inspect.get_annotations(kind)
-    for name, value in strategy.values().items():
+    own = inspect.get_annotations(catalog.load_strategy(plan.entry))
+    for name, value in plan.values.items():
         default = shown(plan.entry) if name in own else DEFAULT
         values[f"{plan.entry.name}.{name}"] = (value, plan.origins.get(f"{plan.entry.name}.{name}", default))
     return values
-
-
-# ---------------------------------------------------------------------- data
 
 
 # ---------------------------------------------------------------------- strategies
@@ -180,7 +241,7 @@ def _strategy_values(strategy: Chosen, settings: Settings) -> dict[str, tuple[An
     for path, value, origin in meant:
         field, *inside = path.split(".")
         if inside:
-            old = values[field][0] if field in values else strategy.kind().values()[field]
+            old = values[field][0] if field in values else strategy.kind.defaults()[field]
             value = _nested(dict(old), inside, value)
         values[field] = (value, origin)
     return values
@@ -193,7 +254,7 @@ def _nested(mapping: dict[str, Any], path: list[str], value: Any) -> dict[str, A
 
 
 def _check_strategies(plans: Sequence[Plan]) -> None:
-    """Build every strategy once, so that a wrong value in the last of them is found before the first one trains."""
+    """Find out all values, so that a wrong one in the last of the plans is found before the first one trains."""
     from clbench.nn.heads.by_name import check_head
 
     checked: set[str] = set()
@@ -201,11 +262,11 @@ def _check_strategies(plans: Sequence[Plan]) -> None:
         key = f"{item.entry.path} {sorted(item.fields.items())}"
         if key not in checked:
             checked.add(key)
-            where = f"{item.scenario.name}: {item.entry.name}"
-            strategy = catalog.load_strategy(item.entry).configured(item.fields, source=where)
+            values = item.values
             try:
-                check_head(strategy.head, strategy.head_options)
+                check_head(values["head"], values["head_options"])
             except UsageError as error:
+                where = f"{item.scenario.name}: {item.entry.name}"
                 raise UsageError(f"{where}: {error.message}", hint=error.hint) from error
 
 

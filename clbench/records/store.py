@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clbench.errors import ResultsError
+from clbench.plan.place import run_folder, scenario_id, unpinned_id
 from clbench.records.record import Record, read_record
 
 REFERENCE = "reference"
@@ -32,16 +33,6 @@ class Damaged:
     error: ResultsError
 
 
-def scenario_id(name: str, *, version: int, stand_in: str = "") -> str:
-    """Return the folder name of a scenario's results; `stand_in` names the data set that stood in, if one did."""
-    return f"{name}.v{version}" + (f".{stand_in}" if stand_in else "")
-
-
-def unpinned_id(data_digest: str) -> str:
-    """Return what tells results on data other than the pinned apart in a folder's name."""
-    return f"unpinned-{data_digest[:8]}"
-
-
 def is_unpinned_id(scenario_id: str) -> bool:
     """Return whether the folder holds results on data other than the pinned."""
     return ".unpinned-" in scenario_id
@@ -54,11 +45,6 @@ def record_scenario_id(record: Record) -> str:
     if "unpinned" in record.marks:
         instead = unpinned_id(scenario.data.digest)
     return scenario_id(scenario.name, version=scenario.version, stand_in=instead)
-
-
-def run_folder(results: Path, scenario_id: str, strategy: str, configuration: str) -> Path:
-    """Return the folder that holds the records of one configuration, one per seed."""
-    return results / scenario_id / strategy / configuration[:8]
 
 
 def record_path(results: Path, record: Record) -> Path:

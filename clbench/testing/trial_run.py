@@ -60,6 +60,7 @@ class Trial(Run):
             seed=seed,
             origins={},
             changed_train=(),
+            kind=subject.kind,
         )
         options = RunOptions(results=folder, device="cpu", cache=False, save_steps=save_steps)
         super().__init__(plan, options, watch=watch or Silent())
@@ -67,10 +68,7 @@ class Trial(Run):
     # ------------------------------------------------------------------ the parts
 
     def _make_strategy(self) -> Strategy:
-        strategy = self.subject.kind.configured(self.plan.fields, source="check")
-        strategy._train = self.plan.train
-        strategy._seed = (self.plan.seed,)
-        return strategy
+        return self.plan.new_strategy()
 
     def _make_stream(self) -> Stream:
         return as_seen_by(self.strategy, self.world.stream)

@@ -21,13 +21,12 @@ from clbench.stream.stream import Session, Stream
 from clbench.train.events import Telling, Watch
 from clbench.train.make_record import check_scores, now
 from clbench.train.options import RunOptions
-from clbench.train.prepare import build_network, configuration, content_key, make_source, make_strategy, make_stream
+from clbench.train.prepare import build_network, content_key, make_source, make_stream
 from clbench.train.progress import Progress
 from clbench.train.randomness import seed_torch
 from clbench.train.reader_processes import AUTO, loader_processes
 from clbench.train.resume import state as states
 from clbench.train.resume.savepoint import Savepoint, restore_plugins
-from clbench.train.run_files import place_of
 from clbench.train.stored_features import Kind, stored_features
 
 
@@ -42,8 +41,7 @@ class Assembly:
         self.watch = watch
         self.train = plan.train
         self.strategy = self._make_strategy()
-        self.configuration = configuration(plan, self.strategy)
-        self.place = place_of(plan, self.configuration, results=options.results)
+        self.place = plan.place(options.results)
         self.folder, self.record, self.work = self.place.folder, self.place.record, self.place.work
         self.state_file = self.place.state_file
         self.name = plan.title
@@ -53,7 +51,7 @@ class Assembly:
     # ------------------------------------------------------------------ what a run is made of
 
     def _make_strategy(self) -> Strategy:
-        return make_strategy(self.plan)
+        return self.plan.new_strategy()
 
     def _make_stream(self) -> Stream:
         return make_stream(self.plan, self.strategy)
@@ -131,7 +129,7 @@ class Assembly:
         digest = self.stream.digest()
         return {
             "scenario": self.plan.scenario.digest(),
-            "configuration": self.configuration,
+            "configuration": self.plan.configuration,
             "the strategy's file": digest_read(self.plan.entry),
             "seed": str(self.plan.seed),
             "session and test images": digest.images,

@@ -120,7 +120,6 @@ def make_record(
     stream: Stream,
     progress: Progress,
     *,
-    configuration: str,
     device: torch.device,
     threads: int,
 ) -> Record:
@@ -173,7 +172,7 @@ def make_record(
             changed=strategy.changed(),
         ),
         train=msgspec.to_builtins(plan.train),
-        configuration=configuration,
+        configuration=plan.configuration,
         tuning=msgspec.UNSET if plan.tuning is None else msgspec.convert(plan.tuning, TuningPart),
         seed=plan.seed,
         labels=list(stream.labels),

@@ -1,4 +1,4 @@
-"""From a plan to the parts of a run: strategy, stream, pictures."""
+"""From a plan to the parts of a run: stream, pictures, network."""
 
 from __future__ import annotations
 
@@ -8,40 +8,17 @@ import msgspec
 import numpy as np
 import torch
 
-from clbench import PROTOCOL
 from clbench.data.datasets.registry import open_table
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, SceneImages, cached
 from clbench.data.table import LabelTable
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import build_backbone
-from clbench.plan import catalog
-from clbench.plan.identity import configuration_digest
 from clbench.plan.plan import Plan
 from clbench.stream.build import build_stream, check_pins
 from clbench.stream.stream import Stream
 from clbench.stream.trial import TrainImages, trial_stream
 from clbench.train.randomness import seed_torch
 from clbench.train.stream_as_seen import as_seen_by
-
-
-def make_strategy(plan: Plan) -> Strategy:
-    """Return the plan's strategy with its fields set, not built yet. Raises UsageError."""
-    kind = catalog.load_strategy(plan.entry)
-    strategy = kind.configured(plan.fields, source=f"{plan.scenario.name}: {plan.entry.name}")
-    strategy._train = plan.train
-    strategy._seed = (plan.seed,)
-    return strategy
-
-
-def configuration(plan: Plan, strategy: Strategy) -> str:
-    """Return the configuration digest of a run: everything chosen but the seed."""
-    return configuration_digest(
-        plan.entry.name,
-        fields=strategy.values(),
-        train=msgspec.to_builtins(plan.train),
-        protocol=PROTOCOL,
-        tuning=plan.tuning,
-    )
 
 
 def make_stream(plan: Plan, strategy: Strategy) -> Stream:

@@ -133,7 +133,6 @@ class Run(Assembly):
             self.strategy,
             self.stream,
             self.progress,
-            configuration=self.configuration,
             device=self.device,
             threads=self.options.threads,
         )

@@ -74,9 +74,7 @@ def _one_batch(due: list[tuple[Study, Trial]], *, carry: Carry, say: Callable[[s
 
 
 def _key(plan: Plan) -> str:
-    from clbench.train.prepare import configuration, make_strategy
-
-    return f"{plan.entry.path} {configuration(plan, make_strategy(plan))} {plan.seed}"
+    return f"{plan.entry.path} {plan.configuration} {plan.seed}"
 
 
 def _comes_from_outside(error: ClbenchError) -> bool:

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from clbench.errors import ResultsError
 from clbench.files.whole_file import remove_unfinished, whole_file
-from clbench.train.run_files import LOOK
+from clbench.plan.place import LOOK
 
 
 class Trial(Struct, forbid_unknown_fields=True):

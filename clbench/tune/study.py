@@ -16,8 +16,7 @@ from clbench.plan.plan import Plan
 from clbench.records.schema import TuningPart
 from clbench.spec.scenario import TrialSpec
 from clbench.stream.stream import Stream
-from clbench.train.prepare import configuration, make_strategy, plan_stream
-from clbench.train.run_files import place_of
+from clbench.train.prepare import plan_stream
 from clbench.tune.journal import Journal, Trial, read_journal, write_journal
 from clbench.tune.search_file import Planner, SearchSpec, make_planner, validation_split
 from clbench.tune.space import Dimension, dimensions, plain, text
@@ -180,7 +179,7 @@ def _study(planner: Planner, name: str, *, results: Path) -> Study:
                 "scenario": base.scenario.digest(),
                 "data": [base.dataset, base.options, base.stand_in],
                 "strategy": base.entry.name,
-                "configuration": configuration(base, make_strategy(base)),
+                "configuration": base.configuration,
                 "space": plain(dims),
                 "trial": base.trial,
                 "seeds": spec.seeds,
@@ -190,5 +189,5 @@ def _study(planner: Planner, name: str, *, results: Path) -> Study:
         )
     )
     # place / configuration / seed: beside the trials of this scenario and strategy
-    file = place_of(base, about["configuration"], results=results).folder.parent / f"search-{digest(about)[:8]}.json"
+    file = base.place(results).folder.parent / f"search-{digest(about)[:8]}.json"
     return Study(planner, name, dims, base, read_journal(file, about=about), file)

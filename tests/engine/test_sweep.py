@@ -12,8 +12,8 @@ from tiny_scenarios import scenario
 
 from clbench.errors import UsageError
 from clbench.many.sweep_file import as_text, expand, load_sweep, unfinished
+from clbench.plan.place import scenario_id
 from clbench.plan.plan import Plan
-from clbench.records.store import scenario_id
 
 
 def planned(folder: Path, **content: Any) -> list[Plan]:
@@ -92,10 +92,8 @@ def test_what_is_finished_is_left_out(tmp_path: Path) -> None:
     plans = planned(tmp_path, strategies=["naive", "lwf"], seeds=[0])
     results = tmp_path / "results"
     assert unfinished(plans, results) == plans
-    from clbench.train.prepare import configuration, make_strategy
-
     place = results / scenario_id("miniature", version=1) / "naive"
-    (place / configuration(plans[0], make_strategy(plans[0]))[:8]).mkdir(parents=True)
+    (place / plans[0].configuration[:8]).mkdir(parents=True)
     next(place.iterdir()).joinpath("seed0.json").write_text("{}")
     assert unfinished(plans, results) == plans[1:]
 
@@ -130,10 +128,8 @@ def test_a_file_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
 
 
 def test_labels_move_no_digest(tmp_path: Path) -> None:
-    from clbench.train.prepare import configuration, make_strategy
-
     (item,) = planned(tmp_path, strategies=["naive"], seeds=[0])
 
     bare = dataclasses.replace(item, label="")
-    assert configuration(item, make_strategy(item)) == configuration(bare, make_strategy(bare))
+    assert item.configuration == bare.configuration
     assert bare.title == "naive · seed 0"

@@ -23,7 +23,7 @@ from clbench.records.record import Record, read_record
 from clbench.seeds import derive
 from clbench.testing.repeat import first_other_section
 from clbench.train.batches import SessionView, loader
-from clbench.train.prepare import make_source, make_strategy, make_stream
+from clbench.train.prepare import make_source, make_stream
 from clbench.train.reader_processes import AUTO, loader_processes
 from clbench.train.run import RunOptions, run
 
@@ -52,7 +52,7 @@ def numbers(path: Path) -> tuple[Any, ...]:
 
 
 def viewed(wanted: Plan, *, exemplars: Exemplars | None = None, cache: bool = False) -> SessionView:
-    stream = make_stream(wanted, make_strategy(wanted))
+    stream = make_stream(wanted, wanted.new_strategy())
     source = make_source(wanted, stream.table, cache=cache)
     ids = stream.table.ids
     return SessionView(stream.sessions[1], source=source, ids=ids, augment="rrc", seed=3, exemplars=exemplars)
@@ -85,7 +85,7 @@ def test_a_crop_depends_on_seed_session_epoch_and_image_id_and_is_cut_from_the_f
 
 def test_exemplars_mixed_in_and_set_beside_batches_are_cropped_like_all_others(tmp_path: Path) -> None:
     wanted = photos(tmp_path)
-    stream = make_stream(wanted, make_strategy(wanted))
+    stream = make_stream(wanted, wanted.new_strategy())
     held = np.setdiff1d(stream.sessions[0].rows, stream.sessions[1].rows)[:3]
     view = viewed(wanted, exemplars=Exemplars(rows=held, targets=np.ones((3, 2), dtype=np.int8)))
     source, ids = view.source, stream.table.ids
@@ -99,7 +99,7 @@ def test_exemplars_mixed_in_and_set_beside_batches_are_cropped_like_all_others(t
 
 def test_who_reads_a_session_himself_is_shown_squashed_pictures_as_they_are(tmp_path: Path) -> None:
     view = viewed(photos(tmp_path), cache=True)
-    stream = make_stream(photos(tmp_path), make_strategy(photos(tmp_path)))
+    stream = make_stream(photos(tmp_path), photos(tmp_path).new_strategy())
     squashed = FolderImages(stream.table, root=tmp_path / "data", size=32)
     session = stream.sessions[1]
     live = LiveSession(
@@ -188,7 +188,7 @@ def test_a_process_killed_at_random_instants_ends_with_the_same_record(options: 
 
 def test_loaders_are_started_although_pictures_are_cached(tmp_path: Path) -> None:
     wanted = photos(tmp_path)
-    table = make_stream(wanted, make_strategy(wanted)).table
+    table = make_stream(wanted, wanted.new_strategy()).table
     source = FolderImages(table, root=tmp_path / "data", size=32)
     cache = cached(source, key=lambda: "own", count=len(table), wanted=True)
     gpu, cpu = torch.device("cuda"), torch.device("cpu")

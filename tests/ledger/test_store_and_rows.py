@@ -13,9 +13,10 @@ import pytest
 import record_factory as factory
 
 from clbench.errors import ResultsError
+from clbench.plan.place import run_folder, scenario_id
 from clbench.records.record import Record, to_text, write_record
 from clbench.records.rows import comparable_groups, group_rows, meaning, stat, why_not
-from clbench.records.store import Damaged, find, read_all, record_path, run_folder, scan, scenario_id
+from clbench.records.store import Damaged, find, read_all, record_path, scan
 
 ER, LWF = factory.METHODS[4], factory.METHODS[2]
 

@@ -102,8 +102,8 @@ def command(
         print_costs(plans, calibrate=calibrate, device=device, threads=threads, **pictures)
         return
     from clbench.many.here import run_all
+    from clbench.plan.place import check_writable
     from clbench.train.run import RunOptions
-    from clbench.train.run_files import check_writable
     from clbench.watch.progress_file import followed
 
     check_writable(results)

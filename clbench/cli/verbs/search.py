@@ -71,8 +71,8 @@ def command(
     if dry_run:
         _print_plan(found)
         return
+    from clbench.plan.place import check_writable
     from clbench.train.run import RunOptions
-    from clbench.train.run_files import check_writable
     from clbench.tune.carry_out import carry_out
     from clbench.watch.progress_file import followed
 

@@ -74,8 +74,8 @@ def command(
         return
     if not quiet:
         click.echo(f"{len(plans)} runs, {len(plans) - len(left)} of them finished before.", err=True)
+    from clbench.plan.place import check_writable
     from clbench.train.run import RunOptions
-    from clbench.train.run_files import check_writable
     from clbench.watch.progress_file import followed
 
     check_writable(results)

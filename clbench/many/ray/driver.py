@@ -21,7 +21,7 @@ from clbench.errors import ClbenchError, UsageError
 from clbench.files import roots
 from clbench.many.one import Outcome, check_recipes, one, pass_on, tell_failure
 from clbench.many.ray.mailbox import ANSWER_SECONDS, Line, Mailbox
-from clbench.many.ray.node import Answer, carry_out, receive, record_of
+from clbench.many.ray.node import Answer, carry_out, receive
 from clbench.train.events import Watch
 from clbench.train.failures import CutOffError
 from clbench.train.reader_processes import AUTO
@@ -104,7 +104,7 @@ class Cluster:
 
 def _is_finished(plan: Plan, options: RunOptions) -> bool:
     try:
-        return options.resume and record_of(plan, options).exists()
+        return options.resume and plan.place(options.results).record.exists()
     except ClbenchError:
         return False  # the one who carries it out says what is wrong
 

@@ -20,7 +20,6 @@ from clbench.many.one import Outcome, Teller, one
 from clbench.many.ray.mailbox import Line, Mailbox, connected
 from clbench.plan import catalog
 from clbench.records.record import read_record
-from clbench.train.events import Silent
 from clbench.train.failures import CutOffError
 
 if TYPE_CHECKING:
@@ -113,16 +112,9 @@ def packed(record: Path) -> dict[str, bytes]:
     return {path.relative_to(record.parent).as_posix(): path.read_bytes() for path in paths if path.exists()}
 
 
-def record_of(plan: Plan, options: RunOptions) -> Path:
-    """Return where the record of a run lies or will lie. Raises ClbenchError for what cannot be run."""
-    from clbench.train.run import Run
-
-    return Run(plan, options, watch=Silent()).record
-
-
 def receive(files: dict[str, bytes], plan: Plan, options: RunOptions) -> Path:
     """Write a run's files as they came from another node, the record last, and return the record's path."""
-    record = record_of(plan, options)
+    record = plan.place(options.results).record
     for name in sorted(files, key=lambda name: name == record.name):
         target = record.parent / name
         target.parent.mkdir(parents=True, exist_ok=True)

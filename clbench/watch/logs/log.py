@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from clbench.errors import ClbenchError, UsageError
-from clbench.train.events import Silent
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
@@ -99,22 +98,20 @@ def openers(kinds: Sequence[str]) -> list[Open]:
 
 def about(plans: Sequence[Plan], options: RunOptions) -> dict[str, About]:
     """Return what to know of each plan's run, by the name watches know it by; a plan that cannot run is left out."""
-    from clbench.train.run import Run
-
     found: dict[str, About] = {}
     for plan in plans:
         try:
-            run = Run(plan, options, watch=Silent())
+            place = plan.place(options.results)
         except ClbenchError:
             continue  # the run itself says what is wrong
         train = msgspec.to_builtins(plan.train)
-        found[run.name] = About(
-            run=run.name,
-            folder=run.work,
-            scenario=run.folder.parts[-3],
+        found[plan.title] = About(
+            run=plan.title,
+            folder=place.work,
+            scenario=place.folder.parts[-3],
             strategy=plan.entry.name,
             seed=plan.seed,
-            configuration=run.configuration,
-            values=run.strategy.values() | {f"train.{name}": value for name, value in train.items()},
+            configuration=plan.configuration,
+            values=plan.values | {f"train.{name}": value for name, value in train.items()},
         )
     return found

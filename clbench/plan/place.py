@@ -1,4 +1,4 @@
-"""Where the files of one run lie, who may write them, and what is left of a process that was killed."""
+"""Where the files of a run lie, who may write them, and what is left of a process that was killed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 from filelock import FileLock, Timeout
 
-from clbench.data.datasets.registry import open_table
 from clbench.errors import ResultsError
 from clbench.files.whole_file import remove_unfinished
-from clbench.files.yaml_text import digest
-from clbench.plan.plan import Plan
-from clbench.records.store import run_folder, scenario_id, unpinned_id
 
 SEARCHES = ".search"
 """The folder below the results that holds what searches tried out; readers of results do not enter it."""
@@ -85,22 +80,19 @@ class Place:
                 self.state_file.unlink(missing_ok=True)
 
 
-def place_of(plan: Plan, configuration: str, *, results: Path) -> Place:
-    """Return where a plan's files lie below `results`."""
-    scenario = scenario_id(plan.scenario.name, version=plan.scenario.version, stand_in=_instead(plan))
-    if plan.trial is None:
-        return Place(results, run_folder(results, scenario, plan.entry.name, configuration), plan.seed)
-    # a trial is told apart by what it is scored on, so that searches of one scenario share what they have in common
-    shown = digest([plan.scenario.digest(), msgspec.to_builtins(plan.trial)])[:8]
-    folder = run_folder(results / SEARCHES, f"{scenario}.{shown}", plan.entry.name, configuration)
-    return Place(results, folder, plan.seed, trial=True)
+def scenario_id(name: str, *, version: int, stand_in: str = "") -> str:
+    """Return the folder name of a scenario's results; `stand_in` names the data set that stood in, if one did."""
+    return f"{name}.v{version}" + (f".{stand_in}" if stand_in else "")
 
 
-def _instead(plan: Plan) -> str:
-    """Return what sets the results folder of a run apart that is not on its scenario's own data."""
-    if plan.unpinned:
-        return unpinned_id(open_table(plan.dataset, root=plan.root, options=plan.options).digest())
-    return plan.dataset if plan.stand_in else ""
+def unpinned_id(data_digest: str) -> str:
+    """Return what tells results on data other than the pinned apart in a folder's name."""
+    return f"unpinned-{data_digest[:8]}"
+
+
+def run_folder(results: Path, scenario_id: str, strategy: str, configuration: str) -> Path:
+    """Return the folder that holds the records of one configuration, one per seed."""
+    return results / scenario_id / strategy / configuration[:8]
 
 
 def check_writable(results: Path) -> None:
