@@ -10,22 +10,40 @@ PROTOCOL = 1
 """Raised by one whenever a change of the code moves a number; part of every configuration digest."""
 
 if TYPE_CHECKING:
+    from clbench.many.run_scenario import StandInWarning as StandInWarning
+    from clbench.many.run_scenario import run as run
     from clbench.method.batch import Batch as Batch
     from clbench.method.replay import Replay as Replay
     from clbench.method.session import LiveSession as Session
     from clbench.method.strategy import Strategy as Strategy
-    from clbench.nn.memory import Exemplars as Exemplars
+    from clbench.nn.exemplars import Exemplars as Exemplars
+    from clbench.records.frame import load_results as load_results
     from clbench.train.avalanche_plugins import builtin as builtin
 
-__all__ = ["PROTOCOL", "Batch", "Exemplars", "Replay", "Session", "Strategy", "__version__", "builtin"]
+__all__ = [
+    "PROTOCOL",
+    "Batch",
+    "Exemplars",
+    "Replay",
+    "Session",
+    "StandInWarning",
+    "Strategy",
+    "__version__",
+    "builtin",
+    "load_results",
+    "run",
+]
 
 _PUBLIC = {
-    "Batch": ("clbench.method.strategy", "Batch"),
-    "Exemplars": ("clbench.nn.memory", "Exemplars"),
+    "Batch": ("clbench.method.batch", "Batch"),
+    "Exemplars": ("clbench.nn.exemplars", "Exemplars"),
     "Replay": ("clbench.method.replay", "Replay"),
     "Session": ("clbench.method.session", "LiveSession"),
+    "StandInWarning": ("clbench.many.run_scenario", "StandInWarning"),
     "Strategy": ("clbench.method.strategy", "Strategy"),
     "builtin": ("clbench.train.avalanche_plugins", "builtin"),
+    "load_results": ("clbench.records.frame", "load_results"),
+    "run": ("clbench.many.run_scenario", "run"),
 }
 
 

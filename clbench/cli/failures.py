@@ -60,11 +60,10 @@ def of_runs(failed: Sequence[Outcome], count: int) -> RunError:
 
     Each of `failed` has an error; `count` runs were asked for.
     """
-    titles: dict[str, list[str]] = {}
-    for outcome in failed:
-        titles.setdefault(str(outcome.error), []).append(outcome.plan.title)
-    for text, stopped in titles.items():
-        complain(text if text.startswith(stopped[0]) else f"{', '.join(stopped)}: {text}")
+    from clbench.many.run_scenario import why_failed
+
+    for text in why_failed(failed):
+        complain(text)
     might_help = any(isinstance(outcome.error, RunError) for outcome in failed)
     hint = "run it again" if might_help else "mend what is named above and run it again"
     return RunError(f"{len(failed)} of {count} runs failed.", hint=f"What is finished is kept; {hint}.")

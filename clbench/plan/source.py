@@ -84,3 +84,12 @@ def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
         f"{path}: dataset: {spec.dataset}: there is no {', no '.join(str(table) for table in places.values())}.",
         hint="A label table is read beside its scenario, from the folder of --data, or below CLBENCH_DATA.",
     )
+
+
+def stand_in_text(dataset: str, *, pictures: str) -> str:
+    """Return what to tell where generated `pictures` stand in for `dataset`."""
+    return (
+        f"STAND-IN: {dataset} is not on this machine. This run uses generated pictures ({pictures}).\n"
+        f"Its numbers say nothing about {dataset} and never enter its table.\n"
+        f"Get the data: clbench data get {dataset}, or name its folder: --data FOLDER"
+    )

@@ -86,6 +86,7 @@ def command(
       clbench run coco_b40c10 --strategy dlfl --devices 4
     """
     from clbench.plan.plan import plan
+    from clbench.plan.source import stand_in_text
     from clbench.ranks import launched
 
     if calibrate and not dry_run:
@@ -94,7 +95,7 @@ def command(
     plans = plan(scenario, **options.parsed(**chosen))
     # of several processes the first speaks, or who started them with --devices
     if plans[0].stand_in and launched.number() == 0 and 1 in (devices, launched.processes()):
-        output.frame(_stand_in_text(plans[0]))
+        output.frame(stand_in_text(plans[0].scenario.dataset, pictures=plans[0].dataset))
     if dry_run:
         from clbench.cli.terminal.costs import print_costs
 
@@ -143,15 +144,6 @@ def _check_devices(devices: int, *, jobs: int | None, calibrate: bool) -> None:
         raise UsageError(
             f"--devices {devices}, and torchrun started {launched.processes()} processes.", hint="Leave out --devices."
         )
-
-
-def _stand_in_text(plan: Plan) -> str:
-    dataset = plan.scenario.dataset
-    return (
-        f"STAND-IN: {dataset} is not on this machine. This run uses generated pictures ({plan.dataset}).\n"
-        f"Its numbers say nothing about {dataset} and never enter its table.\n"
-        f"Get the data: clbench data get {dataset}, or name its folder: --data FOLDER"
-    )
 
 
 def _finish(outcomes: list[Outcome], results: Path) -> None:

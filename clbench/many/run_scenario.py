@@ -1,0 +1,111 @@
+"""The door for Python: what `clbench run` does on the command line, as one function."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clbench.errors import RunError, UsageError
+from clbench.plan.source import stand_in_text
+from clbench.records.record import Record, read_record
+
+if TYPE_CHECKING:
+    from clbench.many.one import Outcome
+
+
+class StandInWarning(UserWarning):
+    """Generated pictures take the place of a data set that is not on this machine."""
+
+
+def run(
+    scenario: str | Path,
+    *,
+    strategies: Sequence[str | Path] = (),
+    seeds: Sequence[int] = (),
+    set: Mapping[str, Any] | None = None,
+    data: str | Path | None = None,
+    results: str | Path = "results",
+    device: str = "auto",
+    jobs: int = 1,
+) -> list[Record]:
+    """Train and evaluate strategies on a scenario and return the records, one for each strategy and seed.
+
+    `scenario` and `strategies` are names or paths of files; without `strategies` or `seeds` the scenario's own are
+    taken. `set` changes values: `{"train.epochs": 1}` of the recipe, `{"er.memory": 400}` of one strategy,
+    `{"head": "queries"}` of every strategy. `data` is the folder of the data set. Records are written below `results`;
+    a run that is finished there is not repeated, and one that was stopped goes on where it was. `device` is `auto`,
+    `cpu`, `cuda` or `cuda:N`. With `jobs` above 1 runs are shared between processes, which import the caller's script
+    anew: it must have its calls under `if __name__ == "__main__":`. `jobs` moves no number.
+
+    Every strategy runs once before any gets its second seed, and the records come in that order. Nothing is printed;
+    where generated pictures stand in for the data set, a StandInWarning says so. Raises UsageError for names or values
+    that cannot be meant, DataError for missing or damaged data, ResultsError where nothing can be written, and RunError
+    where runs failed: it names each, the others are finished and kept.
+
+    >>> records = clbench.run("tiny", strategies=["naive"], set={"train.epochs": 1}, results="results")
+    >>> records[0].strategy.name, records[0].seed
+    ('naive', 0)
+    >>> len(records[0].ap.growing), len(records[0].labels)  # the AP matrix: sessions by labels
+    (3, 6)
+    >>> clbench.run("tiny", strategies=["naiv"])
+    Traceback (most recent call last):
+      ...
+    clbench.errors.UsageError: There is no strategy 'naiv'. Did you mean 'naive'?
+    ...
+    """
+    from clbench.many.here import run_all
+    from clbench.plan.plan import plan
+    from clbench.train.run import RunOptions
+    from clbench.train.run_files import check_writable
+
+    plans = plan(
+        str(scenario),
+        strategies=[str(name) for name in _listed(strategies, "strategies")],
+        seeds=list(_listed(seeds, "seeds")),
+        sets=[_setting(name, value) for name, value in (set or {}).items()],
+        data=None if data is None else Path(data),
+    )
+    if plans[0].stand_in:
+        text = stand_in_text(plans[0].scenario.dataset, pictures=plans[0].dataset)
+        warnings.warn(text, StandInWarning, stacklevel=2)
+    options = RunOptions(results=Path(results), device=device)
+    check_writable(options.results)
+    outcomes = run_all(plans, options, jobs=jobs)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        told = "\n".join(why_failed(failed))
+        raise RunError(f"{len(failed)} of {len(outcomes)} runs failed.\n{told}") from failed[0].error
+    return [read_record(outcome.record) for outcome in outcomes if outcome.record is not None]
+
+
+def why_failed(failed: Sequence[Outcome]) -> list[str]:
+    """Return what stopped runs, each reason once with the titles of all runs that it stopped."""
+    titles: dict[str, list[str]] = {}
+    for outcome in failed:
+        titles.setdefault(str(outcome.error), []).append(outcome.plan.title)
+    return [text if text.startswith(names[0]) else f"{', '.join(names)}: {text}" for text, names in titles.items()]
+
+
+def _listed(values: Sequence[Any], name: str) -> Sequence[Any]:
+    """Return `values`, in a list where it is a single one: a text is a sequence of characters, which nobody means."""
+    if isinstance(values, (str, Path, int)):
+        return [values]
+    kind = int if name == "seeds" else (str, Path)
+    for value in values:
+        if not isinstance(value, kind) or isinstance(value, bool) or (name == "seeds" and value < 0):
+            expected = "a whole number from 0" if name == "seeds" else "a strategy's name or the path of its file"
+            raise UsageError(f"{name}: {value!r} is not {expected}.")
+    return values
+
+
+def _setting(name: str, value: Any) -> str:
+    try:
+        return f"{name}={json.dumps(value)}"
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"set: {name}: {value!r} is of type {type(value).__name__}, which no record can hold.",
+            hint="Values are texts, numbers, true or false, None, lists and mappings of them.",
+        ) from error
