@@ -48,7 +48,7 @@ def over_thresholds(rows: Sequence[Row], *, folders: Sequence[Path], data: Path 
     found: dict[Name, list[Scores]] = {}
     places = tested_places(kept[0][0].first, stream)[-1]
     for row, name in kept:
-        matrices = [_scores(record, folders, images=len(truth)) for record in row.records]
+        matrices = [session_scores(record, folders, images=len(truth)) for record in row.records]
         if not any(other_stream(row.first, stream)) and all(matrix is not None for matrix in matrices):
             found[name] = [matrix[places] for matrix in matrices if matrix is not None]
     return threshold_curves(found, truth=truth[places]) if found else {}
@@ -76,7 +76,7 @@ def groups_on_own_images(
         per_seed = []
         for record in row.records:
             sessions = range(len(record.scores))
-            matrices = [_scores(record, folders, session=session, images=len(truth)) for session in sessions]
+            matrices = [session_scores(record, folders, session=session, images=len(truth)) for session in sessions]
             scores = [matrix for matrix in matrices if matrix is not None]
             if len(scores) == len(record.scenario.sessions):
                 per_seed.append(krt_maps(scores, truth, member=member, learned=record.learned))
@@ -88,10 +88,10 @@ def groups_on_own_images(
 def _kept(rows: Sequence[Row], folders: Sequence[Path]) -> list[tuple[Row, Name]]:
     """Return the rows whose seeds all have score files, the best first, with their names."""
     told = sorted(zip(rows, names(rows), strict=True), key=lambda item: -average(item[0]))
-    return [(row, name) for row, name in told if all(_folder(record, folders) for record in row.records)]
+    return [(row, name) for row, name in told if all(work_folder(record, folders) for record in row.records)]
 
 
-def _folder(record: Record, folders: Sequence[Path]) -> Path | None:
+def work_folder(record: Record, folders: Sequence[Path]) -> Path | None:
     """Return the work folder that has the record's last score file."""
     if not record.scores:
         return None
@@ -99,10 +99,10 @@ def _folder(record: Record, folders: Sequence[Path]) -> Path | None:
     return next((folder for folder in work if (folder / record.scores[-1].file).is_file()), None)
 
 
-def _scores(record: Record, folders: Sequence[Path], *, images: int, session: int = -1) -> Scores | None:
+def session_scores(record: Record, folders: Sequence[Path], *, images: int, session: int = -1) -> Scores | None:
     """Return the scores of a session, by default the last one, or None after telling why they cannot be used."""
     findings: list[Finding] = []
-    folder = _folder(record, folders)
+    folder = work_folder(record, folders)
     assert folder is not None
     session = session % len(record.scores)
     seen = sum(since <= session for since in record.learned)

@@ -1,0 +1,70 @@
+"""A measure of every record on resamples of the test images, from its score files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.errors import ClbenchError
+from clbench.metrics.resample import Weights, draw_images, resampled_precisions
+from clbench.records.record import Record
+from clbench.records.rows import Row
+from clbench.records.verify.against_stream import other_stream, stream_of, tested_places
+from clbench.report.figures.from_scores import session_scores, work_folder
+from clbench.stream.stream import Stream
+
+log = logging.getLogger(__name__)
+
+Draws = npt.NDArray[np.float64]
+
+MEASURES = ("last_map", "average_map")
+"""What can be compared: mAP on the growing test set after the last session, or averaged over all sessions."""
+
+
+class Resampler:
+    """Scores records of one stream on the same resamples; None for a record without usable score files."""
+
+    def __init__(self, stream: Stream, *, resamples: int, seed: int = 0, threads: int = 1) -> None:
+        self.stream = stream
+        self.truth = stream.truth(stream.test_rows)
+        self.weights: Weights = draw_images(len(self.truth), resamples, seed=seed)
+        self.threads = threads
+
+    @property
+    def images(self) -> int:
+        """How many images the fixed test set has."""
+        return len(self.truth)
+
+    def measure(self, record: Record, *, folders: Sequence[Path], name: str) -> Draws | None:
+        """Return the measure `name` of a record on every resample, float64 [R]."""
+        if work_folder(record, folders) is None or any(other_stream(record, self.stream)):
+            return None
+        places = tested_places(record, self.stream)
+        sessions = range(len(record.scores)) if name == "average_map" else [len(record.scores) - 1]
+        found = []
+        for session in sessions:
+            scores = session_scores(record, folders, images=len(self.truth), session=session)
+            if scores is None:
+                return None
+            rows = places[session]
+            truth = self.truth[rows, : scores.shape[1]]
+            aps = resampled_precisions(scores[rows], truth, self.weights[rows], threads=self.threads)
+            with np.errstate(invalid="ignore"):
+                known = ~np.isnan(aps)
+                found.append(np.where(known, aps, 0.0).sum(axis=1) / known.sum(axis=1))
+        return np.asarray(np.mean(found, axis=0))
+
+
+def resampler(rows: Sequence[Row], *, data: Path | None, resamples: int, seed: int = 0) -> Resampler | None:
+    """Return what scores rows of one table again, or None where the data set that says what is right is not here."""
+    try:
+        stream = stream_of(rows[0].first, data=data)
+    except ClbenchError as error:
+        log.warning("The test images cannot be drawn again. %s", error.message)
+        return None
+    return Resampler(stream, resamples=resamples, seed=seed, threads=os.cpu_count() or 1)

@@ -1,0 +1,220 @@
+"""The rows of one table beside a baseline: differences, intervals, verdicts, and who may be first."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.errors import UsageError, suggest
+from clbench.records.rows import Row
+from clbench.report.compare.paired import Difference, first_place, paired_difference
+from clbench.report.compare.resampled import Resampler
+from clbench.report.figures.curves import names
+from clbench.report.formats.markdown import escape, line
+
+TITLES = ("Method", "Seeds", "mAP", "± images", "Difference", "95 % interval", "First", "Verdict")
+
+
+@dataclass(frozen=True)
+class ComparedRow:
+    """One configuration beside the baseline; fractions."""
+
+    name: str
+    seeds: int
+    mean: float
+    error_images: float | None
+    """Standard error of the mean from the size of the test set; None without score files."""
+    difference: Difference | None
+    """None for the baseline itself, and where no seed is shared."""
+    first: float | None
+    """Probability of the highest mean among the rows that are ranked; None for an upper bound."""
+
+    def cells(self, digits: int = 1) -> list[str]:
+        """Return the texts under `TITLES`: mAP in per cent, differences in points."""
+        gap = self.difference
+        return [
+            self.name,
+            str(self.seeds),
+            _text(self.mean, digits),
+            _text(self.error_images, digits),
+            "baseline" if gap is None else f"{100 * gap.mean:+.{digits}f}",
+            "–" if gap is None or gap.low is None else f"{_signed(gap.low, digits)} … {_signed(gap.high, digits)}",
+            "bound" if self.first is None else f"{100 * self.first:.0f} %",
+            "–" if gap is None else gap.verdict,
+        ]
+
+
+def compare(
+    rows: Sequence[Row],
+    *,
+    baseline: str,
+    measure: str,
+    folders: Sequence[Path],
+    resampler: Resampler | None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[ComparedRow]:
+    """Return every row of one table beside the row called `baseline`, the best first.
+
+    Rows are paired over the seeds that both have. UsageError: no row has that name, or several have.
+    """
+    told = [name for name, _, _ in names(rows)]
+    places = named(rows, baseline)
+    if len(places) != 1:
+        refuse(rows, baseline)
+    against = rows[places[0]]
+    drawn = {row.first.configuration: _drawn(row, measure, folders, resampler) for row in rows}
+    images = [_mean(drawn[row.first.configuration], row.seeds) for row in rows]
+    values = [np.array(list(_values(row, measure).values())) for row in rows]
+    chances = _first(rows, values, images, seed=seed)
+    compared = [
+        ComparedRow(
+            name,
+            seeds=len(numbers),
+            mean=float(numbers.mean()),
+            error_images=None if draws is None else float(np.nanstd(draws, ddof=1)),
+            difference=None if row is against else _difference(row, against, measure=measure, drawn=drawn, level=level),
+            first=chance,
+        )
+        for name, row, numbers, draws, chance in zip(told, rows, values, images, chances, strict=True)
+    ]
+    return sorted(compared, key=lambda row: -row.mean)
+
+
+def named(rows: Sequence[Row], baseline: str) -> list[int]:
+    """Return the places of the rows that `baseline` may mean: the row of that name, else those of that strategy."""
+    exact = [place for place, (name, *_) in enumerate(names(rows)) if name == baseline]
+    return exact or [place for place, row in enumerate(rows) if row.first.strategy.name == baseline]
+
+
+def refuse(rows: Sequence[Row], baseline: str) -> NoReturn:
+    """Raise the UsageError for a baseline that means no row, or several."""
+    told = [name for name, *_ in names(rows)]
+    places = named(rows, baseline)
+    if not places:
+        raise UsageError(
+            f"--baseline {baseline}: no row has this name.{suggest(baseline, told)}", hint=f"Rows: {'; '.join(told)}"
+        )
+    listed = "; ".join(told[place] for place in places)
+    raise UsageError(f"--baseline {baseline}: {len(places)} rows could be meant.", hint=f"Name one of: {listed}")
+
+
+def notes(rows: Sequence[ComparedRow], *, measure: str, images: int | None, resamples: int) -> list[str]:
+    """Return what a reader must know before reading the table."""
+    title = "mAP after the last session" if measure == "last_map" else "mAP averaged over the sessions"
+    found = [f"{title}, in per cent; differences in points, paired by seed; 95 % for each comparison by itself."]
+    if images is None:
+        found.append("The test images could not be drawn again: intervals come from the seeds alone.")
+    else:
+        found.append(f"± images: standard error from {images:,} test images, {resamples:,} bootstrap resamples.")
+    if images is not None and any(row.error_images is None for row in rows):
+        found.append("Rows without score files on this machine have intervals from their seeds alone.")
+    return found
+
+
+def markdown(rows: Sequence[ComparedRow], said: Sequence[str]) -> str:
+    """Return the table and its notes as Markdown."""
+    body = [line([escape(cell) for cell in row.cells()]) for row in rows]
+    cells = [line(list(TITLES)), line([":--", *["--:"] * 6, ":--"]), *body]
+    return "\n".join([*cells, "", *(f"> {text}" for text in said)]) + "\n"
+
+
+def csv_text(rows: Sequence[ComparedRow]) -> str:
+    """Return the table as CSV, in fractions."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["method", "seeds", "mean", "error_images", "difference", "low", "high", "error_seeds", "first", "verdict"]
+    )
+    for row in rows:
+        gap = row.difference
+        told = [None] * 4 if gap is None else [gap.mean, gap.low, gap.high, gap.error_seeds]
+        verdict = "baseline" if gap is None else gap.verdict
+        writer.writerow([row.name, row.seeds, row.mean, row.error_images, *told, row.first, verdict])
+    return out.getvalue()
+
+
+def _values(row: Row, measure: str) -> dict[int, float]:
+    values = {record.seed: record.summary.get(measure) for record in row.records}
+    return {seed: value for seed, value in values.items() if value is not None}
+
+
+def _first(
+    rows: Sequence[Row],
+    values: Sequence[npt.NDArray[np.float64]],
+    images: Sequence[npt.NDArray[np.float64] | None],
+    *,
+    seed: int,
+) -> list[float | None]:
+    """Return every row's chance to be first among those that are ranked; bounds saw more than the others."""
+    ranked = [place for place, row in enumerate(rows) if "upper-bound" not in row.marks]
+    found: list[float | None] = [None] * len(rows)
+    if not ranked:
+        return found
+    draws = [images[place] for place in ranked]
+    known = [drawn for drawn in draws if drawn is not None]
+    chances = first_place(
+        np.array([values[place].mean() for place in ranked]),
+        np.array([_error(values[place]) for place in ranked]),
+        draws=np.stack(known, axis=1) if len(known) == len(draws) else None,
+        freedom=np.array([len(values[place]) - 1 for place in ranked]),
+        seed=seed,
+    )
+    for place, chance in zip(ranked, chances.tolist(), strict=True):
+        found[place] = chance
+    return found
+
+
+def _error(values: npt.NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+
+
+Drawn = dict[int, npt.NDArray[np.float64]]
+
+
+def _drawn(row: Row, measure: str, folders: Sequence[Path], resampler: Resampler | None) -> Drawn:
+    found: Drawn = {}
+    for record in row.records if resampler else ():
+        assert resampler is not None
+        draws = resampler.measure(record, folders=folders, name=measure)
+        if draws is not None:
+            found[record.seed] = draws
+    return found
+
+
+def _mean(drawn: Drawn, seeds: Sequence[int]) -> npt.NDArray[np.float64] | None:
+    """Return the mean over `seeds` on every resample, or None where one of them has no score files."""
+    if not seeds or any(seed not in drawn for seed in seeds):
+        return None
+    return np.asarray(np.mean([drawn[seed] for seed in seeds], axis=0))
+
+
+def _difference(row: Row, against: Row, *, measure: str, drawn: dict[str, Drawn], level: float) -> Difference | None:
+    ours, theirs = _values(row, measure), _values(against, measure)
+    seeds = [seed for seed in ours if seed in theirs]
+    if not seeds:
+        return None
+    left = _mean(drawn[row.first.configuration], seeds)
+    right = _mean(drawn[against.first.configuration], seeds)
+    return paired_difference(
+        [ours[seed] for seed in seeds],
+        [theirs[seed] for seed in seeds],
+        images=None if left is None or right is None else left - right,
+        level=level,
+    )
+
+
+def _text(value: float | None, digits: int) -> str:
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
+
+
+def _signed(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{100 * value:+.{digits}f}"
