@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "method": "errors seeds spec data stream nn ranks",
     "plan": "errors files spec data nn strategies method",
     "records": "errors seeds files spec metrics data stream plan",
-    "report": "errors files spec metrics records",
+    "report": "errors files spec metrics records stream",
     "train": "errors seeds files spec data stream nn ranks method plan metrics records",
     "cost": "errors files data stream nn method plan train",
     "many": "errors files spec data plan ranks records train",

@@ -15,7 +15,6 @@ from clbench.errors import UsageError
 
 if TYPE_CHECKING:
     from clbench.many.one import Outcome
-    from clbench.plan.plan import Plan
 
 
 @click.command()
