@@ -37,7 +37,7 @@ def poisoned(record: Record) -> Record:
         if isinstance(value, msgspec.Struct):
             return type(value)(**{name: changed(getattr(value, name), key=name) for name in value.__struct_fields__})
         if isinstance(value, dict):
-            kept = key in ("summary", "counts", "hashes")  # read by name
+            kept = key in ("summary", "counts")  # read by name
             return {name if kept else bad(name): changed(item) for name, item in value.items()}
         if isinstance(value, list):
             return [changed(item) for item in value]

@@ -130,7 +130,7 @@ def sealed(sections: dict[str, Any]) -> Record:
 
 def sections_of(record: Record) -> dict[str, Any]:
     """The sections of a record that `sealed` takes, for a record that differs in a few of them."""
-    derived = ("summary", "configuration", "hashes", "content")
+    derived = ("summary", "configuration", "schema", "content")
     return {name: value for name, value in msgspec.structs.asdict(record).items() if name not in derived}
 
 

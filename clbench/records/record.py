@@ -1,10 +1,10 @@
-"""Records as files: written atomically with their digests, read with errors that say what is wrong."""
+"""Records as files: written whole with their digests, one text for the same values, read with errors that say what."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ import msgspec
 from clbench.errors import ResultsError
 from clbench.plan.identity import configuration_digest
 from clbench.records.json_paths import join, path_at
-from clbench.records.layout import layout
+from clbench.records.migrations import MIGRATIONS, migrated
 from clbench.records.schema import SCHEMA, Record
-from clbench.records.verify.hashes import content_hash, part_hashes
+from clbench.records.verify.hashes import content_hash, times_hash
 
 __all__ = [
     "MIGRATIONS",
@@ -35,9 +35,6 @@ __all__ = [
 
 LARGEST = 64 << 20
 """Bytes that a record may have; a 100-session stream of 1,000 labels takes a tenth of it."""
-
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: lambda plain: plain}
-"""How a plain record of each schema ever written becomes one of the present schema. Entries are never removed."""
 
 
 class RecordError(ResultsError):
@@ -78,7 +75,7 @@ def seal(record: Record) -> Record:
     _refuse_odd_numbers(msgspec.structs.asdict(record))
     try:
         plain = to_plain(record)
-        plain["hashes"], plain["content"] = part_hashes(plain), content_hash(plain)
+        plain["times"]["digest"], plain["content"] = times_hash(plain["times"]), content_hash(plain)
         return msgspec.convert(plain, Record)
     except (msgspec.ValidationError, TypeError, ValueError) as error:
         where, what = explain(error)
@@ -173,8 +170,10 @@ def _parse_other(text: bytes, *, source: str, error: Exception) -> Record:
                     problem=f"{schema} is not one that this clbench reads (it reads {known})",
                     hint="Install a newer clbench: git pull in its checkout, or pip install -U clbench",
                 )
-            return msgspec.convert(MIGRATIONS[schema](plain), Record)
-    except (msgspec.DecodeError, RecursionError, ValueError, TypeError, KeyError) as inner:
+            return msgspec.convert(migrated(plain), Record)
+    except KeyError as inner:
+        raise RecordError(source, field=str(inner.args[0]), problem="missing", hint=hint) from inner
+    except (msgspec.DecodeError, RecursionError, ValueError, TypeError) as inner:
         error = inner
     where, what = explain(error, text=text)
     raise RecordError(source, field=where, problem=what, hint=hint) from error
@@ -218,3 +217,40 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def layout(plain: dict[str, Any]) -> bytes:
+    """Return the one JSON text (UTF-8, final newline) of a plain record, keys in the order they have."""
+    return ("\n".join(_lines(plain, indent="", before="", after="")) + "\n").encode()
+
+
+def _lines(value: Any, *, indent: str, before: str, after: str) -> Iterator[str]:
+    if _on_one_line(value, in_list=not before):
+        yield f"{indent}{before}{_inline(value)}{after}"
+        return
+    mapping = isinstance(value, dict)
+    yield f"{indent}{before}{'{' if mapping else '['}"
+    items = value.items() if mapping else enumerate(value)
+    for number, (key, child) in enumerate(items, start=1):
+        name = f"{_scalar(key)}: " if mapping else ""
+        yield from _lines(child, indent=indent + "  ", before=name, after="," if number < len(value) else "")
+    yield f"{indent}{'}' if mapping else ']'}{after}"
+
+
+def _on_one_line(value: Any, *, in_list: bool) -> bool:
+    """Scalars, empty containers, lists of scalars, and in lists also mappings of scalars take one line."""
+    if isinstance(value, list):
+        return not value or not isinstance(value[0], (dict, list))
+    if isinstance(value, dict):
+        return not value or (in_list and not any(isinstance(child, (dict, list)) for child in value.values()))
+    return True
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, (dict, list)):
+        return msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,13 +1,13 @@
-"""What a record holds: schema 1 of the one file that a run leaves."""
+"""What a record holds: schema 2 of the one file that a run leaves."""
 
 import inspect
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-SCHEMA: Literal[1] = 1
-"""The schema that this version writes; older ones stay readable through `record.MIGRATIONS`."""
+SCHEMA: Literal[2] = 2
+"""The schema that this version writes; older ones stay readable through `clbench.records.migrations`."""
 
 # `$` alone would let a trailing newline pass in Python; the look-ahead means the same in JSON Schema
 _END = r"$(?![\s\S])"
@@ -194,16 +194,18 @@ class TimesPart(_Part, frozen=True, kw_only=True):
     host: Text
     sessions: list[SessionTimes]
     total_seconds: Seconds
+    digest: MaybeSha = ""
+    """The sha256 of the rest of this part."""
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that one run, a scenario with a strategy's configuration and a seed, leaves behind.
 
     Fractions are in [0, 1]. Matrices are [sessions x labels], labels in arrival order. `content` is the sha256 of
-    everything but `times`, `hashes` and itself; `hashes` has one digest per part, so that damage can be named.
+    everything but `schema`, `times` and itself, which is the same for two equal runs.
     """
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[2] = SCHEMA
     protocol: Count
     clbench: Text
     scenario: ScenarioPart
@@ -228,8 +230,6 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     code: CodePart
     scores: list[ScorePart]
     times: TimesPart
-    hashes: dict[str, str] = field(default_factory=dict)
-    """Part of the record -> digest; see `hashes.part_hashes`."""
     content: MaybeSha = ""
 
 

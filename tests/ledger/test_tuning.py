@@ -44,12 +44,12 @@ def tuned(seed: int = 0, **changes: Any) -> Record:
         strategy.name, fields=strategy.fields, train=record.train, protocol=record.protocol, tuning=told
     )
     part = msgspec.convert(told, TuningPart)
-    return seal(msgspec.structs.replace(record, tuning=part, configuration=right, hashes={}, content=""))
+    return seal(msgspec.structs.replace(record, tuning=part, configuration=right, content=""))
 
 
 def test_a_record_without_a_search_has_no_trace_of_one() -> None:
     assert "tuning" not in to_plain(PLAIN) and b"tuning" not in to_text(PLAIN)
-    assert "tuning" not in PLAIN.hashes and tuning_of(PLAIN) is None
+    assert tuning_of(PLAIN) is None
 
 
 def test_the_configuration_digest_of_runs_without_a_search_is_what_it_was() -> None:

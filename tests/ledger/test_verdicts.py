@@ -139,7 +139,7 @@ def test_a_collection_tells_of_damage_after_it_was_trusted(
     assert len(worked) == 1
     path.write_bytes(TEXT.replace(b'"steps": 6', b'"steps": 7'))
     assert set(collect(tmp_path).trust.values()) == {"unverified"}
-    assert "steps differs from what was written" in caplog.text
+    assert "content is not the digest of the record" in caplog.text
 
 
 def test_the_collector_of_garbage_is_as_it_was_after_verifying(tmp_path: Path) -> None:

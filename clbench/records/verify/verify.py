@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ import numpy.typing as npt
 
 from clbench.errors import ResultsError
 from clbench.records.json_paths import path_at
+from clbench.records.migrations import changed_in_first, migrated
 from clbench.records.record import RecordError, parse_both, read_bytes
 from clbench.records.store import record_files, record_path
-from clbench.records.verify.bulk import collector_resting
 from clbench.records.verify.consistency import check_record
 from clbench.records.verify.findings import Finding, Verification
 from clbench.records.verify.hashes import changed_parts
@@ -22,10 +24,10 @@ from clbench.records.verify.rescore import rescore_record
 
 
 def verify(path: Path) -> Verification:
-    """Return what is wrong with the record in a file, down to single characters; level `consistent` if nothing is.
+    """Return what is wrong with the record in a file, be it a single character; level `consistent` if nothing is.
 
-    Checked: the schema, the digest of every part, the text itself, shapes and ranges, the marks, and every summary
-    number against the AP matrices and the counts. Never raises for a damaged record.
+    Checked: the schema, the digests, the text itself, shapes and ranges, the marks, and every summary number against
+    the AP matrices and the counts. Never raises for a damaged record.
     """
     try:
         text = read_bytes(path)
@@ -40,7 +42,8 @@ def verify_text(text: bytes, *, path: Path | None = None) -> Verification:
         plain, record = parse_both(text)
     except RecordError as error:
         return Verification(path, "unverified", (Finding(error.field, error.problem),))
-    findings = [Finding(field, problem) for field, problem in changed_parts(plain)]
+    changed = changed_in_first(plain) if plain["schema"] == 1 else []
+    findings = [Finding(field, problem) for field, problem in [*changed, *changed_parts(migrated(plain))]]
     findings = findings or _written_otherwise(text, plain)
     # digests can be made anew by whoever changes a number, so the numbers must also agree with each other
     known = {finding.field for finding in findings}
@@ -88,6 +91,22 @@ def verify_scores(
     folder = path.with_suffix("") if scores is None else scores
     findings = rescore_record(first.record, folder=folder, truth=truth, tests=tests)
     return Verification(path, "re-scored" if not findings else "unverified", tuple(findings), first.record)
+
+
+@contextmanager
+def collector_resting() -> Iterator[None]:
+    """Keep Python's collector of cyclic garbage from running meanwhile.
+
+    Decoding makes millions of containers and no cycles; the collector would walk all of them again and again, which
+    takes as long as decoding itself.
+    """
+    resting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if resting:
+            gc.enable()
 
 
 def _written_otherwise(text: bytes, plain: dict[str, Any]) -> list[Finding]:

@@ -80,7 +80,7 @@ def _values(item: Record | Row) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for record in records:
         plain = msgspec.to_builtins(record)
-        for section in ("hashes", "content", "times", "ap", "counts", "scores", "notes", "marks", "costs"):
+        for section in ("content", "times", "ap", "counts", "scores", "notes", "marks", "costs"):
             plain.pop(section)
         for name, value in _leaves(plain, ""):
             shown = value[:12] if isinstance(value, str) and len(value) in (40, 64) and value.isalnum() else value
