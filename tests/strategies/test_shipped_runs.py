@@ -17,6 +17,7 @@ from clbench.train.run import RunOptions, run
 
 SMALL = {
     "dlfl": ("dlfl.head_options={d: 16, heads: 2}",),
+    "ridge": ("ridge.base=given", "ridge.hidden=64"),
 }
 """What keeps a strategy's default head small enough for a test."""
 STEPWISE = {"agem", "derpp", "er", "ocdm", "prs", "si"}
@@ -44,6 +45,7 @@ OPTIONS = {
     "naive": ["unknown=ignore"],
     "ocdm": ["per_class=true"],
     "prs": ["rho=0.5"],
+    "ridge": ["unknown=ignore", "weights=l3a", "select=holdout", "completion=0.7"],
     "pseudo": ["rule=krt", "rule=density", "memory=12"],
 }
 """Choices that run other code than the defaults do."""
