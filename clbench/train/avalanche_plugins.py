@@ -19,7 +19,7 @@ def builtin(name: str, *, options: Mapping[str, Any]) -> Any:
     """
     from clbench.train.loop import training_plugins
 
-    known = training_plugins()
+    known = training_plugins(name)
     if name not in known:
         raise UsageError(f"Avalanche has no training plugin '{name}'.{suggest(name, known)}")
     parameters = [p for p in inspect.signature(known[name].__init__).parameters if p != "self"]

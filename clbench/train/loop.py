@@ -23,6 +23,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clbench.errors import ClbenchError, RunError
+from clbench.imports.deferred import defer
+from clbench.imports.places import LOOP, PLACES
 from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
 from clbench.method.stored import check_counted
@@ -41,6 +43,7 @@ from clbench.train.randomness import seed_torch
 with warnings.catch_warnings():
     # its imports warn about optional solvers and deprecated modules that nothing here uses
     warnings.simplefilter("ignore")
+    defer(PLACES, needed=LOOP)
     from avalanche.benchmarks import AvalancheDataset
     from avalanche.benchmarks.scenarios import DatasetExperience
     from avalanche.training import plugins as avalanche_plugins
@@ -50,8 +53,10 @@ with warnings.catch_warnings():
 __all__ = ["ParamData", "SharedLoop", "training_plugins"]
 
 
-def training_plugins() -> dict[str, type[Any]]:
-    """Return Avalanche's training plugins by class name."""
+def training_plugins(name: str = "") -> dict[str, type[Any]]:
+    """Return Avalanche's training plugins by class name; one that is known by `name` alone, without all the others."""
+    if name in PLACES["avalanche.training.plugins"]:
+        return {name: getattr(avalanche_plugins, name)}
     kinds = {name: getattr(avalanche_plugins, name) for name in dir(avalanche_plugins) if name.endswith("Plugin")}
     return {name: kind for name, kind in kinds.items() if isinstance(kind, type)}
 

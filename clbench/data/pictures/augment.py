@@ -68,7 +68,7 @@ def flip(picture: torch.Tensor, seed: int) -> torch.Tensor:
 
 def crop(picture: torch.Tensor, seed: int) -> torch.Tensor:
     """Random resized crop (area 0.2 to 1, ratio 3/4 to 4/3) and flip, taken from the squashed picture."""
-    from torchvision.transforms.v2 import functional
+    from clbench.imports.picture_functions import functional
 
     top, left, height, width = crop_box(picture.shape[-1], seed)
     out = functional.resized_crop(picture, top, left, height, width, list(picture.shape[-2:]), antialias=True)
@@ -82,7 +82,7 @@ def crop_box(size: int, seed: int) -> tuple[int, int, int, int]:
 
 def rrc(picture: torch.Tensor, size: int, seed: int) -> torch.Tensor:
     """Random resized crop (area 0.2 to 1, ratio 3/4 to 4/3) and flip, taken from the whole picture, resized once."""
-    from torchvision.transforms.v2 import functional
+    from clbench.imports.picture_functions import functional
 
     top, left, height, width = box_inside(picture.shape[1], picture.shape[2], seed)
     box = picture[:, top : top + height, left : left + width]

@@ -81,7 +81,7 @@ class FolderImages:
         return (decode(self._path(row)) for row in rows.tolist())
 
     def _one(self, row: int) -> torch.Tensor:
-        from torchvision.transforms.v2 import functional
+        from clbench.imports.picture_functions import functional
 
         small: torch.Tensor = functional.resize(decode(self._path(row)), [self.size, self.size], antialias=True)
         return small
@@ -158,7 +158,7 @@ class SceneImages:
         pictures = self._native(rows).contiguous()
         if self.native == self.size:
             return pictures
-        from torchvision.transforms.v2 import functional
+        from clbench.imports.picture_functions import functional
 
         scaled: torch.Tensor = functional.resize(pictures, [self.size, self.size], antialias=True)
         return scaled
