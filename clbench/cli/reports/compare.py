@@ -1,0 +1,63 @@
+"""`clbench report compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from clbench.cli import complete, options
+from clbench.cli.reports.formats import printed
+
+
+@click.command("compare")
+@click.argument("scenario", type=complete.SCENARIO)
+@click.option("--baseline", required=True, help="The strategy or row that the others are compared with.")
+@click.option(
+    "--measure",
+    type=click.Choice(["last_map", "average_map"]),
+    default="last_map",
+    show_default=True,
+    help="mAP after the last session, or averaged over the sessions.",
+)
+@click.option(
+    "--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Draws of the test images."
+)
+@options.results
+@printed("text", "md", "csv", note="csv: fractions.")
+@click.option("--data", type=options.FOLDER, help="The data set's folder, for the labels of the test images.")
+def compare(
+    scenario: str, baseline: str, measure: str, resamples: int, results: Path, form: str, data: Path | None
+) -> None:
+    """Say whether a difference between rows is real.
+
+    Differences are paired by seed. Their intervals hold what other seeds and other test images would change: the images
+    are drawn again with replacement from the runs' score files, where these and the data set are on this machine.
+
+    \b
+    Examples:
+      clbench report compare coco_b40c10 --baseline er
+      clbench report compare coco_b40c10 --baseline er/queries --format md
+    """
+    from clbench.cli.terminal import output
+    from clbench.records.collection import collect, folders
+    from clbench.records.rows import comparable_groups
+    from clbench.records.rows import group_rows as rows_of
+    from clbench.report.compare import table as compared
+    from clbench.report.compare.resampled import resampler
+    from clbench.report.table.leaderboard import heading_of
+
+    collection = collect(results, scenario=Path(scenario).stem).of(scenario)
+    tables = [rows for rows in comparable_groups(rows_of(collection.records)) if compared.named(rows, baseline)]
+    if not tables:
+        compared.refuse(rows_of(collection.records), baseline)
+    for rows in tables:
+        drawn = resampler(rows, data=data, resamples=resamples)
+        found = compared.compare(rows, baseline=baseline, measure=measure, folders=folders(results), resampler=drawn)
+        said = compared.notes(found, measure=measure, images=drawn.images if drawn else None, resamples=resamples)
+        if form == "text":
+            click.secho(heading_of(rows[0]), bold=True)
+            output.table(list(compared.TITLES), [row.cells() for row in found])
+            click.echo("\n".join(said))
+        else:
+            click.echo(compared.csv_text(found) if form == "csv" else compared.markdown(found, said), nl=False)
