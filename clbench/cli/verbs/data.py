@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from clbench.cli.data_import import import_
 from clbench.cli.options import FOLDER
 from clbench.cli.terminal import output
 from clbench.errors import DataError, UsageError
@@ -35,6 +36,9 @@ def command() -> None:
       clbench data get coco2014
       clbench data check coco2014
     """
+
+
+command.add_command(import_)
 
 
 @command.command("list")

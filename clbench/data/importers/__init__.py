@@ -1,0 +1,1 @@
+"""Label tables out of what other tools export."""

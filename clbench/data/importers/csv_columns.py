@@ -1,0 +1,45 @@
+"""Which columns of somebody's CSV name the photo and the split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from clbench.data.importers.export import split_of
+from clbench.data.importers.source import Rows, Source
+from clbench.errors import DataError
+
+FILES = (
+    "file", "filename", "filenames", "file_name", "filepath", "file_path", "path", "image", "images", "img",
+    "image_path", "img_path", "image_file", "image_name", "image_id", "imageid", "image_index",
+)  # fmt: skip
+SPLITS = ("split", "set", "subset", "partition")
+CODES = {"0": "train", "1": "val", "2": "test"}  # CelebA's list_eval_partition
+
+
+def file_column(header: Sequence[str]) -> int | None:
+    """Return the column that names the photos: the first of the usual names that the header has."""
+    return _column(header, FILES)
+
+
+def split_column(header: Sequence[str]) -> int | None:
+    """Return the column that names the split, if there is one."""
+    return _column(header, SPLITS)
+
+
+def splits_in_words(source: Source, file: str, rows: Rows, column: int | None) -> dict[int, str]:
+    """Return the split of each line; 0, 1 and 2 are train, val and test. Raises DataError for another word."""
+    found = {}
+    for line, cells in rows if column is not None else []:
+        word = cells[column or 0]
+        found[line] = CODES.get(word) or split_of(word)
+        if not found[line]:
+            raise DataError(
+                f"{source.place(file, line)}: split {word!r}, expected train, val or test.", hint="Mend the cell."
+            )
+    return found
+
+
+def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
+    plain = [re.sub(r"[^a-z]+", "_", name.lower()).strip("_") for name in header]
+    return next((plain.index(name) for name in names if name in plain), None)

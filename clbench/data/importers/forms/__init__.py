@@ -1,0 +1,1 @@
+"""One module per form of export: whether files are of it, and what they say."""

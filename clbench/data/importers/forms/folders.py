@@ -1,0 +1,79 @@
+"""A folder per label, alone or below train, val and test; a photo with several labels lies in several of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from clbench.data.datasets.dataset import Option
+from clbench.data.importers.export import PRESENT, Entry, Export, Form, split_of
+from clbench.data.importers.source import PHOTOS, Source
+from clbench.errors import DataError
+
+OPTIONS = (
+    Option(
+        "twins",
+        "refuse",
+        "whether equal photos in train and in test are refused or allowed",
+        ("refuse", "allow"),
+    ),
+)
+
+
+def fits(source: Source) -> list[str]:
+    """Return the photos, where all of them lie in folders that can be labels."""
+    photos = source.ending(*PHOTOS)
+    places = [_place(file) for file in photos]
+    return photos if len({label for _, label in places}) > 1 and all(label for _, label in places) else []
+
+
+def _place(file: str) -> tuple[str, str]:
+    """Return (split, label) of LABEL/photo or SPLIT/LABEL/photo, and no label for any other place.
+
+    >>> _place("train/cat/a.jpg"), _place("cat/a.jpg"), _place("train/a.jpg")
+    (('train', 'cat'), ('', 'cat'), ('train', ''))
+    """
+    parts = PurePosixPath(file).parent.parts
+    split = split_of(parts[0]) if parts else ""
+    rest = parts[1:] if split else parts
+    return split, rest[0] if len(rest) == 1 and rest[0].lower() not in ("images", "labels", "annotations") else ""
+
+
+def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
+    """Return what folders say. Photos with equal bytes are one photo with the labels of all its folders."""
+    export = Export([], read=files)
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for file in files:
+        split, _ = _place(file)
+        groups[(_digest(source, file), split)].append(file)
+    sides: dict[str, str] = {}
+    for (digest, split), twins in groups.items():
+        other = sides.setdefault(digest, twins[0])
+        if other != twins[0] and options["twins"] == "refuse":
+            raise DataError(
+                f"{source.place(twins[0])}: the same photo as {source.place(other)}, in another split.",
+                hint="Take one of the two out, or allow it: --option twins=allow",
+            )
+        entry = Entry(twins[0], source.place(twins[0]), split=split)
+        entry.marks = {_place(file)[1]: PRESENT for file in twins}
+        export.entries.append(entry)
+    several = [twins for twins in groups.values() if len(twins) > 1]
+    for twins in several:
+        export.notes.append(f"one photo, byte for byte: {', '.join(twins)}")
+    if several:
+        export.notes.append(f"{sum(map(len, several)):,} files are {len(several):,} photos in several places")
+    else:
+        export.notes.append("no photo lies in two folders: every photo has one label")
+    return export
+
+
+def _digest(source: Source, file: str) -> str:
+    try:
+        return hashlib.sha256((source.root / file).read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{source.place(file)} cannot be read ({error.strerror}).") from error
+
+
+FORM = Form("folders", "a folder per label, alone or below train and test", fits, read, OPTIONS)

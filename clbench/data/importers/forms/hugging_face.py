@@ -1,0 +1,136 @@
+"""Hugging Face: Parquet with a list of class labels and, as a rule, the photos in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from clbench.data.datasets.dataset import Option
+from clbench.data.importers.export import PRESENT, Entry, Export, Form, named_once, split_of
+from clbench.data.importers.source import Source
+from clbench.errors import DataError, UsageError
+
+OPTIONS = (Option("labels", "", "the column of the labels, where several could be it", kind="text"),)
+FILES = ("image", "file_name", "file", "path")
+KINDS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"RIFF": ".webp", b"BM": ".bmp"}
+
+
+def fits(source: Source) -> list[str]:
+    """Return the Parquet files."""
+    return source.ending(".parquet")
+
+
+def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
+    """Return what Parquet files say. Positions are read with the names of their own file, whatever their order."""
+    export, taken = Export([], read=files), set[str]()
+    for file in files:
+        table, features = _table(source, file)
+        column = _label_column(table, features, wanted=options["labels"], place=source.place(file))
+        names = _names(features.get(column, {}))
+        if names is not None:
+            _same_names(export, names, place=source.place(file), first=source.place(files[0]), file=file)
+        split = split_of(file) or split_of(str(PurePosixPath(file).parent))
+        photo = next((name for name in table.column_names if features.get(name, {}).get("_type") == "Image"), None)
+        photo = photo or next((name for name in FILES if name in table.column_names), "")
+        if not photo:
+            raise DataError(f"{source.place(file)}: no column of photos.", hint=f"Found: {table.column_names}")
+        columns = [name for name in table.column_names if name not in (photo, column)]
+        for number, row in enumerate(table.select([*columns, photo, column]).to_pylist()):
+            place = f"{source.place(file)}: row {number}"
+            numbered = f"{PurePosixPath(file).stem}_{number:06d}"
+            name, picture = _photo(row[photo], numbered=numbered, folder=split or "all", taken=taken, place=place)
+            facts = {key: str(row[key]) for key in columns if isinstance(row[key], str | int)}
+            entry = Entry(name, place, split=split, columns=facts, picture=picture)
+            entry.bases = (PurePosixPath(file).parent.as_posix(),) if picture is None else ()
+            entry.marks = dict.fromkeys(_labels(row[column], names, place=place), PRESENT)
+            export.entries.append(entry)
+    return export
+
+
+def _table(source: Source, file: str) -> tuple[Any, dict[str, Any]]:
+    """Return the Arrow table and the features that `datasets` notes in its schema."""
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise UsageError(
+            f"{source.place(file)}: Parquet needs pyarrow.", hint="pip install 'clbench[import]'"
+        ) from error
+    try:
+        table = parquet.read_table(source.root / file)
+        noted = (table.schema.metadata or {}).get(b"huggingface", b"{}")
+        return table, json.loads(noted).get("info", {}).get("features", {})
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{source.place(file)}: not readable as Parquet: {error}.", hint="Fetch it again.") from error
+
+
+def _label_column(table: Any, features: Mapping[str, Any], *, wanted: str, place: str) -> str:
+    if wanted:
+        if wanted not in table.column_names:
+            raise UsageError(f"{place}: option labels: no column {wanted!r}; found {', '.join(table.column_names)}.")
+        return wanted
+    found = [name for name, feature in features.items() if _names(feature) is not None]
+    found = found or [name for name in ("labels", "label", "tags", "classes") if name in table.column_names]
+    if len(found) != 1:
+        which = f"several columns could be the labels: {', '.join(found)}" if found else "no column of labels"
+        raise DataError(
+            f"{place}: {which}.", hint=f"Name it: --option labels=COLUMN. Found: {', '.join(table.column_names)}"
+        )
+    return found[0]
+
+
+def _names(feature: Any) -> list[str] | None:
+    """Return the names of a ClassLabel, alone or in a Sequence or List; None for any other feature."""
+    inner = feature.get("feature", feature) if isinstance(feature, dict) else feature
+    if isinstance(inner, list) and len(inner) == 1:  # [ClassLabel], as older versions wrote it
+        inner = inner[0]
+    return inner["names"] if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" else None
+
+
+def _same_names(export: Export, names: list[str], *, place: str, first: str, file: str) -> None:
+    if export.labels is None:
+        export.labels = named_once(names, what=place, notes=export.notes)
+    elif set(export.labels) != {name.strip() for name in names}:
+        odd = sorted(set(export.labels) ^ {name.strip() for name in names})[0]
+        raise DataError(
+            f"{place}: its class names are not those of {first}: only one of them has {odd!r}.",
+            hint="Import files of one data set, or each apart.",
+        )
+    elif export.labels != [name.strip() for name in names]:
+        export.notes.append(f"{file}: its class names stand in another order; they are read by name")
+
+
+def _labels(value: Any, names: list[str] | None, *, place: str) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if names is None and all(isinstance(word, str) and word.strip() for word in values):
+        return [word.strip() for word in values]
+    if names is not None and all(isinstance(word, int) and 0 <= word < len(names) for word in values):
+        return [names[word].strip() for word in values]
+    raise DataError(
+        f"{place}: labels {str(value)[:80]}, expected "
+        + ("a list of words." if names is None else f"positions from 0 to {len(names) - 1}."),
+        hint="Numbers need class names: cast the column to List(ClassLabel(names=[...])) and export it again.",
+    )
+
+
+def _photo(value: Any, *, numbered: str, folder: str, taken: set[str], place: str) -> tuple[str, bytes | None]:
+    """Return a photo's path, and its bytes where the row holds them; then called as the row says, if it can be."""
+    if isinstance(value, str) and value:
+        return value, None
+    if not isinstance(value, dict) or not (value.get("bytes") or value.get("path")):
+        raise DataError(f"{place}: no photo, but {str(value)[:60]}.", hint="Take the row out, or export it again.")
+    if not value.get("bytes"):
+        return str(value["path"]), None
+    data: bytes = value["bytes"]
+    ending = next((ending for mark, ending in KINDS.items() if data.startswith(mark)), None)
+    if ending is None:
+        raise DataError(f"{place}: the photo starts with {data[:8]!r}: neither JPEG, PNG, GIF, WebP nor BMP.")
+    name = f"{folder}/{Path(value.get('path') or numbered).stem}{ending}"
+    name = f"{folder}/{numbered}{ending}" if name in taken else name
+    taken.add(name)
+    return name, data
+
+
+FORM = Form("parquet", "Hugging Face Parquet: List(ClassLabel) and photos", fits, read, OPTIONS)
