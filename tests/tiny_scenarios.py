@@ -15,7 +15,7 @@ from clbench.plan import catalog
 from clbench.plan.plan import Plan, plan
 from clbench.records.record import Record, read_record
 from clbench.stream.stream import Session
-from clbench.train.events import Silent
+from clbench.train.events import Event, SessionFinished
 from clbench.train.run import Run, RunOptions
 
 SHIPPED = [entry.name for entry in catalog.strategies() if entry.origin == "shipped"]
@@ -65,12 +65,11 @@ def finished(
 ) -> tuple[Run, Record]:
     """Carry out a plan and return the run with its record; `after_first` looks at it when one session is done."""
 
-    class Looks(Silent):
-        def session_finished(self, *, session: int, **_: object) -> None:  # type: ignore[override]
-            if session == 0 and after_first is not None:
-                after_first(run)
+    def look(event: Event) -> None:
+        if isinstance(event, SessionFinished) and event.session == 0 and after_first is not None:
+            after_first(run)
 
-    run = Run(wanted, RunOptions(results=results, device="cpu", **options), watch=Looks())
+    run = Run(wanted, RunOptions(results=results, device="cpu", **options), watch=look)
     return run, read_record(run.carry_out())
 
 

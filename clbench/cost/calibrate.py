@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from clbench.plan.plan import Plan
 from clbench.stream.stream import Session, Stream
 from clbench.train.environment import forget_peak, peak_memory, pick_device
 from clbench.train.evaluate import evaluate
-from clbench.train.events import Silent
+from clbench.train.events import Event, SessionStarted, StepEnded
 from clbench.train.prepare import content_key, make_source
 from clbench.train.run import Run, RunOptions
 from clbench.train.stored_features import Kind, StoredFeatures, all_rows, feature_file
@@ -144,7 +144,7 @@ class Rehearsal(Run):
         self.reading, self.passing, self.building = Spent(), Spent(), Spent()
         self.feature_bytes, self.picture_bytes = 0, 0
         self.kept = _Kept()
-        super().__init__(plan, options, watch=_OnSteps(self._step_ended))
+        super().__init__(plan, options, watch=self._hear)
 
     def _make_stream(self) -> Stream:
         size = (STEPS + 1) * self.train.batch_size
@@ -215,29 +215,16 @@ class Rehearsal(Run):
         self.scored = clocks(self.device)
         self.took[-1].scoring = self.scored - begin
 
-    def _step_ended(self, images: int, epoch: int) -> None:
-        if images:
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, StepEnded):
             self.kept.end()
-            self.took[-1].ends.append((clocks(self.device), images, epoch))
-        else:
+            self.took[-1].ends.append((clocks(self.device), event.images, event.epoch))
+        elif isinstance(event, SessionStarted):
             self.kept.begin()
             self.trained = clocks(self.device)
 
     def _write_record(self) -> None:
         """Leave no record: a miniature has none."""
-
-
-class _OnSteps(Silent):
-    """Calls back with the images and the epoch of every step, and with 0 images where a session begins to train."""
-
-    def __init__(self, tell: Callable[[int, int], None]) -> None:
-        self._tell = tell
-
-    def session_started(self, **_: object) -> None:
-        self._tell(0, 0)
-
-    def step(self, *, images: int, epoch: int, **_: object) -> None:
-        self._tell(images, epoch)
 
 
 class _Kept:

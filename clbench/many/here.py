@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clbench.many.one import Outcome, check_recipes, one, tell_failure
 from clbench.ranks import launched
-from clbench.train.events import Silent, Watch
+from clbench.train.events import Watch, silent
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
@@ -26,7 +26,7 @@ def run_all(
     """
     from clbench.data.pictures.read_ahead import cores
 
-    watch = watch or Silent()
+    watch = watch or silent
     if options.device not in {"auto", "cpu"}:
         from clbench.train.environment import pick_device
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clbench.errors import ClbenchError, RunError
-from clbench.train.events import Watch
+from clbench.train.events import Message, RunFailed, Watch
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
@@ -78,32 +77,6 @@ def tell_failure(outcome: Outcome, watch: Watch) -> None:
     from clbench.train.run import TakenError
 
     if isinstance(outcome.error, TakenError):
-        watch.message(f"{outcome.plan.title}: left to the process that carries it out already")
+        watch(Message(f"{outcome.plan.title}: left to the process that carries it out already"))
     elif outcome.error is not None:
-        watch.run_failed(run=outcome.plan.title, message=str(outcome.error))
-
-
-class Teller:
-    """A watch in a worker process that sends every call to the parent: into anything with `put`."""
-
-    def __init__(self, calls: Any) -> None:
-        self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        def tell(*arguments: Any, **named: Any) -> None:
-            if "loss" in named:
-                if named["step"] % 20 and named["step"] != named["steps"]:
-                    return  # a line per step would cost more than some steps
-                named["loss"] = named["loss"]()
-            with contextlib.suppress(OSError, EOFError):  # nobody listens any more; the run goes on
-                self._calls.put((name, arguments, named))
-
-        return tell
-
-
-def pass_on(watch: Watch, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-    """Make the call that a `Teller` sent."""
-    if "loss" in named:
-        value = named["loss"]
-        named["loss"] = lambda: value
-    getattr(watch, name)(*arguments, **named)
+        watch(RunFailed(outcome.plan.title, str(outcome.error)))

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError
-from clbench.many.one import Outcome, Teller, one, pass_on, tell_failure
-from clbench.train.events import Watch
+from clbench.many.one import Outcome, one, tell_failure
+from clbench.train.events import Watch, relay
 from clbench.train.failures import CutOffError
 from clbench.train.stopping import termination_interrupts
 
@@ -157,7 +157,7 @@ def _watch_parent(parent: int, patience: float) -> None:
 
 def _work(plan: Plan, options: RunOptions) -> tuple[str, ClbenchError | None]:
     try:
-        outcome = one(plan, options, Teller(_calls))
+        outcome = one(plan, options, relay(_calls.put))
     except KeyboardInterrupt as error:  # this worker alone was asked to stop, or nobody reads what it returns
         if os.getppid() != _parent:
             os._exit(1)  # the state is saved, and to wait for more work would be to wait for ever
@@ -193,11 +193,11 @@ def visible_gpus(count: int) -> list[str]:
 def _listen(calls: Any, watch: Watch, stop: threading.Event) -> None:
     while True:
         try:
-            name, arguments, named = calls.get(timeout=0.2)
+            event = calls.get(timeout=0.2)
         except queue.Empty:
             if stop.is_set():
                 return
             continue
         except (EOFError, OSError):
             return
-        pass_on(watch, name, arguments, named)
+        watch(event)

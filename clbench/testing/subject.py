@@ -22,7 +22,7 @@ from clbench.testing.surroundings import functions
 from clbench.testing.trial_run import Trial
 from clbench.testing.watched import Watched
 from clbench.testing.world import World
-from clbench.train.events import Silent
+from clbench.train.events import Watch, silent
 
 MEMORY = 12
 """Images that a field called `memory` allows here, so that its budget is reached."""
@@ -101,7 +101,7 @@ class Subject:
         world: World | None = None,
         seed: int = 1,
         probes: tuple[Probe, ...] = (),
-        watch: Silent | None = None,
+        watch: Watch = silent,
         save_steps: int = 0,
         folder: Path | None = None,
     ) -> Trial:

@@ -18,7 +18,7 @@ from clbench.stream.stream import Session, Stream
 from clbench.testing.probe import Probe
 from clbench.testing.reader import Reader
 from clbench.testing.world import RECIPE, World, tiny_backbone
-from clbench.train.events import Silent
+from clbench.train.events import Watch, silent
 from clbench.train.randomness import seed_torch
 from clbench.train.resume import state as states
 from clbench.train.run import Run, RunOptions
@@ -39,7 +39,7 @@ class Trial(Run):
         folder: Path,
         seed: int = 1,
         probes: Sequence[Probe] = (),
-        watch: Silent | None = None,
+        watch: Watch = silent,
         save_steps: int = 0,
     ) -> None:
         self.subject = subject
@@ -63,7 +63,7 @@ class Trial(Run):
             kind=subject.kind,
         )
         options = RunOptions(results=folder, device="cpu", cache=False, save_steps=save_steps)
-        super().__init__(plan, options, watch=watch or Silent())
+        super().__init__(plan, options, watch=watch)
 
     # ------------------------------------------------------------------ the parts
 

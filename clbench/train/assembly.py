@@ -18,7 +18,7 @@ from clbench.plan.catalog import digest_read
 from clbench.plan.plan import Plan
 from clbench.ranks import together as distributed
 from clbench.stream.stream import Session, Stream
-from clbench.train.events import Telling, Watch
+from clbench.train.events import RunStarted, Watch, telling
 from clbench.train.make_record import check_scores, now
 from clbench.train.options import RunOptions
 from clbench.train.prepare import build_network, content_key, make_source, make_stream
@@ -57,7 +57,7 @@ class Assembly:
         return make_stream(self.plan, self.strategy)
 
     def _make_source(self) -> ImageSource:
-        told = Telling(self.watch, f"{self.stream.table.name}: pictures into the cache")
+        told = telling(self.watch, f"{self.stream.table.name}: pictures into the cache")
         return make_source(self.plan, self.stream.table, cache=self.options.cache, progress=told)
 
     def _build_network(self) -> None:
@@ -67,12 +67,14 @@ class Assembly:
 
     def _set_up(self, *, on_step: Callable[[int, int], None]) -> None:
         self.stream = self._make_stream()
-        self.watch.run_started(
-            run=self.name,
-            strategy=self.plan.entry.name,
-            seed=self.plan.seed,
-            sessions=len(self.stream.sessions),
-            stand_in=self.plan.stand_in,
+        self.watch(
+            RunStarted(
+                self.name,
+                strategy=self.plan.entry.name,
+                seed=self.plan.seed,
+                sessions=len(self.stream.sessions),
+                stand_in=self.plan.stand_in,
+            )
         )
         self.source = self._make_source()
         self._build_network()
@@ -122,7 +124,7 @@ class Assembly:
             kind=kind,
             content=lambda: content_key(self.source, self.stream.table),
             device=self.device,
-            progress=Telling(self.watch, f"{self.stream.table.name}: features of the backbone"),
+            progress=telling(self.watch, f"{self.stream.table.name}: features of the backbone"),
         )
 
     def _identity(self) -> dict[str, str]:

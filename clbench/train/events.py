@@ -1,90 +1,163 @@
-"""What a run tells whoever watches it: a terminal, a log, nobody."""
+"""What a run tells whoever watches it: events, and the functions that listen to them."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clbench.stream.stream import Stream
+
+RELAY_STEPS = 20
+"""A run in another process tells of every so many steps: a line per step would cost more than some steps."""
 
 
-class Watch(Protocol):
-    """Called by the runner; every method may do nothing, and none may change the run."""
+@dataclass(frozen=True)
+class RunStarted:
+    """A run begins; `run` names it in all its events."""
 
-    def run_started(self, *, run: str, strategy: str, seed: int, sessions: int, stand_in: bool) -> None:
-        """A run begins; `run` names it in all later calls."""
-
-    def session_started(self, *, run: str, session: int, labels: int, images: int, steps: int) -> None:
-        """A session begins to train on `images` images, `steps` batches an epoch."""
-
-    def step(
-        self, *, run: str, session: int, epoch: int, step: int, steps: int, images: int, loss: Callable[[], float]
-    ) -> None:
-        """`step` of `steps` in the session has ended; `loss()` reads the mean loss so far and costs a device sync."""
-
-    def session_finished(
-        self, *, run: str, session: int, seconds: float, last_map: float, fixed_map: float, stored: int
-    ) -> None:
-        """A session was trained and evaluated; the mAPs are fractions."""
-
-    def run_finished(self, *, run: str, record: Path, seconds: float) -> None:
-        """The record is written."""
-
-    def run_failed(self, *, run: str, message: str) -> None:
-        """The run stopped with an error."""
-
-    def making(self, what: str, done: int, total: int) -> None:
-        """Something with countable parts is being made, such as the picture cache; told at its end too."""
-
-    def message(self, text: str) -> None:
-        """Something else worth saying."""
+    run: str
+    strategy: str
+    seed: int
+    sessions: int
+    stand_in: bool
 
 
-class Telling:
-    """Tells a watch how far something with countable parts is: when it begins, now and then, when it is done."""
+@dataclass(frozen=True)
+class StreamBuilt:
+    """The scenario's stream is there, as it is before a strategy's view of it; told within the process only."""
 
-    def __init__(self, watch: Watch, what: str, *, seconds: float = 0.5) -> None:
-        self._watch = watch
-        self._what = what
-        self._seconds = seconds
-        self._told = -math.inf
+    run: str
+    stream: Stream
 
-    def __call__(self, done: int, total: int) -> None:
-        """Take note that `done` of `total` are done."""
+
+@dataclass(frozen=True)
+class SessionStarted:
+    """A session begins to train on `images` images, `steps` batches an epoch."""
+
+    run: str
+    session: int
+    labels: int
+    images: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class StepEnded:
+    """`step` of `steps` in the session has ended, on a batch of `images`; epochs count from 0."""
+
+    run: str
+    session: int
+    epoch: int
+    step: int
+    steps: int
+    images: int
+    read_loss: Callable[[], float]
+
+    @cached_property
+    def loss(self) -> float:
+        """The session's mean loss so far, read once for all who listen: reading it waits for the device."""
+        return self.read_loss()
+
+
+@dataclass(frozen=True)
+class SessionFinished:
+    """A session was trained and evaluated; the mAPs, on the growing and the fixed test set, are fractions."""
+
+    run: str
+    session: int
+    seconds: float
+    last_map: float
+    fixed_map: float
+    stored: int
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """The record is written."""
+
+    run: str
+    record: Path
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """The run stopped with an error."""
+
+    run: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Making:
+    """Something with countable parts is being made, such as the picture cache; told at its end too."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something else worth saying."""
+
+    text: str
+
+
+Event = (
+    RunStarted | StreamBuilt | SessionStarted | StepEnded | SessionFinished | RunFinished | RunFailed | Making | Message
+)
+Watch = Callable[[Event], None]
+"""Listens to a run; it may do nothing with an event, and it may not change the run."""
+
+
+def silent(event: Event) -> None:
+    """Listen to nothing."""
+
+
+def several(*watches: Watch) -> Watch:
+    """Return what tells every event to all of `watches`."""
+
+    def tell(event: Event) -> None:
+        for watch in watches:
+            watch(event)
+
+    return tell
+
+
+def relay(put: Callable[[Event], object]) -> Watch:
+    """Return a watch that hands events to `put`, as values that can be pickled: `put` takes them to another process."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, StreamBuilt):
+            return
+        if isinstance(event, StepEnded):
+            if event.step % RELAY_STEPS and event.step != event.steps:
+                return
+            event = dataclasses.replace(event, read_loss=partial(float, event.loss))
+        with contextlib.suppress(OSError, EOFError):  # nobody listens any more; the run goes on
+            put(event)
+
+    return tell
+
+
+def telling(watch: Watch, what: str, *, seconds: float = 0.5) -> Callable[[int, int], None]:
+    """Return what tells a watch how far `what` is. Called with (done, total) it speaks at first, now and then, last."""
+    told = -math.inf
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
         now = time.monotonic()
-        if now - self._told >= self._seconds or done == total:
-            self._told = now
-            self._watch.making(self._what, done, total)
+        if now - told >= seconds or done == total:
+            told = now
+            watch(Making(what, done, total))
 
-
-class Silent:
-    """Watches nothing."""
-
-    def run_started(self, *, run: str, strategy: str, seed: int, sessions: int, stand_in: bool) -> None:
-        """Ignore it."""
-
-    def session_started(self, *, run: str, session: int, labels: int, images: int, steps: int) -> None:
-        """Ignore it."""
-
-    def step(
-        self, *, run: str, session: int, epoch: int, step: int, steps: int, images: int, loss: Callable[[], float]
-    ) -> None:
-        """Ignore it."""
-
-    def session_finished(
-        self, *, run: str, session: int, seconds: float, last_map: float, fixed_map: float, stored: int
-    ) -> None:
-        """Ignore it."""
-
-    def run_finished(self, *, run: str, record: Path, seconds: float) -> None:
-        """Ignore it."""
-
-    def run_failed(self, *, run: str, message: str) -> None:
-        """Ignore it."""
-
-    def making(self, what: str, done: int, total: int) -> None:
-        """Ignore it."""
-
-    def message(self, text: str) -> None:
-        """Ignore it."""
+    return tell

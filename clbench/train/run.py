@@ -28,7 +28,7 @@ from clbench.train.allocator import keep_freed_memory
 from clbench.train.assembly import Assembly
 from clbench.train.batches import SessionView, steps_per_epoch
 from clbench.train.environment import pick_device
-from clbench.train.events import Silent, Watch
+from clbench.train.events import Message, RunFinished, SessionStarted, StepEnded, Watch, silent
 from clbench.train.failures import explained, is_loader_death, lost
 from clbench.train.make_record import make_record
 from clbench.train.options import RunOptions
@@ -51,7 +51,7 @@ def run(plan: Plan, options: RunOptions, *, watch: Watch | None = None) -> Path:
     with the same record. Raises ClbenchError with the next step to take; whatever it raises, the last state stays.
     """
     options = dataclasses.replace(options, device=distributed.start(options.device))
-    return Run(plan, options, watch=watch if watch and rank() == 0 else Silent()).carry_out()
+    return Run(plan, options, watch=watch if watch and rank() == 0 else silent).carry_out()
 
 
 class Run(Assembly):
@@ -80,9 +80,8 @@ class Run(Assembly):
         record = read_record(self.record)  # a damaged record is an error, not a finished run
         self.place.tidy_up()
         if record.strategy.sha256 != digest_read(self.plan.entry):
-            self.watch.message(
-                f"{self.name}: finished before {self.plan.entry.path.name} was changed; --no-resume runs it again"
-            )
+            changed = f"{self.name}: finished before {self.plan.entry.path.name} was changed; --no-resume runs it again"
+            self.watch(Message(changed))
 
     def _take(self, held: contextlib.ExitStack) -> None:
         """Keep other processes from this run until `held` is left. Raises TakenError where one has it already."""
@@ -119,7 +118,7 @@ class Run(Assembly):
         finally:
             torch.set_rng_state(before[0])
             torch.set_num_threads(before[1])
-        self.watch.run_finished(run=self.name, record=self.record, seconds=self.progress.total_seconds)
+        self.watch(RunFinished(self.name, self.record, self.progress.total_seconds))
         return self.record
 
     def _from_start_to_end(self) -> None:
@@ -198,9 +197,7 @@ class Run(Assembly):
         self.base_seconds = progress.train_seconds
         self.base_total = progress.total_seconds
         self.view = view
-        self.watch.session_started(
-            run=self.name, session=session.index, labels=session.learned, images=len(view), steps=steps
-        )
+        self.watch(SessionStarted(self.name, session.index, labels=session.learned, images=len(view), steps=steps))
         try:
             with self.stop.patient():
                 mean_loss = self.loop.train_session(
@@ -256,14 +253,16 @@ class Run(Assembly):
         whole = step == loop.steps
         progress.epoch, progress.step = (epoch + 1, 0) if whole else (epoch, step)
         progress.images_seen += loop.parts.images
-        self.watch.step(
-            run=self.name,
-            session=self.view.session,
-            epoch=epoch,
-            step=loop.step_index,
-            steps=loop.steps * loop.train_epochs,
-            images=loop.parts.images,
-            loss=loop.losses.mean,
+        self.watch(
+            StepEnded(
+                self.name,
+                session=self.view.session,
+                epoch=epoch,
+                step=loop.step_index,
+                steps=loop.steps * loop.train_epochs,
+                images=loop.parts.images,
+                read_loss=loop.losses.mean,
+            )
         )
         # what follows the last step, the evaluation, may take long and may be interrupted
         last = loop.step_index == loop.steps * loop.train_epochs

@@ -24,7 +24,7 @@ from clbench.stream.stream import Session, Stream
 from clbench.train.diagnosis import session_angle
 from clbench.train.environment import peak_memory
 from clbench.train.evaluate import evaluate, score_matrix
-from clbench.train.events import Watch
+from clbench.train.events import SessionFinished, Watch
 from clbench.train.kept_weights import keep_weights
 from clbench.train.make_record import save_scores
 from clbench.train.progress import Done, Progress
@@ -98,13 +98,15 @@ class Evaluation:
             mean_loss=mean_loss,
             angle=angle,
         )
-        self.watch.session_finished(
-            run=self.run,
-            session=session.index,
-            seconds=progress.train_seconds,
-            last_map=_mean(found.growing),
-            fixed_map=_mean(found.fixed),
-            stored=stored.images,
+        self.watch(
+            SessionFinished(
+                self.run,
+                session.index,
+                seconds=progress.train_seconds,
+                last_map=_mean(found.growing),
+                fixed_map=_mean(found.fixed),
+                stored=stored.images,
+            )
         )
         return done
 

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from clbench.train.events import Watch
-from clbench.train.several import Several
+from clbench.train.events import (
+    Event,
+    Message,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    SessionFinished,
+    SessionStarted,
+    StepEnded,
+    Watch,
+    several,
+)
 from clbench.watch.logs.log import LOG_STEPS, About, Open, Result, RunLog, Step, about, openers
 
 if TYPE_CHECKING:
@@ -57,23 +67,25 @@ class Followed:
         self.state["past"] = {key: steps for key, steps in self.state["past"].items() if int(key) < session}
         self.write()
 
-    def step(self, *, session: int, epoch: int, step: int, steps: int, loss: Callable[[], float]) -> None:
+    def step(self, event: StepEnded) -> None:
         """Take note of a step where it is time to."""
-        self.state |= {"session": session, "epoch": epoch, "step": step, "steps": steps}
-        logged = bool(self.logs) and (step % LOG_STEPS == 0 or step == steps)
+        step, epoch, session = event.step, event.epoch, event.session
+        self.state |= {"session": session, "epoch": epoch, "step": step, "steps": event.steps}
+        logged = bool(self.logs) and (step % LOG_STEPS == 0 or step == event.steps)
         due = time.monotonic() - self.written >= WRITE_SECONDS
         if not (logged or due):
             return
-        self.state["loss"] = loss()
+        self.state["loss"] = event.loss
         if logged:
             entry = Step(session=session + 1, epoch=epoch + 1, step=step, total=self.total, loss=self.state["loss"])
             self.each(lambda one: one.step(entry))
         if due:
             self.write()
 
-    def session_finished(self, *, session: int, seconds: float, growing: float, fixed: float, stored: int) -> None:
+    def session_finished(self, event: SessionFinished) -> None:
         """Take note of what the session came to."""
-        entry = Result(session + 1, self.total, growing, fixed, stored, seconds)
+        session, growing, fixed = event.session, event.last_map, event.fixed_map
+        entry = Result(session + 1, self.total, growing, fixed, event.stored, event.seconds)
         self.state["past"][str(session)] = self.state["step"]
         self.state["step"] = 0
         self.state["maps"].append({"session": session, "growing": growing, "fixed": fixed})
@@ -144,47 +156,24 @@ class Following:
     say: Callable[[str], None] = log.warning
     runs: dict[str, Followed] = field(default_factory=dict)
 
-    def run_started(self, *, run: str, strategy: str, seed: int, sessions: int, stand_in: bool) -> None:
-        """Open the run's logs."""
-        if run in self.known:
-            self.runs[run] = Followed(self.known[run], self.opens, self.say)
-
-    def session_started(self, *, run: str, session: int, labels: int, images: int, steps: int) -> None:
-        """Pass it on."""
-        if run in self.runs:
-            self.runs[run].session_started(session)
-
-    def step(
-        self, *, run: str, session: int, epoch: int, step: int, steps: int, images: int, loss: Callable[[], float]
-    ) -> None:
-        """Pass it on."""
-        if run in self.runs:
-            self.runs[run].step(session=session, epoch=epoch, step=step, steps=steps, loss=loss)
-
-    def session_finished(
-        self, *, run: str, session: int, seconds: float, last_map: float, fixed_map: float, stored: int
-    ) -> None:
-        """Pass it on."""
-        if run in self.runs:
-            self.runs[run].session_finished(
-                session=session, seconds=seconds, growing=last_map, fixed=fixed_map, stored=stored
-            )
-
-    def run_finished(self, *, run: str, record: Path, seconds: float) -> None:
-        """Close the run's logs."""
-        if run in self.runs:
-            self.runs.pop(run).finished(record)
-
-    def run_failed(self, *, run: str, message: str) -> None:
-        """Close the run's logs."""
-        if run in self.runs:
-            self.runs.pop(run).failed(message)
-
-    def making(self, what: str, done: int, total: int) -> None:
-        """Ignore it."""
-
-    def message(self, text: str) -> None:
-        """Ignore it."""
+    def __call__(self, event: Event) -> None:
+        """Take note of what happened to a run that is followed."""
+        if isinstance(event, RunStarted) and event.run in self.known:
+            self.runs[event.run] = Followed(self.known[event.run], self.opens, self.say)
+        followed = self.runs.get(getattr(event, "run", ""))
+        if followed is None:
+            return
+        match event:
+            case SessionStarted():
+                followed.session_started(event.session)
+            case StepEnded():
+                followed.step(event)
+            case SessionFinished():
+                followed.session_finished(event)
+            case RunFinished():
+                self.runs.pop(event.run).finished(event.record)
+            case RunFailed():
+                self.runs.pop(event.run).failed(event.message)
 
     def close(self) -> None:
         """Close what is open when nothing runs any more, after Ctrl-C for one."""
@@ -198,8 +187,8 @@ def followed(plans: Sequence[Plan], options: RunOptions, *, watch: Watch, kinds:
 
     Raises UsageError for a log that is unknown or not installed, before anything runs.
     """
-    following = Following(about(plans, options), openers(kinds), say=watch.message)
+    following = Following(about(plans, options), openers(kinds), say=lambda text: watch(Message(text)))
     try:
-        yield Several(watch, following)
+        yield several(watch, following)
     finally:
         following.close()

@@ -17,7 +17,7 @@ from clbench.records.record import Record, write_record
 from clbench.records.rows import Row
 from clbench.records.store import record_path
 from clbench.report.formats.write import TABLES, write_report
-from clbench.train.events import Watch
+from clbench.train.events import RunFailed, RunFinished, RunStarted, SessionFinished, Watch
 from clbench.train.run import RunOptions
 
 Cli = Callable[..., Any]
@@ -48,17 +48,17 @@ class Engine:
 
     def _one(self, plan: Plan, watch: Watch) -> Outcome:
         run = f"{plan.entry.name} · seed {plan.seed}"
-        watch.run_started(run=run, strategy=plan.entry.name, seed=plan.seed, sessions=3, stand_in=plan.stand_in)
+        watch(RunStarted(run, plan.entry.name, plan.seed, sessions=3, stand_in=plan.stand_in))
         if plan.entry.name in self.failing:
-            watch.run_failed(run=run, message="the loss is not finite")
+            watch(RunFailed(run, "the loss is not finite"))
             return Outcome(plan, error=RunError("the loss is not finite", hint="Lower train.lr."))
         method = next(m for m in METHODS if m.name == plan.entry.name)
         record = made(method, seed=plan.seed, stand_in=plan.stand_in)
         path = record_path(self.options.results, record)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_record(record, path)
-        watch.session_finished(run=run, session=2, seconds=1.0, last_map=0.5, fixed_map=0.4, stored=24)
-        watch.run_finished(run=run, record=path, seconds=2.0)
+        watch(SessionFinished(run, session=2, seconds=1.0, last_map=0.5, fixed_map=0.4, stored=24))
+        watch(RunFinished(run, path, seconds=2.0))
         return Outcome(plan, record=path)
 
 

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from clbench.cli.terminal.progress import Live, Meter, Plain, seconds_text, watching
-from clbench.train.events import Silent
+from clbench.train.events import (
+    Making,
+    Message,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    SessionFinished,
+    SessionStarted,
+    StepEnded,
+    silent,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +38,7 @@ def test_durations_are_written_as_people_write_them(seconds: float, text: str):
 
 def test_the_watch_fits_what_stderr_is(monkeypatch: pytest.MonkeyPatch):
     with watching(quiet=True) as watch:
-        assert isinstance(watch, Silent)
+        assert watch is silent
     with watching(quiet=False) as watch:
         assert type(watch) is Plain
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
@@ -42,16 +52,16 @@ def drive(watch: Plain, *, losses: list[float]) -> None:
         return 0.5
 
     for run in ("er · seed 0", "er · seed 1"):
-        watch.run_started(run=run, strategy="er", seed=0, sessions=2, stand_in=False)
-        watch.session_started(run=run, session=0, labels=2, images=64, steps=50)
+        watch(RunStarted(run=run, strategy="er", seed=0, sessions=2, stand_in=False))
+        watch(SessionStarted(run=run, session=0, labels=2, images=64, steps=50))
     for step in range(1, 51):
         for run in ("er · seed 0", "er · seed 1"):
-            watch.step(run=run, session=0, epoch=0, step=step, steps=50, images=16, loss=loss)
+            watch(StepEnded(run=run, session=0, epoch=0, step=step, steps=50, images=16, read_loss=loss))
     for run in ("er · seed 0", "er · seed 1"):
-        watch.session_finished(run=run, session=0, seconds=3.0, last_map=0.25, fixed_map=0.125, stored=0)
-    watch.run_finished(run="er · seed 0", record=Path("r.json"), seconds=4.0)
-    watch.run_failed(run="er · seed 1", message="[bold]no")
-    watch.message("a word")
+        watch(SessionFinished(run=run, session=0, seconds=3.0, last_map=0.25, fixed_map=0.125, stored=0))
+    watch(RunFinished(run="er · seed 0", record=Path("r.json"), seconds=4.0))
+    watch(RunFailed(run="er · seed 1", message="[bold]no"))
+    watch(Message("a word"))
 
 
 def test_plain_lines_tell_sessions_and_ends_only(capsys: pytest.CaptureFixture[str]):
@@ -95,7 +105,7 @@ def test_what_takes_long_to_make_has_a_line_every_few_seconds(
     monkeypatch.setattr("clbench.cli.terminal.progress.time.monotonic", lambda: float(next(clock)))
     watch = Plain()
     for done in range(1, 8):
-        watch.making("coco: pictures", done * 1000, 7000)
+        watch(Making("coco: pictures", done * 1000, 7000))
     assert capsys.readouterr().err.splitlines() == [f"coco: pictures: {n},000 of 7,000" for n in (1, 4, 7)]
 
 
@@ -105,11 +115,11 @@ def test_what_takes_long_to_make_has_a_bar_on_a_terminal(monkeypatch: pytest.Mon
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
     watch = Live()
-    watch.run_started(run="er · seed 0", strategy="er", seed=0, sessions=1, stand_in=False)
+    watch(RunStarted(run="er · seed 0", strategy="er", seed=0, sessions=1, stand_in=False))
     for done in (256, 512, 600):
-        watch.making("pictures", done, 600)
+        watch(Making("pictures", done, 600))
         watch._progress.refresh()
-    watch.session_started(run="er · seed 0", session=0, labels=2, images=64, steps=50)
+    watch(SessionStarted(run="er · seed 0", session=0, labels=2, images=64, steps=50))
     watch.close()
     text = screen.getvalue()
     assert "512 of 600" in text and "━" in text and "pictures: 600" in text
@@ -118,9 +128,9 @@ def test_what_takes_long_to_make_has_a_bar_on_a_terminal(monkeypatch: pytest.Mon
 
 def test_a_resumed_session_may_begin_at_any_step():
     watch = Live()
-    watch.session_started(run="r", session=3, labels=2, images=64, steps=50)
-    watch.step(run="r", session=3, epoch=4, step=41, steps=50, images=16, loss=lambda: 1.0)
-    watch.step(run="unknown", session=0, epoch=0, step=1, steps=2, images=1, loss=lambda: 1.0)
+    watch(SessionStarted(run="r", session=3, labels=2, images=64, steps=50))
+    watch(StepEnded(run="r", session=3, epoch=4, step=41, steps=50, images=16, read_loss=lambda: 1.0))
+    watch(StepEnded(run="unknown", session=0, epoch=0, step=1, steps=2, images=1, read_loss=lambda: 1.0))
     watch.close()
 
 

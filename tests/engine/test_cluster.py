@@ -30,6 +30,7 @@ from clbench.many.ray.mailbox import Mailbox
 from clbench.many.ray.node import Answer, at_home, carry_out, packed, receive
 from clbench.many.sweep_file import expand, load_sweep
 from clbench.records.record import read_record
+from clbench.train.events import RunFinished, RunStarted, SessionFinished, StepEnded
 from clbench.train.failures import CutOffError
 from clbench.train.run import RunOptions, TakenError, run
 
@@ -82,7 +83,7 @@ def test_a_node_that_does_not_see_the_results_sends_its_files(tmp_path: Path, mo
     answer: Answer = carry_out(wanted, options, str(tmp_path / "driver" / ".seen"), mailbox)
     assert answer.error is None and not (tmp_path / "driver").exists()
     assert not list((tmp_path / "node").rglob("seed1.json")), "nothing stays that could pass for a finished run"
-    assert {call[0] for call in mailbox.take()} >= {"run_started", "step", "session_finished", "run_finished"}
+    assert {type(event) for event in mailbox.take()} >= {RunStarted, StepEnded, SessionFinished, RunFinished}
     record = receive(answer.files, wanted, options)
     alone = run(wanted, RunOptions(results=tmp_path / "alone", device="cpu"))
     assert same(record, alone)
@@ -124,9 +125,9 @@ def test_a_run_asked_to_stop_saves_its_state_and_the_next_one_goes_on(
 
         sessions = 0
 
-        def put(self, call: Any) -> None:
-            self.sessions += call[0] == "session_finished"
-            if self.sessions and call[0] == "step":
+        def put(self, event: Any) -> None:
+            self.sessions += isinstance(event, SessionFinished)
+            if self.sessions and isinstance(event, StepEnded):
                 self.stop()
                 assert told.wait(60)
 

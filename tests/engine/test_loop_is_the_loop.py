@@ -10,7 +10,7 @@ import torch
 from reference_loop import train_plainly
 
 from clbench.plan.plan import plan
-from clbench.train.events import Silent
+from clbench.train.events import silent
 from clbench.train.run import Run, RunOptions
 
 
@@ -18,7 +18,7 @@ from clbench.train.run import Run, RunOptions
 def test_weights_and_scores_are_those_of_a_plain_loop_bit_for_bit(name: str, tmp_path: Path) -> None:
     torch.set_num_threads(1)
     (wanted,) = plan("tiny", strategies=[name], seeds=[3])
-    run = Run(wanted, RunOptions(results=tmp_path, device="cpu"), watch=Silent())
+    run = Run(wanted, RunOptions(results=tmp_path, device="cpu"), watch=silent)
     run.carry_out()
     reference, scores = train_plainly(wanted)
     ours, theirs = run.strategy.state_dict(), reference.state_dict()

@@ -15,7 +15,7 @@ from clbench.method.strategy import Strategy
 from clbench.plan.plan import plan
 from clbench.train import prepare
 from clbench.train import run as running
-from clbench.train.events import Silent
+from clbench.train.events import silent
 from clbench.train.run import RunOptions
 from clbench.watch.progress_file import followed
 
@@ -46,7 +46,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def test_one_run_makes_one_of_each(made: Counter[str], tmp_path: Path) -> None:
     plans = plan("tiny", strategies=["naive"])
     options = RunOptions(results=tmp_path, device="cpu")
-    with followed(plans, options, watch=Silent(), kinds=["csv"]) as watch:
+    with followed(plans, options, watch=silent, kinds=["csv"]) as watch:
         (outcome,) = run_all(plans, options, jobs=1, watch=watch)
     assert outcome.record is not None and outcome.record.is_file()
     assert made == {"strategies": 1, "runs": 1, "scans of the roots": 1, "tables": 1, "streams": 1}

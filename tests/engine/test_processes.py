@@ -11,7 +11,7 @@ import torch
 from clbench.data.pictures.sources import CachedImages, SceneImages, cached
 from clbench.many.worker_pool import _gpu_queue
 from clbench.train import reader_processes as processes
-from clbench.train.events import Silent, Telling
+from clbench.train.events import Event, Making, telling
 from clbench.train.reader_processes import AUTO, MOST, loader_processes
 from clbench.train.run import RunOptions
 
@@ -46,20 +46,21 @@ def test_auto_leaves_one_core_for_the_run(monkeypatch: pytest.MonkeyPatch) -> No
     assert loader_processes(AUTO, Flat(), device=GPU) == 4
 
 
-class Noted(Silent):
+class Noted:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def making(self, what: str, done: int, total: int) -> None:
-        self.said.append(f"{what}: {done} of {total}")
+    def __call__(self, event: Event) -> None:
+        assert isinstance(event, Making)
+        self.said.append(f"{event.what}: {event.done} of {event.total}")
 
 
 def test_filling_the_cache_is_told_at_its_beginning_and_end() -> None:
     watch = Noted()
-    source = cached(Flat(), key=lambda: "told", count=600, wanted=True, progress=Telling(watch, "pictures"))
+    source = cached(Flat(), key=lambda: "told", count=600, wanted=True, progress=telling(watch, "pictures"))
     assert isinstance(source, CachedImages)
     assert watch.said == ["pictures: 256 of 600", "pictures: 600 of 600"]
-    cached(Flat(), key=lambda: "told", count=600, wanted=True, progress=Telling(watch, "pictures"))
+    cached(Flat(), key=lambda: "told", count=600, wanted=True, progress=telling(watch, "pictures"))
     assert len(watch.said) == 2, "a cache that is there is not filled again"
 
 
@@ -67,7 +68,7 @@ def test_long_work_is_told_every_few_seconds(monkeypatch: pytest.MonkeyPatch) ->
     clock = iter(range(100))
     monkeypatch.setattr("clbench.train.events.time.monotonic", lambda: float(next(clock)))
     watch = Noted()
-    told = Telling(watch, "pictures", seconds=3)
+    told = telling(watch, "pictures", seconds=3)
     for done in range(1, 9):
         told(done, 8)
     assert watch.said == [f"pictures: {done} of 8" for done in (1, 4, 7, 8)]

@@ -5,26 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from listening import StopAt
 
 from clbench.errors import ResultsError
 from clbench.plan import catalog
 from clbench.plan.plan import plan
 from clbench.testing.repeat import first_other_section
-from clbench.train.events import Silent
+from clbench.train.events import silent
 from clbench.train.run import Run, RunOptions, run
 
 SHIPPED = [entry.name for entry in catalog.strategies() if entry.origin == "shipped"]
-
-
-class StopAt(Silent):
-    """Stops the run at a given step of a given session, as a signal would between two steps."""
-
-    def __init__(self, session: int, step: int) -> None:
-        self.at = (session, step)
-
-    def step(self, *, session: int, step: int, **_: object) -> None:  # type: ignore[override]
-        if (session, step) == self.at:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -55,7 +45,7 @@ def test_a_state_of_another_configuration_is_refused_by_name(tmp_path: Path) -> 
     with pytest.raises(KeyboardInterrupt):
         run(wanted, options, watch=StopAt(0, 2))
     (other,) = plan("tiny", strategies=["naive"], sets=["train.lr=0.5"])
-    here, there = (Run(p, options, watch=Silent()) for p in (wanted, other))
+    here, there = (Run(p, options, watch=silent) for p in (wanted, other))
     there.work.mkdir(parents=True)
     here.state_file.rename(there.state_file)
     with pytest.raises(ResultsError, match="configuration was"):

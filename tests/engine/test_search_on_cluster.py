@@ -26,7 +26,7 @@ from clbench.many.ray.driver import Cluster
 from clbench.many.ray.mailbox import Mailbox
 from clbench.many.ray.node import carry_out, receive
 from clbench.records.record import read_record
-from clbench.train.events import Silent
+from clbench.train.events import silent
 from clbench.train.failures import CutOffError
 from clbench.train.run import RunOptions, run
 from clbench.tune.search_file import load_search
@@ -84,7 +84,7 @@ def test_what_is_finished_is_sent_to_no_node(tmp_path: Path, monkeypatch: pytest
     (first,) = run_all([wanted], options, jobs=1)
     monkeypatch.setattr(cluster, "import_ray", lambda: pytest.fail("the cluster was asked"))
     with Cluster(options) as entered:
-        (again,) = entered.carry_out([wanted], Silent())
+        (again,) = entered.carry_out([wanted], silent)
     assert again.error is None and again.record == first.record
 
 

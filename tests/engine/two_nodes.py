@@ -22,21 +22,19 @@ from ray import cluster_utils
 
 from clbench.many.ray.driver import Cluster, Share
 from clbench.many.sweep_file import expand, load_sweep
-from clbench.train.events import Silent
+from clbench.train.events import Event, RunFinished, StepEnded
 from clbench.train.run import RunOptions
 
 
-class Counts(Silent):
+class Counts:
     """Counts what arrives from the nodes."""
 
     steps = 0
     finished = 0
 
-    def step(self, **_: object) -> None:  # type: ignore[override]
-        self.steps += 1
-
-    def run_finished(self, **_: object) -> None:  # type: ignore[override]
-        self.finished += 1
+    def __call__(self, event: Event) -> None:
+        self.steps += isinstance(event, StepEnded)
+        self.finished += isinstance(event, RunFinished)
 
 
 def in_the_middle(raylet: psutil.Process) -> str:

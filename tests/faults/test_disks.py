@@ -126,12 +126,12 @@ def test_two_processes_that_want_the_same_run(tmp_path: Path, monkeypatch: pytes
 def test_a_second_run_in_this_process_is_told_at_once(tmp_path: Path) -> None:
     from filelock import FileLock
 
-    from clbench.train.events import Silent
+    from clbench.train.events import silent
     from clbench.train.run import Run
 
     (wanted,) = plan("tiny", strategies=["naive"])
     options = RunOptions(results=tmp_path, device="cpu")
-    place = Run(wanted, options, watch=Silent()).work
+    place = Run(wanted, options, watch=silent).work
     place.parent.mkdir(parents=True)
     with FileLock(f"{place}.lock"), pytest.raises(RunError, match="another process"):
         run(wanted, options)

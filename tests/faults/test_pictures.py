@@ -11,7 +11,7 @@ from fault_tools import finish, make_data
 from clbench.errors import DataError
 from clbench.plan.plan import plan
 from clbench.records.record import Record, read_record
-from clbench.train.events import Silent
+from clbench.train.events import Event, StepEnded
 from clbench.train.run import RunOptions, run
 
 ROTTEN = {
@@ -24,7 +24,7 @@ ROTTEN = {
 }
 
 
-class Spoil(Silent):
+class Spoil:
     """Spoils a photo of the second session in the middle of it, and remembers what it was."""
 
     def __init__(self, photo: Path, how: str) -> None:
@@ -32,8 +32,8 @@ class Spoil(Silent):
         self.how = ROTTEN[how]
         self.before = photo.read_bytes()
 
-    def step(self, *, session: int, step: int, **_: object) -> None:  # type: ignore[override]
-        if (session, step) == (1, 3):
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepEnded) and (event.session, event.step) == (1, 3):
             if self.how is None:
                 self.photo.unlink(missing_ok=True)
             else:
@@ -80,9 +80,8 @@ def test_the_file_is_named_the_state_is_kept_and_the_run_goes_on(
     assert list((tmp_path / "spoilt").rglob("state.pt"))
     spoil.mend()
 
-    class FromTheMiddle(Silent):
-        def step(self, *, session: int, step: int, **_: object) -> None:  # type: ignore[override]
-            assert session == 1 and step > 3, "steps that were made are not made again"
+    def from_the_middle(event: Event) -> None:
+        assert not isinstance(event, StepEnded) or event.session > 1 or event.step > 3, "made steps are not made again"
 
-    continued = read_record(run(wanted, options, watch=FromTheMiddle()))
+    continued = read_record(run(wanted, options, watch=from_the_middle))
     assert (continued.ap, continued.costs, continued.scores) == (whole.ap, whole.costs, whole.scores)

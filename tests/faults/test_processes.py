@@ -14,7 +14,7 @@ from clbench.errors import ClbenchError, RunError
 from clbench.many.here import run_all
 from clbench.plan.plan import plan
 from clbench.records.record import read_record
-from clbench.train.events import Silent
+from clbench.train.events import Event, StepEnded
 from clbench.train.run import RunOptions, run
 
 pytestmark = [
@@ -23,16 +23,14 @@ pytestmark = [
 ]
 
 
-class KillALoader(Silent):
-    """Kills the loader processes in the middle of the first session."""
-
-    def step(self, *, session: int, step: int, **_: object) -> None:  # type: ignore[override]
-        if (session, step) == (0, 3):
-            loaders = multiprocessing.active_children()  # not every child: another test's browser may be among those
-            assert len(loaders) == 2
-            for loader in loaders:
-                loader.kill()
-            time.sleep(0.3)
+def kill_a_loader(event: Event) -> None:
+    """Kill the loader processes in the middle of the first session."""
+    if isinstance(event, StepEnded) and (event.session, event.step) == (0, 3):
+        loaders = multiprocessing.active_children()  # not every child: another test's browser may be among those
+        assert len(loaders) == 2
+        for loader in loaders:
+            loader.kill()
+        time.sleep(0.3)
 
 
 def test_a_loader_that_is_killed_ends_the_run_with_its_state_saved(tmp_path: Path) -> None:
@@ -41,7 +39,7 @@ def test_a_loader_that_is_killed_ends_the_run_with_its_state_saved(tmp_path: Pat
     (wanted,) = plan(str(scenario), strategies=["naive"], seeds=[0])
     options = RunOptions(results=tmp_path / "killed", device="cpu", cache=False, workers=2, save_minutes=0.0)
     with pytest.raises(RunError, match="a loader process died") as caught:
-        run(wanted, options, watch=KillALoader())
+        run(wanted, options, watch=kill_a_loader)
     assert caught.value.exit_code == 5 and "goes on from the last saved state" in caught.value.hint
     continued = read_record(run(wanted, RunOptions(results=tmp_path / "killed", device="cpu", cache=False)))
     whole = read_record(finish(scenario, "naive", results=tmp_path / "whole"))

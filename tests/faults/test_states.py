@@ -8,36 +8,22 @@ from typing import Any
 
 import pytest
 import torch
+from listening import StopAt
 
 from clbench.errors import ResultsError
 from clbench.plan import catalog
 from clbench.plan.plan import Plan, plan
 from clbench.records.record import read_record
 from clbench.testing.repeat import first_other_section
-from clbench.train.events import Silent
+from clbench.train.events import silent
 from clbench.train.run import Run, RunOptions, run
-
-
-class StopAt(Silent):
-    """Stops the run at a given step of a given session, and remembers what it was told."""
-
-    def __init__(self, session: int, step: int) -> None:
-        self.at = (session, step)
-        self.told: list[str] = []
-
-    def step(self, *, session: int, step: int, **_: object) -> None:  # type: ignore[override]
-        if (session, step) == self.at:
-            raise KeyboardInterrupt
-
-    def message(self, text: str) -> None:
-        self.told.append(text)
 
 
 def stopped(wanted: Plan, options: RunOptions, *, session: int = 1, step: int = 2) -> Path:
     """Carry out a run up to a step, and return its state."""
     with pytest.raises(KeyboardInterrupt):
         run(wanted, options, watch=StopAt(session, step))
-    return Run(wanted, options, watch=Silent()).state_file
+    return Run(wanted, options, watch=silent).state_file
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pickle
 import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import tiny_scenarios
@@ -19,9 +20,23 @@ from record_factory import METHODS, TINY, make_record
 from clbench.errors import UsageError
 from clbench.many.here import run_all
 from clbench.records.record import read_record, to_plain, write_record
-from clbench.train.events import Silent, Watch
+from clbench.train.events import (
+    Event,
+    Making,
+    Message,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    SessionFinished,
+    SessionStarted,
+    StepEnded,
+    StreamBuilt,
+    Watch,
+    relay,
+    several,
+    silent,
+)
 from clbench.train.run import RunOptions
-from clbench.train.several import Several
 from clbench.watch import progress_file as follow
 from clbench.watch.logs.log import LOG_STEPS, LOGS, About, Result, Step, about, openers
 from clbench.watch.progress_file import Following, followed
@@ -60,24 +75,26 @@ def play(
     watch: Watch, record: Path | None, *, run: str = RUN, sessions: int = 3, steps: int = 50, start: int = 0
 ) -> None:
     """Tell `watch` of a made-up run of `sessions` sessions with `steps` steps each, from session `start` on."""
-    watch.run_started(run=run, strategy="er", seed=0, sessions=sessions, stand_in=True)
+    watch(RunStarted(run=run, strategy="er", seed=0, sessions=sessions, stand_in=True))
     for session in range(start, sessions):
-        watch.session_started(run=run, session=session, labels=2 * session + 2, images=400, steps=steps // 2)
+        watch(SessionStarted(run=run, session=session, labels=2 * session + 2, images=400, steps=steps // 2))
         for step in range(1, steps + 1):
-            watch.step(
+            watch(StepEnded(
                 run=run, session=session, epoch=(step - 1) // (steps // 2), step=step, steps=steps, images=8,
-                loss=lambda session=session, step=step: 1 / (session + 1) + 0.01 * step,
-            )  # fmt: skip
-        watch.session_finished(
-            run=run,
-            session=session,
-            seconds=1.5,
-            last_map=0.9 - 0.1 * session,
-            fixed_map=0.8 - 0.1 * session,
-            stored=24,
+                read_loss=lambda session=session, step=step: 1 / (session + 1) + 0.01 * step,
+            ))  # fmt: skip
+        watch(
+            SessionFinished(
+                run=run,
+                session=session,
+                seconds=1.5,
+                last_map=0.9 - 0.1 * session,
+                fixed_map=0.8 - 0.1 * session,
+                stored=24,
+            )
         )
     if record is not None:
-        watch.run_finished(run=run, record=record, seconds=4.0)
+        watch(RunFinished(run=run, record=record, seconds=4.0))
 
 
 def following(told: About, *kinds: str, say: Callable[[str], None] = print) -> Following:
@@ -101,7 +118,7 @@ def test_the_progress_file_tells_how_far_a_run_is_and_goes_with_the_record(told:
         {"session": 0, "growing": 0.9, "fixed": 0.8},
         {"session": 1, "growing": 0.8, "fixed": pytest.approx(0.7)},
     ]
-    watch.run_finished(run=RUN, record=record, seconds=1.0)
+    watch(RunFinished(run=RUN, record=record, seconds=1.0))
     assert not (told.folder / follow.PROGRESS).exists()
 
 
@@ -112,11 +129,19 @@ def test_steps_are_written_now_and_then_and_the_loss_is_read_no_more_often(
     monkeypatch.setattr(follow.time, "monotonic", lambda: 0.1 * next(clock))
     read: list[int] = []
     watch = following(told)
-    watch.run_started(run=RUN, strategy="er", seed=0, sessions=1, stand_in=True)
-    watch.session_started(run=RUN, session=0, labels=2, images=100, steps=100)
+    watch(RunStarted(run=RUN, strategy="er", seed=0, sessions=1, stand_in=True))
+    watch(SessionStarted(run=RUN, session=0, labels=2, images=100, steps=100))
     for step in range(1, 101):
-        watch.step(
-            run=RUN, session=0, epoch=0, step=step, steps=100, images=8, loss=lambda step=step: read.append(step) or 0.5
+        watch(
+            StepEnded(
+                run=RUN,
+                session=0,
+                epoch=0,
+                step=step,
+                steps=100,
+                images=8,
+                read_loss=lambda step=step: read.append(step) or 0.5,
+            )
         )
     assert 5 <= len(read) <= 20
     assert progress(told)["step"] == read[-1] and progress(told)["loss"] == 0.5
@@ -146,15 +171,15 @@ def test_a_progress_file_that_is_none_is_written_anew(told: About, text: str):
 def test_a_failed_run_leaves_its_reason(told: About):
     watch = following(told)
     play(watch, None, sessions=1)
-    watch.run_failed(run=RUN, message="the loss is not finite")
+    watch(RunFailed(run=RUN, message="the loss is not finite"))
     assert (progress(told)["state"], progress(told)["message"]) == ("failed", "the loss is not finite")
 
 
 def test_numbers_that_are_none_do_not_break_the_file(told: About):
     watch = following(told)
-    watch.run_started(run=RUN, strategy="er", seed=0, sessions=1, stand_in=True)
-    watch.session_started(run=RUN, session=0, labels=2, images=9, steps=1)
-    watch.session_finished(run=RUN, session=0, seconds=0.1, last_map=float("nan"), fixed_map=float("nan"), stored=0)
+    watch(RunStarted(run=RUN, strategy="er", seed=0, sessions=1, stand_in=True))
+    watch(SessionStarted(run=RUN, session=0, labels=2, images=9, steps=1))
+    watch(SessionFinished(run=RUN, session=0, seconds=0.1, last_map=float("nan"), fixed_map=float("nan"), stored=0))
     assert progress(told)["maps"] == [{"session": 0, "growing": None, "fixed": None}]
 
 
@@ -252,17 +277,16 @@ def test_nothing_is_imported_before_it_is_asked_for():
 
 
 def test_log_steps_are_those_that_worker_processes_send(told: About):
-    from clbench.many.one import Teller
-
     sent: list[int] = []
 
-    class Queue:
-        def put(self, call: Any) -> None:
-            sent.append(call[2]["step"])
+    def put(event: Event) -> None:
+        there = pickle.loads(pickle.dumps(event))
+        assert isinstance(there, StepEnded) and there.loss == 0.25
+        sent.append(there.step)
 
-    teller: Any = Teller(Queue())
+    teller = relay(put)
     for step in range(1, 51):
-        teller.step(run=RUN, session=0, epoch=0, step=step, steps=50, images=1, loss=lambda: 0.0)
+        teller(StepEnded(run=RUN, session=0, epoch=0, step=step, steps=50, images=1, read_loss=lambda: 0.25))
     assert set(sent) == {step for step in range(1, 51) if step % LOG_STEPS == 0 or step == 50}
 
 
@@ -368,34 +392,25 @@ def test_wandb_reads_back_what_was_logged_without_any_network(told: About, recor
 
 
 def test_a_loss_is_read_once_for_all_watches():
-    class Reads(Silent):
-        def step(self, *, loss: Callable[[], float], **_: object) -> None:  # type: ignore[override]
-            assert loss() == 0.5
+    def reads(event: Event) -> None:
+        assert isinstance(event, StepEnded) and event.loss == 0.5
 
     read: list[float] = []
-    watch = Several(Reads(), Reads(), Silent())
-    watch.step(run="x", session=0, epoch=0, step=1, steps=1, images=1, loss=lambda: read.append(0) or 0.5)
+    watch = several(reads, reads, silent)
+    watch(StepEnded(run="x", session=0, epoch=0, step=1, steps=1, images=1, read_loss=lambda: read.append(0) or 0.5))
     assert len(read) == 1
 
 
 def test_several_tells_every_watch_everything(record: Path):
-    heard: list[tuple[int, str]] = []
-
-    class Hears:
-        def __init__(self, number: int) -> None:
-            self.number = number
-
-        def __getattr__(self, name: str) -> Callable[..., None]:
-            return lambda *_, **__: heard.append((self.number, name))
-
-    watch = Several(Hears(0), Hears(1))  # type: ignore[arg-type]
+    first: list[Event] = []
+    second: list[Event] = []
+    watch = several(first.append, second.append)
     play(watch, record, sessions=1, steps=2)
-    watch.run_failed(run=RUN, message="x")
-    watch.making("z", 1, 2)
-    watch.message("y")
-    names = [name for number, name in heard if number == 0]
-    assert names == [name for number, name in heard if number == 1]
-    assert set(names) == {name for name in vars(Silent) if not name.startswith("_")}
+    watch(RunFailed(run=RUN, message="x"))
+    watch(Making("z", 1, 2))
+    watch(Message("y"))
+    assert first == second
+    assert {*map(type, first), StreamBuilt} == set(get_args(Event))
 
 
 def test_what_to_follow_is_where_the_run_writes(tmp_path: Path):
@@ -423,11 +438,11 @@ def test_logs_change_no_number(tmp_path: Path, jobs: int):
     options = RunOptions(results=tmp_path / "logged", device="cpu")
     said: list[str] = []
 
-    class Hears(Silent):
-        def message(self, text: str) -> None:
-            said.append(text)
+    def hear(event: Event) -> None:
+        if isinstance(event, Message):
+            said.append(event.text)
 
-    with followed(plans, options, watch=Hears(), kinds=["csv", "tensorboard"]) as watch:
+    with followed(plans, options, watch=hear, kinds=["csv", "tensorboard"]) as watch:
         logged = run_all(plans, options, jobs=jobs, watch=watch)
     assert said == []
     for a, b in zip(plain, logged, strict=True):

@@ -8,7 +8,7 @@ from torch import nn
 from clbench.method.strategy import Strategy
 from clbench.nn.heads.by_name import build_head
 from clbench.nn.shared.ema import EMA
-from clbench.train.events import Silent
+from clbench.train.events import Event, StepEnded
 from clbench.train.run import Run, RunOptions
 
 
@@ -78,16 +78,15 @@ def test_any_strategy_can_be_scored_on_averaged_weights_which_changes_nothing_el
     def weight(run: Run) -> torch.Tensor:
         return run.strategy.net.head.weight.blocks[0].detach().clone()
 
-    class Notes(Silent):
-        def step(self, *, session: int, **_: object) -> None:  # type: ignore[override]
-            if session == 0:
-                steps.append(weight(run))
+    def note(event: Event) -> None:
+        if isinstance(event, StepEnded) and event.session == 0:
+            steps.append(weight(run))
 
     monkeypatch.setattr(Strategy, "prepare", lambda *_: steps.append(weight(run)) if not steps else None)
     for decay in ("0", "0.9"):
         steps.clear()
         options = RunOptions(results=tmp_path / decay, device="cpu", keep_weights=True)
-        runs[decay] = run = Run(planned(path, "naive", f"train.ema={decay}"), options, watch=Notes())
+        runs[decay] = run = Run(planned(path, "naive", f"train.ema={decay}"), options, watch=note)
         run.carry_out()
     plain, averaged = (run.strategy.state_dict() for run in runs.values())
     assert all(torch.equal(value, averaged[name]) for name, value in plain.items())

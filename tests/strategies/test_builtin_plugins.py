@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from listening import StopAt
 from tiny_scenarios import finished, planned, scenario
 
 from clbench import builtin
 from clbench.errors import UsageError
 from clbench.records.record import read_record
-from clbench.train.events import Silent
 from clbench.train.run import RunOptions, run
 
 PLUGINS = {
@@ -45,15 +45,6 @@ def strategy_file(folder: Path, key: str) -> str:
 @pytest.fixture(autouse=True)
 def no_folders_stay_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLBENCH_BESIDE", "")
-
-
-class StopAt(Silent):
-    def __init__(self, session: int, step: int) -> None:
-        self.at = (session, step)
-
-    def step(self, *, session: int, step: int, **_: object) -> None:  # type: ignore[override]
-        if (session, step) == self.at:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("key", ["ewc_apart", "mas_own", "si_own"])

@@ -13,7 +13,7 @@ from clbench.method.replay import Replay
 from clbench.nn.memory import Memory
 from clbench.nn.ocdm import OCDMMemory
 from clbench.nn.prs import PRSMemory
-from clbench.train.events import Silent
+from clbench.train.events import Event, StepEnded, silent
 from clbench.train.run import Run, RunOptions
 
 REPLAY = ["er", "prs", "ocdm"]
@@ -194,19 +194,20 @@ def test_nothing_is_revealed_to_a_strategy_without_the_mark(tmp_path: Path, monk
 @pytest.mark.parametrize("name", REPLAY)
 def test_an_online_run_never_holds_more_than_its_budget_and_sees_each_image_once(name: str, tmp_path: Path) -> None:
     wanted = planned(online(tmp_path), name, f"{name}.memory=7")
-    run = Run(wanted, RunOptions(results=tmp_path, device="cpu"), watch=Silent())
+    run = Run(wanted, RunOptions(results=tmp_path, device="cpu"), watch=silent)
     held, fresh = [], []
 
-    class Looks(Silent):
-        def step(self, **_: object) -> None:  # type: ignore[override]
-            batch = run.loop.batch
-            assert batch is not None
-            held.append(len(run.strategy.buffer))
-            fresh.extend(batch.rows[~batch.replayed].tolist())
-            replayed = batch.rows[batch.replayed]
-            assert len(replayed) <= int((~batch.replayed).sum())
+    def look(event: Event) -> None:
+        if not isinstance(event, StepEnded):
+            return
+        batch = run.loop.batch
+        assert batch is not None
+        held.append(len(run.strategy.buffer))
+        fresh.extend(batch.rows[~batch.replayed].tolist())
+        replayed = batch.rows[batch.replayed]
+        assert len(replayed) <= int((~batch.replayed).sum())
 
-    run.watch = Looks()
+    run.watch = look
     run.carry_out()
     assert max(held) == 7
     assert sorted(fresh) == sorted(np.concatenate([session.rows for session in run.stream.sessions]).tolist())

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from listening import StopAt
 from tiny_scenarios import SHIPPED, finished, online, planned, scenario
 
 from clbench.errors import UsageError
 from clbench.nn.heads.by_name import HEADS
 from clbench.plan import catalog
 from clbench.records.record import Record, read_record
-from clbench.train.events import Silent
 from clbench.train.run import RunOptions, run
 
 SMALL = {
@@ -135,15 +135,6 @@ def test_every_strategy_runs_whatever_is_visible(name: str, visible: str, kind: 
 
 
 # ---------------------------------------------------------------------- resuming
-
-
-class StopAt(Silent):
-    def __init__(self, session: int, step: int) -> None:
-        self.at = (session, step)
-
-    def step(self, *, session: int, step: int, **_: object) -> None:  # type: ignore[override]
-        if (session, step) == self.at:
-            raise KeyboardInterrupt
 
 
 def resumed_equals_whole(path: str, name: str, *sets: str, folder: Path) -> None:

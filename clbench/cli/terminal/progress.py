@@ -6,16 +6,27 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
+from clbench.train.events import (
+    Event,
+    Making,
+    Message,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    SessionFinished,
+    SessionStarted,
+    StepEnded,
+    Watch,
+    silent,
+)
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-    from clbench.train.events import Watch
 
 READ_SECONDS = 0.5
 """Reading the loss waits for the GPU, so it is not read more often than this."""
@@ -30,11 +41,10 @@ def watching(*, quiet: bool) -> Iterator[Watch]:
     Of several processes that share their runs only the first one speaks.
     """
     from clbench.ranks import launched
-    from clbench.train.events import Silent
 
     quiet = quiet or launched.number() > 0
     if quiet or not sys.stderr.isatty():
-        yield Silent() if quiet else Plain()
+        yield silent if quiet else Plain()
         return
     live = Live()
     try:
@@ -51,12 +61,12 @@ def seconds_text(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def session_line(*, run: str, session: int, seconds: float, last_map: float, fixed_map: float, stored: int) -> str:
+def session_line(event: SessionFinished) -> str:
     """Return what one finished session comes to: mAP over the labels seen so far, on both test sets, in percent."""
-    memory = f", {stored} stored" if stored else ""
+    memory = f", {event.stored} stored" if event.stored else ""
     return (
-        f"{run}: session {session + 1}: mAP {100 * last_map:.2f} "
-        f"(all test images {100 * fixed_map:.2f}), {seconds_text(seconds)}{memory}"
+        f"{event.run}: session {event.session + 1}: mAP {100 * event.last_map:.2f} "
+        f"(all test images {100 * event.fixed_map:.2f}), {seconds_text(event.seconds)}{memory}"
     )
 
 
@@ -66,46 +76,28 @@ class Plain:
     def __init__(self) -> None:
         self._told: dict[str, float] = {}
 
-    def run_started(self, *, run: str, strategy: str, seed: int, sessions: int, stand_in: bool) -> None:
-        """Say that the run begins."""
-        self._say(f"{run}: started")
+    def __call__(self, event: Event) -> None:
+        """Say what is news for a reader of logs: a session's begin is none, nor is a step."""
+        match event:
+            case RunStarted():
+                self._say(f"{event.run}: started")
+            case SessionFinished():
+                self._say(session_line(event))
+            case RunFinished():
+                self._say(f"{event.run}: finished in {seconds_text(event.seconds)}")
+            case RunFailed():
+                self._say(f"{event.run}: failed: {event.message}")
+            case Making():
+                self._making(event.what, event.done, event.total)
+            case Message():
+                self._say(event.text)
 
-    def session_started(self, *, run: str, session: int, labels: int, images: int, steps: int) -> None:
-        """Say nothing: the session's end has the news."""
-
-    def step(
-        self, *, run: str, session: int, epoch: int, step: int, steps: int, images: int, loss: Callable[[], float]
-    ) -> None:
-        """Say nothing: logs are read afterwards."""
-
-    def session_finished(
-        self, *, run: str, session: int, seconds: float, last_map: float, fixed_map: float, stored: int
-    ) -> None:
-        """Say what the session came to."""
-        self._say(
-            session_line(
-                run=run, session=session, seconds=seconds, last_map=last_map, fixed_map=fixed_map, stored=stored
-            )
-        )
-
-    def run_finished(self, *, run: str, record: Path, seconds: float) -> None:
-        """Say that the run has ended."""
-        self._say(f"{run}: finished in {seconds_text(seconds)}")
-
-    def run_failed(self, *, run: str, message: str) -> None:
-        """Say why the run has stopped."""
-        self._say(f"{run}: failed: {message}")
-
-    def making(self, what: str, done: int, total: int) -> None:
+    def _making(self, what: str, done: int, total: int) -> None:
         """Say how far it is at its beginning, every few seconds, and at its end."""
         now = time.monotonic()
         if done == total or now - self._told.get(what, -math.inf) >= MAKING_SECONDS:
             self._told[what] = now
             self._say(f"{what}: {done:,} of {total:,}")
-
-    def message(self, text: str) -> None:
-        """Pass the text on."""
-        self._say(text)
 
     def _say(self, text: str) -> None:
         click.echo(text, err=True)
@@ -132,53 +124,40 @@ class Live(Plain):
         self._meters: dict[str, Meter] = {}
         self._sessions: dict[str, int] = {}
 
-    def run_started(self, *, run: str, strategy: str, seed: int, sessions: int, stand_in: bool) -> None:
-        """Say that the run begins."""
-        self._sessions[run] = sessions
-        super().run_started(run=run, strategy=strategy, seed=seed, sessions=sessions, stand_in=stand_in)
+    def __call__(self, event: Event) -> None:
+        """Move the run's line on, and say above it what is news."""
+        match event:
+            case RunStarted():
+                self._sessions[event.run] = event.sessions
+            case SessionStarted():
+                self._fresh_line(event)
+            case StepEnded():
+                self._step(event)
+            case SessionFinished() | RunFinished() | RunFailed():
+                self._remove(event.run)
+        super().__call__(event)
 
-    def session_started(self, *, run: str, session: int, labels: int, images: int, steps: int) -> None:
-        """Give the run a fresh line."""
-        self._remove(run)
+    def _fresh_line(self, event: SessionStarted) -> None:
+        self._remove(event.run)
         if not self._tasks:
             self._progress.start()
-        place = f"{self._place(run, session)}, {labels} labels"
-        self._tasks[run] = self._progress.add_task(run, total=None, place=place, numbers="")
-        self._meters[run] = Meter()
+        place = f"{self._place(event.run, event.session)}, {event.labels} labels"
+        self._tasks[event.run] = self._progress.add_task(event.run, total=None, place=place, numbers="")
+        self._meters[event.run] = Meter()
 
-    def step(
-        self, *, run: str, session: int, epoch: int, step: int, steps: int, images: int, loss: Callable[[], float]
-    ) -> None:
-        """Move the run's line on."""
-        if run not in self._tasks:
+    def _step(self, event: StepEnded) -> None:
+        if event.run not in self._tasks:
             return
-        meter = self._meters[run]
-        meter.add(step=step, images=images)
-        if meter.due() or step == steps:
-            place = f"{self._place(run, session)}, epoch {epoch + 1}"
-            numbers = f"loss {loss():.4f}  {meter.rate():.0f} images/s"
-            self._progress.update(self._tasks[run], completed=step, total=steps, place=place, numbers=numbers)
+        meter = self._meters[event.run]
+        meter.add(step=event.step, images=event.images)
+        if meter.due() or event.step == event.steps:
+            place = f"{self._place(event.run, event.session)}, epoch {event.epoch + 1}"
+            numbers = f"loss {event.loss:.4f}  {meter.rate():.0f} images/s"
+            self._progress.update(
+                self._tasks[event.run], completed=event.step, total=event.steps, place=place, numbers=numbers
+            )
 
-    def session_finished(
-        self, *, run: str, session: int, seconds: float, last_map: float, fixed_map: float, stored: int
-    ) -> None:
-        """Say what the session came to, above the live lines."""
-        self._remove(run)
-        super().session_finished(
-            run=run, session=session, seconds=seconds, last_map=last_map, fixed_map=fixed_map, stored=stored
-        )
-
-    def run_finished(self, *, run: str, record: Path, seconds: float) -> None:
-        """Take the run's line away."""
-        self._remove(run)
-        super().run_finished(run=run, record=record, seconds=seconds)
-
-    def run_failed(self, *, run: str, message: str) -> None:
-        """Take the run's line away and say why it has stopped."""
-        self._remove(run)
-        super().run_failed(run=run, message=message)
-
-    def making(self, what: str, done: int, total: int) -> None:
+    def _making(self, what: str, done: int, total: int) -> None:
         """Move a line of its own on, and leave a word of it when it is done."""
         if what not in self._tasks:
             if not self._tasks:

@@ -12,6 +12,7 @@ from clbench.cli import failures, options
 from clbench.cli.terminal import output
 from clbench.cli.terminal.progress import watching
 from clbench.cli.where import Where
+from clbench.train.events import Message
 
 if TYPE_CHECKING:
     from clbench.many.one import Outcome
@@ -81,7 +82,7 @@ def command(
     if not quiet:
         click.echo(_split_text(found), err=True)
     with watching(quiet=quiet) as watch, where.opened(how) as carry:
-        carry_out(found, carry=lambda plans: carry(plans, watch), say=watch.message)
+        carry_out(found, carry=lambda plans: carry(plans, watch), say=lambda text: watch(Message(text)))
         for study in found:
             _print_trials(study)
         finals = [plan for study in found for plan in study.final_plans()]

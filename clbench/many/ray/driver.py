@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError, UsageError
 from clbench.files import roots
-from clbench.many.one import Outcome, check_recipes, one, pass_on, tell_failure
+from clbench.many.one import Outcome, check_recipes, one, tell_failure
 from clbench.many.ray.mailbox import ANSWER_SECONDS, Line, Mailbox
 from clbench.many.ray.node import Answer, carry_out, receive
-from clbench.train.events import Watch
+from clbench.train.events import Message, Watch
 from clbench.train.failures import CutOffError
 from clbench.train.reader_processes import AUTO
 from clbench.train.stopping import termination_interrupts
@@ -93,7 +93,7 @@ class Cluster:
             self._started = True
         resources = _resources(ray, self.options, self.share)
         if not told:
-            watch.message(_summary(ray, resources))
+            watch(Message(_summary(ray, resources)))
         options = dataclasses.replace(self.options, cores=max(int(resources["num_cpus"]), 1))
         if not resources["num_gpus"]:
             options = dataclasses.replace(options, device="cpu")
@@ -252,11 +252,11 @@ class _Driver:
 
     def _pass_on(self) -> None:
         try:
-            calls = self.ray.get(self.mailbox.take.remote(), timeout=ANSWER_SECONDS)
+            events = self.ray.get(self.mailbox.take.remote(), timeout=ANSWER_SECONDS)
         except (self.ray.exceptions.RayError, TimeoutError):
             return  # progress is a comfort; the runs do not need it
-        for name, arguments, named in calls:
-            pass_on(self.watch, name, arguments, named)
+        for event in events:
+            self.watch(event)
 
     def _stop(self, waiting: dict[Any, int]) -> None:
         """Ask every run to save its state and stop, and give those that have begun time for it."""

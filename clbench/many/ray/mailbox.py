@@ -27,18 +27,18 @@ class Mailbox:
     """
 
     def __init__(self) -> None:
-        self._calls: list[Any] = []
+        self._events: list[Any] = []
         self._begun: set[int] = set()
         self._stopping = False
 
-    def put(self, call: Any) -> None:
-        """Keep the call of a run's watch for the driver."""
-        self._calls.append(call)
+    def put(self, event: Any) -> None:
+        """Keep a run's event for the driver."""
+        self._events.append(event)
 
     def take(self) -> list[Any]:
         """Return what was put here since the last time."""
-        calls, self._calls = self._calls, []
-        return calls
+        events, self._events = self._events, []
+        return events
 
     def begin(self, run: int) -> bool:
         """Return whether a run may begin; from then on it is one that `stop` names."""
@@ -66,9 +66,9 @@ class Line:
         self._actor = actor
         self._last: Any = None
 
-    def put(self, call: Any) -> None:
-        """Send a call of the run's watch."""
-        self._last = self._actor.put.remote(call)
+    def put(self, event: Any) -> None:
+        """Send an event of the run."""
+        self._last = self._actor.put.remote(event)
 
     def flush(self) -> None:
         """Wait until the last report has arrived, so that none is overtaken by the result."""

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clbench.errors import ClbenchError, DataError, UsageError
-from clbench.many.one import Outcome, Teller, one
+from clbench.many.one import Outcome, one
 from clbench.many.ray.mailbox import Line, Mailbox, connected
 from clbench.plan import catalog
 from clbench.records.record import read_record
+from clbench.train.events import relay
 from clbench.train.failures import CutOffError
 
 if TYPE_CHECKING:
@@ -53,10 +54,9 @@ def carry_out(plan: Plan, options: RunOptions, probe: str, line: Line | Mailbox,
         plan = at_home(plan)
     except ClbenchError as error:
         return Answer(error=error)
-    watch: Any = Teller(line)
     try:
         with connected(line, number):
-            outcome = _when_free(lambda: one(plan, options, watch))
+            outcome = _when_free(lambda: one(plan, options, relay(line.put)))
     except KeyboardInterrupt as interrupt:
         return Answer(error=CutOffError(f"{plan.title}: {str(interrupt) or 'Stopped.'}"))
     if outcome.record is None:

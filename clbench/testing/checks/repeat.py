@@ -11,7 +11,7 @@ from clbench.testing.probe import Probe
 from clbench.testing.repeat import first_difference, first_other_section
 from clbench.testing.subject import Subject
 from clbench.testing.trial_run import Trial
-from clbench.train.events import Silent
+from clbench.train.events import Event, StepEnded, Watch
 
 STOPS = ((0, 2), (0, 7), (1, 6), (2, 1))
 """Sessions and steps at which the run is stopped."""
@@ -71,16 +71,14 @@ def _looks_random(weights: torch.Tensor) -> bool:
     return weights.ndim >= 2 and weights.numel() > 8 and len(torch.unique(weights)) > weights.numel() // 2
 
 
-class Stop(Silent):
-    """Stops a run after a given step, as a signal would between two steps."""
+def _stop_at(session: float, step: int) -> Watch:
+    """Return what stops a run after a given step, as a signal would between two steps."""
 
-    def __init__(self, session: int, step: int) -> None:
-        self.at = (session, step)
-
-    def step(self, *, session: int, step: int, **_: object) -> None:
-        """Raise at the step."""
-        if (session, step) == self.at:
+    def stop(event: Event) -> None:
+        if isinstance(event, StepEnded) and (event.session, event.step) == (session, step):
             raise KeyboardInterrupt
+
+    return stop
 
 
 def stopped_run_ends_the_same(subject: Subject) -> None:
@@ -89,7 +87,7 @@ def stopped_run_ends_the_same(subject: Subject) -> None:
     mend = "Keep state in public attributes: modules, tensors, plain values, or objects with state() and load(state)."
     try:
         for stop in (*STOPS, (math.inf, 0)):
-            trial = subject.trial(folder=folder, watch=Stop(*stop), save_steps=3)
+            trial = subject.trial(folder=folder, watch=_stop_at(*stop), save_steps=3)
             try:
                 trial.carry_out()
                 break
