@@ -57,9 +57,9 @@ def run(
     ...
     """
     from clbench.many.here import run_all
+    from clbench.plan.place import check_writable
     from clbench.plan.plan import plan
     from clbench.train.run import RunOptions
-    from clbench.train.run_files import check_writable
 
     plans = plan(
         str(scenario),
@@ -95,7 +95,8 @@ def _listed(values: Sequence[Any], name: str) -> Sequence[Any]:
         return [values]
     kind = int if name == "seeds" else (str, Path)
     for value in values:
-        if not isinstance(value, kind) or isinstance(value, bool) or (name == "seeds" and value < 0):
+        negative = isinstance(value, int) and value < 0
+        if not isinstance(value, kind) or isinstance(value, bool) or negative:
             expected = "a whole number from 0" if name == "seeds" else "a strategy's name or the path of its file"
             raise UsageError(f"{name}: {value!r} is not {expected}.")
     return values

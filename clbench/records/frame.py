@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from clbench.errors import ResultsError, UsageError, suggest
 from clbench.files.user_folders import cache_folder
@@ -117,10 +118,17 @@ def _of_labels(record: Record) -> dict[str, Any]:
     return place | {name: np.array(matrix, dtype=np.float64).ravel() for name, matrix in matrices.items()}
 
 
+def _array(matrix: object) -> npt.NDArray[np.float64]:
+    return np.array(matrix, dtype=np.float64)
+
+
 def _of_sessions(record: Record) -> dict[str, Any]:
     sessions = len(record.ap.growing)
     found: dict[str, Any] = {"session": _sessions(np.arange(sessions)), "label": None}
-    found |= {"session_map": session_maps(record.ap.growing), "session_map_fixed": session_maps(record.ap.fixed)}
+    found |= {
+        "session_map": session_maps(_array(record.ap.growing)),
+        "session_map_fixed": session_maps(_array(record.ap.fixed)),
+    }
     for parts in (record.costs, record.times.sessions):
         rows = [{k: v for k, v in msgspec.to_builtins(part).items() if k != "session"} for part in parts]
         for name in dict.fromkeys(name for row in rows for name in row):

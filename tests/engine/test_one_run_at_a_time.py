@@ -13,7 +13,7 @@ from clbench.train.run import RunOptions, TakenError, run
 
 
 def test_a_run_that_another_process_holds_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clbench.train.run_files.LOOK", 0.05)
+    monkeypatch.setattr("clbench.plan.place.LOOK", 0.05)
     (wanted,) = plan("tiny", strategies=["naive"])
     options = RunOptions(results=tmp_path, device="cpu")
     record = record_of(wanted, options)
