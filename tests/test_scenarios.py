@@ -80,9 +80,11 @@ def test_a_scenario_is_named_after_its_file_and_has_a_one_line_title(path: Path)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_lines_are_short_but_for_pins(path: Path) -> None:
-    long = [line for line in path.read_text().splitlines() if len(line) > 120 and "/" not in line.split()[1]]
-    assert not long
+def test_lines_are_short_and_pins_stand_beside(path: Path) -> None:
+    assert [line for line in path.read_text().splitlines() if len(line) > 120] == []
+    pins = SPECS[path.stem].pins
+    assert (f"pins: {path.stem}.pins.json\n" in path.read_text()) == (pins.images != "")
+    assert (path.parent / f"{path.stem}.pins.json").exists() == (pins.images != "")
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = {"strategies": "*.py", "scenarios": "*.yaml", "results": "reference/**/*.json"}
+SHIPPED = {"strategies": "*.py", "scenarios": "*", "results": "reference/**/*.json"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -19,7 +19,7 @@ from clbench.plan.identity import configuration_digest
 from clbench.plan.place import SEARCHES, Place, run_folder, scenario_id, unpinned_id
 from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
 from clbench.plan.source import STAND_IN, Source, find_source
-from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, entries, parse_scenario
+from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, entries, load_scenario
 
 if TYPE_CHECKING:
     from clbench.method.strategy import Strategy
@@ -144,7 +144,7 @@ def plan(
     """
     found = catalog.find_scenario(scenario)
     text = found.path.read_bytes()
-    spec = parse_scenario(text, source=shown(found))
+    spec = load_scenario(found.path, source=shown(found))
     source = find_source(spec, path=found.path, data=data)
     chosen = _chosen(spec, source, strategies, where=shown(found))
     settings = parse_settings(sets, chosen)

@@ -23,6 +23,10 @@ _IDENTITY = (
 )  # fmt: skip
 
 
+_LARGEST_PINS = 1 << 24
+_PIN_ANEW = "Write the pins anew with `python -m clbench.stream.pins.write`."
+
+
 class LabelsSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which labels take part, in which order, and how they are dealt to sessions."""
 
@@ -62,6 +66,12 @@ class PinsSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     """Digest over the visible labels too."""
     sessions: list[str] = field(default_factory=list)
     """One line per session, so that a mismatch can name the first session and image that differ."""
+
+
+class PinsFile(PinsSpec, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What `NAME.pins.json` beside `NAME.yaml` holds: the pins of the scenario's data, and those of its stand-in."""
+
+    stand_in: PinsSpec = field(default_factory=PinsSpec)
 
 
 class TrainSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -155,6 +165,7 @@ class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """One pass in small batches; `train.epochs` must be 1."""
     validation: ValidationSpec = field(default_factory=ValidationSpec)
     pins: PinsSpec = field(default_factory=PinsSpec)
+    """The pins themselves, or the name of the file beside this one that has them."""
     train: TrainSpec = field(default_factory=TrainSpec)
     strategies: list[Yaml] = field(default_factory=lambda: ["naive"])
     seeds: Annotated[list[Count], Meta(min_length=1)] = field(default_factory=lambda: [0])
@@ -190,10 +201,21 @@ def entries(strategies: list[Yaml], *, source: str) -> list[tuple[str, dict[str,
 
 
 def parse_scenario(text: str | bytes, *, source: str) -> ScenarioSpec:
-    """Return the scenario that `text` (YAML) describes; `source` names the file in messages. Raises UsageError."""
+    """Return the scenario that `text` (YAML) describes; `source` names the file in messages. Raises UsageError.
+
+    Pins in a file of their own are left out; `load_scenario` reads them.
+    """
+    return _parsed(text, source=source)[0]
+
+
+def _parsed(text: str | bytes, *, source: str) -> tuple[ScenarioSpec, str]:
+    """Return the scenario, and the name of the file that has its pins or ""."""
     raw = read_yaml(text, source=source)
     if not isinstance(raw, dict):
         raise UsageError(f"{source}: a scenario is a mapping of names to values, not {type(raw).__name__}.")
+    named = pins if isinstance(pins := raw.get("pins"), str) else ""
+    if named:
+        raw = {key: value for key, value in raw.items() if key != "pins"}
     spec: ScenarioSpec = convert(raw, ScenarioSpec, source=source)
     if spec.stand_in is not None:
         convert(msgspec.to_builtins(spec.train) | spec.stand_in.train, TrainSpec, source=f"{source}: stand_in.train")
@@ -203,13 +225,50 @@ def parse_scenario(text: str | bytes, *, source: str) -> ScenarioSpec:
         )
     if (spec.images == "listed") != bool(spec.lists):
         raise UsageError(f"{source}: images: `listed` and `lists:` go together; one of them is missing.")
-    return spec
+    return spec, named
 
 
-def load_scenario(path: Path) -> ScenarioSpec:
-    """Return the scenario in the file `path`. Raises UsageError naming the file and the field."""
+def load_scenario(path: Path, *, source: str = "") -> ScenarioSpec:
+    """Return the scenario in the file `path`, with its pins from the file beside it where they stand there.
+
+    That file is the one that `pins:` names, else `NAME.pins.json` beside `NAME.yaml` where there is one. Raises
+    UsageError naming the file (as `source`, default: its path) and the field.
+    """
+    source = source or str(path)
     try:
         text = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).", hint="clbench list scenarios") from error
-    return parse_scenario(text, source=str(path))
+    spec, named = _parsed(text, source=source)
+    if named and (Path(named).name != named or not named.isprintable()):
+        raise UsageError(f"{source}: pins: {named!r} is not the name of a file beside the scenario.")
+    beside = path.with_name(named or pins_name(path))
+    return _with_pins(spec, beside, source=source) if named or beside.is_file() else spec
+
+
+def pins_name(path: Path) -> str:
+    """Return what the file with the pins of the scenario file `path` is called."""
+    return f"{path.stem}.pins.json"
+
+
+def _with_pins(spec: ScenarioSpec, path: Path, *, source: str) -> ScenarioSpec:
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_LARGEST_PINS + 1)
+        if len(text) > _LARGEST_PINS:
+            raise UsageError(f"{path}: more than {_LARGEST_PINS:,} bytes; no file of pins is that large.")
+        found: PinsFile = convert(msgspec.json.decode(text), PinsFile, source=str(path))
+    except OSError as error:
+        raise UsageError(
+            f"{source}: pins: {path} cannot be read ({error.strerror}).",
+            hint="It belongs to the scenario: copy it too, or take `pins:` out for a protocol of your own.",
+        ) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not readable as JSON: {error}.", hint=_PIN_ANEW) from error
+    inner = found.stand_in
+    if spec.pins != PinsSpec() or (inner != PinsSpec() and (spec.stand_in is None or spec.stand_in.pins != PinsSpec())):
+        raise UsageError(f"{source}: pins stand in it and in {path}, or are of a stand-in it lacks.", hint=_PIN_ANEW)
+    if spec.stand_in is not None and inner != PinsSpec():
+        spec = msgspec.structs.replace(spec, stand_in=msgspec.structs.replace(spec.stand_in, pins=inner))
+    pins = PinsSpec(images=found.images, labels=found.labels, sessions=found.sessions)
+    return msgspec.structs.replace(spec, pins=pins)

@@ -1,4 +1,4 @@
-"""Write the digests of a scenario's stream into its file: `python -m clbench.stream.pins.write FILE`."""
+"""Write the digests of a scenario's stream beside its file: `python -m clbench.stream.pins.write FILE`."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ import msgspec
 
 from clbench.data.table import LabelTable
 from clbench.errors import ClbenchError, UsageError
-from clbench.spec.scenario import PinsSpec, ScenarioSpec, parse_scenario
+from clbench.spec.scenario import PinsFile, PinsSpec, ScenarioSpec, load_scenario, parse_scenario, pins_name
 from clbench.stream.build import build_stream
 from clbench.stream.pins.digest import StreamDigest
 
 
 def pin(path: Path, *, table: LabelTable, labels: bool, lists: Path | None = None, stand_in: bool = False) -> PinsSpec:
-    """Rewrite the pins of the scenario file `path` for `table` and return them; everything else stays as it is.
+    """Write the pins of the scenario file `path` for `table` into `NAME.pins.json` beside it, and return them.
 
+    The scenario gets a line that names this file; pins that stood in it move there, everything else stays as it is.
     `labels` pins the label values too; leave it out where only the images are established. `lists` is the folder of
     published id lists. `stand_in` pins the stand-in's stream. Raises UsageError where the file has no stand-in, and as
     `build_stream` does.
     """
     # bytes are decoded by hand: the line ends of the file are the writer's business
     text = path.read_bytes().decode()
-    spec = parse_scenario(text, source=str(path))
+    spec = load_scenario(path)
     wanted = stand_in_spec(spec) if stand_in else spec
     pins = pins_of(build_stream(table, wanted, lists=lists).digest(), labels=labels)
-    after = with_pins(text, pins=pins, stand_in=stand_in)
-    if spec.stand_in is not None and stand_in:
-        meant = msgspec.structs.replace(spec, stand_in=msgspec.structs.replace(spec.stand_in, pins=pins))
-    else:
-        meant = msgspec.structs.replace(spec, pins=pins)
-    if parse_scenario(after, source=str(path)) != meant:
-        raise UsageError(
-            f"{path}: its pins cannot be replaced.", hint="Write `pins:` and `stand_in:` on lines of their own."
-        )
+    own = spec.pins if stand_in else pins
+    inner = pins if stand_in else spec.stand_in.pins if spec.stand_in is not None else PinsSpec()
+    after = with_pins_named(text, pins_name(path))
+    bare = msgspec.structs.replace(spec, pins=PinsSpec())
+    if spec.stand_in is not None:
+        bare = msgspec.structs.replace(bare, stand_in=msgspec.structs.replace(spec.stand_in, pins=PinsSpec()))
+    if parse_scenario(after, source=str(path)) != bare:
+        raise UsageError(f"{path}: its pins cannot be moved.", hint="Write `pins:` on lines of their own.")
+    whole = PinsFile(images=own.images, labels=own.labels, sessions=own.sessions, stand_in=inner)
+    beside = msgspec.json.format(msgspec.json.encode(whole), indent=2)
+    path.with_name(pins_name(path)).write_bytes(beside + b"\n")
     path.write_bytes(after.encode())
     return pins
 
@@ -54,32 +57,32 @@ def stand_in_spec(spec: ScenarioSpec) -> ScenarioSpec:
     return msgspec.structs.replace(spec, dataset=other.dataset, options=other.options, pins=other.pins, stand_in=None)
 
 
-def with_pins(text: str, *, pins: PinsSpec, stand_in: bool = False) -> str:
-    """Return the YAML `text` with `pins` in place of its own; comments and layout outside the block stay."""
+def with_pins_named(text: str, name: str) -> str:
+    """Return the YAML `text` with `pins: name` in place of its own pins and those of its stand-in; comments stay."""
     lines = text.splitlines(keepends=True)
     end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
-    start, stop, indent = 0, len(lines), ""
-    if stand_in:
-        start, stop = _block(lines, key="stand_in:", start=0, stop=len(lines), indent="") or (len(lines), len(lines))
-        indent = next(
-            (line[: len(line) - len(line.lstrip())] for line in lines[start + 1 : stop] if line.strip()), "  "
-        )
-    old = _block(lines, key="pins:", start=start, stop=stop, indent=indent)
-    before = (_block(lines, key="train:", start=start, stop=stop, indent=indent) or (stop, stop))[0]
-    while before < stop and before > start + 1 and lines[before - 1].startswith(indent + "#"):
-        before -= 1
-    first, last = old or (before, before)
-    comments = [line for line in lines[first:last] if line.strip().startswith("#")]
-    body = [f"{indent}pins:", f"{indent}  images: {pins.images}"]
-    if pins.labels:
-        body.append(f"{indent}  labels: {pins.labels}")
-    body += [f"{indent}  sessions:", *(f"{indent}    - {line}" for line in pins.sessions)]
-    block = [body[0] + end, *comments, *(line + end for line in body[1:])]
-    if first and not lines[first - 1].endswith("\n"):
-        block.insert(0, end)
-    if old is None and not indent and last < len(lines):
-        block.append(end)
-    return "".join([*lines[:first], *block, *lines[last:]])
+    inner = _block(lines, key="stand_in:", start=0, stop=len(lines), indent="")
+    if inner is not None:
+        written = [line for line in lines[inner[0] + 1 : inner[1]] if line.strip()]
+        indent = next((line[: len(line) - len(line.lstrip())] for line in written), "  ")
+        old = _block(lines, key="pins:", start=inner[0], stop=inner[1], indent=indent)
+        if old is not None:
+            lines[slice(*old)] = _comments(lines, old)
+    block = _block(lines, key="pins:", start=0, stop=len(lines), indent="")
+    if block is not None:
+        lines[slice(*block)] = [*(line.lstrip() for line in _comments(lines, block)), f"pins: {name}{end}"]
+        return "".join(lines)
+    place = (_block(lines, key="train:", start=0, stop=len(lines), indent="") or (len(lines), 0))[0]
+    while 0 < place < len(lines) and lines[place - 1].startswith("#"):
+        place -= 1
+    before = [end] if place and not lines[place - 1].endswith("\n") else []
+    return "".join(
+        [*lines[:place], *before, f"pins: {name}{end}", *([end] if place < len(lines) else []), *lines[place:]]
+    )
+
+
+def _comments(lines: list[str], block: tuple[int, int]) -> list[str]:
+    return [line for line in lines[slice(*block)] if line.strip().startswith("#")]
 
 
 def _block(lines: list[str], *, key: str, start: int, stop: int, indent: str) -> tuple[int, int] | None:
@@ -100,14 +103,14 @@ def main(arguments: list[str] | None = None) -> int:
     from clbench.data.datasets.registry import open_table
 
     parser = argparse.ArgumentParser(prog="python -m clbench.stream.pins.write", description=__doc__)
-    parser.add_argument("scenario", type=Path, help="the scenario file to rewrite")
+    parser.add_argument("scenario", type=Path, help="the scenario file")
     parser.add_argument("--data", type=Path, help="the data set's folder; default: where `clbench data get` puts it")
     parser.add_argument("--lists", type=Path, help="the folder of published id lists")
     parser.add_argument("--labels", action="store_true", help="pin the label values too")
     parser.add_argument("--stand-in", action="store_true", help="pin the stand-in's stream")
     given = parser.parse_args(arguments)
     try:
-        spec = parse_scenario(given.scenario.read_bytes(), source=str(given.scenario))
+        spec = load_scenario(given.scenario)
         spec = stand_in_spec(spec) if given.stand_in else spec
         own = given.scenario.parent / spec.dataset
         dataset = str(own) if own.is_file() else spec.dataset
