@@ -16,6 +16,8 @@ import numpy.typing as npt
 from clbench.data.own_table.csv_file import read_csv
 from clbench.errors import DataError
 
+MARK = ";"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -30,23 +32,22 @@ class Table:
     def csv_files(self) -> Mapping[str, bytes]:
         """Return labels.csv and labels.classes.json, which names the labels in their order.
 
-        Raises DataError for a label that no separator can part from the others, and when what would be written does
+        Raises DataError for a label that holds the separator, and when what would be written does
         not read back as what is meant.
         """
-        mark = next((mark for mark in (";", "|") if not any(mark in label for label in self.labels)), None)
-        if mark is None:
-            odd = next(label for label in self.labels if ";" in label)
-            raise DataError(f"labels hold both ';' and '|', for instance {odd!r}.", hint="Rename labels in the export.")
+        odd = next((label for label in self.labels if MARK in label), None)
+        if odd is not None:
+            raise DataError(f"the label {odd!r} holds a '{MARK}', which parts labels.", hint="Rename it in the export.")
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(["file", "split", "labels", "unknown", "id"])
         for file, split, name, marks in zip(self.files, self.splits, self.ids, self.y, strict=True):
             cells = (
-                mark.join(self.labels[column] for column in np.flatnonzero(marks == value).tolist())
+                MARK.join(self.labels[column] for column in np.flatnonzero(marks == value).tolist())
                 for value in (1, -1)
             )
             # a mark at the end says what the separator is, also where every photo has one label
-            rows.writerow([file, split, *(f"{cell}{mark}" if cell else "" for cell in cells), name])
+            rows.writerow([file, split, *(f"{cell}{MARK}" if cell else "" for cell in cells), name])
         names = json.dumps(list(self.labels), ensure_ascii=False, indent=0)
         files = {"labels.csv": text.getvalue().encode(), "labels.classes.json": names.encode() + b"\n"}
         with tempfile.TemporaryDirectory() as folder:

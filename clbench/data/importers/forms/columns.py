@@ -68,7 +68,11 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
         folder = PurePosixPath(file).parent
         for line, cells in rows:
             entry = Entry(cells[photo], source.place(file, line), bases=(folder.as_posix(),))
-            entry.split = words.get(line) or split_of(file) or split_of(str(folder))
+            entry.split = (
+                words.get(line)
+                or split_of(file, str(folder))
+                or split_of(*PurePosixPath(cells[photo]).parent.parts[::-1])
+            )
             entry.columns = {name: cells[column] for column, name in enumerate(header) if column not in chosen}
             for column, label in zip(chosen, labels, strict=True):
                 value = VALUES[cells[column].lower()]

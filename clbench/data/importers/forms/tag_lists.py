@@ -54,7 +54,12 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
         listed = _listed(source, folder)
         for line, cells in rows:
             entry = Entry(cells[photo], source.place(file, line), bases=(folder.as_posix(),))
-            entry.split = words.get(line) or listed.get(cells[photo], "") or split_of(file) or split_of(str(folder))
+            entry.split = (
+                words.get(line)
+                or listed.get(cells[photo], "")
+                or split_of(file, str(folder))
+                or split_of(*PurePosixPath(cells[photo]).parent.parts[::-1])
+            )
             entry.columns = {name: cells[place] for place, name in enumerate(header) if place != column}
             found = [word.strip() for word in (cells[column].split(mark) if mark else [cells[column]]) if word.strip()]
             _refuse_list(source, file, line, cells[column])

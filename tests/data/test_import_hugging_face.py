@@ -1,0 +1,118 @@
+"""Parquet and imagefolder as Hugging Face's `datasets` writes and reads them."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from data_makers import put
+from import_tools import imported, notes, photos, said
+from PIL import Image
+
+from clbench.errors import DataError
+
+arrow = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+
+def picture(shade: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((8, 8, 3), shade, dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write(path: Path, names: list[str], rows: list[tuple[str | None, list[int]]], *, form: str = "List") -> None:
+    """Write what `Dataset.to_parquet` of datasets 5.2.0 does: the features stand in the schema."""
+    labels = {"feature": {"names": names, "_type": "ClassLabel"}, "_type": form}
+    features = {"image": {"_type": "Image"}, "labels": labels, "note": {"dtype": "string", "_type": "Value"}}
+    table = arrow.table(
+        {
+            "image": [{"bytes": picture(len(rows) * 20 + i), "path": name} for i, (name, _) in enumerate(rows)],
+            "labels": arrow.array([marks for _, marks in rows], arrow.list_(arrow.int64())),
+            "note": ["x"] * len(rows),
+        }
+    )
+    info = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table.replace_schema_metadata(info), path)
+
+
+@pytest.mark.parametrize("form", ["List", "Sequence"])
+def test_parquet_holds_labels_and_photos(tmp_path: Path, form: str) -> None:
+    home = tmp_path / "hub"
+    write(
+        home / "data" / "train-00000-of-00001.parquet",
+        ["cat", "traffic light"],
+        [("a.png", [0, 1]), (None, [])],
+        form=form,
+    )
+    write(home / "data" / "test-00000-of-00001.parquet", ["cat", "traffic light"], [("a.png", [1])], form=form)
+    done = imported(home)
+    assert done.table.labels == ["cat", "traffic light"]
+    assert done.table.files == [
+        "images/train/a.png",
+        "images/train/train-00000-of-00001_000001.png",
+        "images/test/a.png",
+    ]
+    assert done.table.splits == ["train", "train", "test"]
+    assert done.table.y.tolist() == [[1, 1], [0, 0], [0, 1]]
+    said(done)
+    assert Image.open(tmp_path / "out" / "images" / "test" / "a.png").getpixel((0, 0)) == (20, 20, 20)
+
+
+def test_class_names_in_another_order_are_read_by_name(tmp_path: Path) -> None:
+    home = tmp_path / "hub"
+    write(home / "train.parquet", ["cat", "dog"], [("a.png", [0]), ("b.png", [0, 1])])
+    write(home / "test.parquet", ["dog", "cat"], [("c.png", [0])])
+    done = imported(home)
+    assert done.table.y.tolist() == [[1, 0], [1, 1], [0, 1]]
+    assert "test.parquet: its class names stand in another order; they are read by name" in notes(done)
+    write(home / "test.parquet", ["dog", "cow"], [("c.png", [0])])
+    with pytest.raises(DataError, match=r"its class names are not those of .*train\.parquet"):
+        imported(home, to=tmp_path / "two")
+
+
+def test_parquet_with_numbers_and_no_names_is_refused(tmp_path: Path) -> None:
+    home = photos(tmp_path / "hub", "a.jpg", "b.jpg")
+    table: Any = arrow.table({"image": ["a.jpg", "b.jpg"], "labels": [[0, 2], [1]]})
+    parquet.write_table(table, home / "train.parquet")
+    with pytest.raises(DataError, match=r"row 0: labels \[0, 2\], expected a list of words"):
+        imported(home, split=0.5)
+    words: Any = arrow.table({"image": ["a.jpg", "b.jpg"], "labels": [["cat", "dog"], ["cat", "dog"]]})
+    parquet.write_table(words, home / "train.parquet")
+    assert sorted(said(imported(home, split=0.5)).values()) == ["test ++", "train ++"]
+
+
+def test_damaged_parquet_is_one_message(tmp_path: Path) -> None:
+    put(tmp_path / "x" / "train.parquet", b"PAR1 and nothing")
+    with pytest.raises(DataError, match=r"train\.parquet: not readable as Parquet"):
+        imported(tmp_path / "x")
+    write(tmp_path / "x" / "train.parquet", ["cat"], [("a.png", [1])])
+    with pytest.raises(DataError, match=r"row 0: labels \[1\], expected positions from 0 to 0"):
+        imported(tmp_path / "x")
+
+
+def test_imagefolder_with_jsonl_and_with_csv(tmp_path: Path) -> None:
+    home = photos(tmp_path / "folder", "train/a.jpg", "train/b.jpg", "test/c.jpg")
+    put(
+        home / "train" / "metadata.jsonl",
+        '{"file_name": "a.jpg", "labels": ["cat", "dog"]}\n'
+        '{"file_name": "b.jpg", "objects": {"bbox": [], "categories": []}}\n',
+    )
+    put(home / "test" / "metadata.jsonl", '{"file_name": "c.jpg", "labels": "dog"}\n')
+    assert said(imported(home)) == {"a.jpg": "train ++", "b.jpg": "train --", "c.jpg": "test -+"}
+    put(home / "test" / "metadata.jsonl", '{"file_name": "c.jpg", "labels": [3]}\n')
+    with pytest.raises(DataError, match=r"metadata.jsonl, line 1: labels \[3\], expected a list of words"):
+        imported(home, to=tmp_path / "two")
+    for place in home.rglob("metadata.jsonl"):
+        place.unlink()
+    put(home / "metadata.csv", "file_name,cat,dog\ntrain/a.jpg,1,1\ntrain/b.jpg,0,0\ntest/c.jpg,0,1\n")
+    assert said(imported(home, to=tmp_path / "three")) == {
+        "a.jpg": "train ++",
+        "b.jpg": "train --",
+        "c.jpg": "test -+",
+    }
