@@ -11,7 +11,7 @@ import pytest
 import clbench
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-MODULES = ["clbench.many.run_scenario", "clbench.records.frame"]
+MODULES = ["clbench.files.field_words", "clbench.many.run_scenario", "clbench.records.frame"]
 
 
 def examples(module: str) -> list[doctest.DocTest]:

@@ -185,7 +185,7 @@ def test_options_of_a_replaced_head_go_with_it(write: Write):
         ("train.epocs=1", "the recipe has no field 'epocs'. Did you mean 'epochs'"),
         ("train.epochs=many", "--set train.epochs=many: Expected `int`"),
         ("train.epochs=0", "--set train.epochs=0: Expected `int` >= 1"),
-        ("train.optimizer=lion", "--set train.optimizer=lion: Invalid enum value 'lion'"),
+        ("train.optimizer=lion", "--set train.optimizer=lion: There is no choice 'lion'"),
         ("epochs=1", "naive has no field 'epochs'. Did you mean 'train.epochs'"),
         ("memory=400", "naive has no field 'memory'"),
         ("er.memry=400", "er has no field 'memry'. Did you mean 'memory'"),

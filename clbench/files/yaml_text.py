@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from clbench.errors import UsageError, suggest
+from clbench.files.field_words import field_at, in_words, may_be
 
 # some fields hold "a strategy's name or a mapping": msgspec reads plain values and `entries` makes sense of them
 Yaml = Any
@@ -81,7 +82,9 @@ def convert(raw: Yaml, kind: Any, *, source: str) -> Any:
             where = message.rsplit("`", 2)[1].removeprefix("$").strip(".") if " - at " in message else ""
             names = field_names(kind, where)
             hint = suggest(unknown, names).strip() or f"Known here: {', '.join(names)}."
-        raise UsageError(f"{source}: {message.replace('$.', '').replace(' - at `$`', '')}.", hint=hint) from error
+        elif " - at `$." in message and (field := field_at(kind, message.rsplit("`", 2)[1].removeprefix("$."))):
+            hint = may_be(*field)
+        raise UsageError(f"{source}: {in_words(message)}.", hint=hint) from error
 
 
 def field_names(kind: Any, where: str = "") -> list[str]:

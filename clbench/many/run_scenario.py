@@ -63,8 +63,8 @@ def run(
 
     plans = plan(
         str(scenario),
-        strategies=[str(name) for name in _listed(strategies, "strategies")],
-        seeds=list(_listed(seeds, "seeds")),
+        strategies=[_strategy(name) for name in ([strategies] if isinstance(strategies, (str, Path)) else strategies)],
+        seeds=[_seed(number) for number in seeds],
         sets=[_setting(name, value) for name, value in (set or {}).items()],
         data=None if data is None else Path(data),
     )
@@ -89,17 +89,16 @@ def why_failed(failed: Sequence[Outcome]) -> list[str]:
     return [text if text.startswith(names[0]) else f"{', '.join(names)}: {text}" for text, names in titles.items()]
 
 
-def _listed(values: Sequence[Any], name: str) -> Sequence[Any]:
-    """Return `values`, in a list where it is a single one: a text is a sequence of characters, which nobody means."""
-    if isinstance(values, (str, Path, int)):
-        return [values]
-    kind = int if name == "seeds" else (str, Path)
-    for value in values:
-        negative = isinstance(value, int) and value < 0
-        if not isinstance(value, kind) or isinstance(value, bool) or negative:
-            expected = "a whole number from 0" if name == "seeds" else "a strategy's name or the path of its file"
-            raise UsageError(f"{name}: {value!r} is not {expected}.")
-    return values
+def _strategy(name: object) -> str:
+    if not isinstance(name, (str, Path)):
+        raise UsageError(f"strategies: {name!r} is not a strategy's name or the path of its file.")
+    return str(name)
+
+
+def _seed(number: object) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise UsageError(f"seeds: {number!r} is not a whole number from 0.")
+    return number
 
 
 def _setting(name: str, value: Any) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from typing_extensions import dataclass_transform
 
 from clbench.errors import UsageError, suggest
+from clbench.files.field_words import NO_DEFAULT, in_words, may_be
 from clbench.method.batch import Batch
 from clbench.nn.heads.by_name import Network, build_head
 from clbench.nn.heads.network import stage_shapes
@@ -92,7 +93,10 @@ class Strategy(nn.Module):
             try:
                 given[name] = msgspec.convert(value, types[name], strict=False)
             except msgspec.ValidationError as error:
-                raise UsageError(f"{source}: {cls.__name__}.{name} = {value!r}: {error}.") from error
+                hint = may_be(types[name], cls.defaults().get(name, NO_DEFAULT))
+                raise UsageError(
+                    f"{source}: {cls.__name__}.{name} = {value!r}: {in_words(str(error))}.", hint=hint
+                ) from error
         try:
             return cls(**given)
         except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from clbench.nn.heads.positions import Positional
 from clbench.nn.heads.query2label import Query2LabelHead
 
 
@@ -28,7 +29,7 @@ class SARLHead(Query2LabelHead):
         encoders: int = 1,
         decoders: int = 2,
         dropout: float = 0.1,
-        positional: str = "sine",
+        positional: Positional = "sine",
     ) -> None:
         super().__init__(
             width=width,

@@ -255,7 +255,7 @@ def _nested(mapping: dict[str, Any], path: list[str], value: Any) -> dict[str, A
 
 def _check_strategies(plans: Sequence[Plan]) -> None:
     """Find out all values, so that a wrong one in the last of the plans is found before the first one trains."""
-    from clbench.nn.heads.by_name import check_head
+    from clbench.nn.heads.by_name import HEADS, check_head
 
     checked: set[str] = set()
     for item in plans:
@@ -267,7 +267,10 @@ def _check_strategies(plans: Sequence[Plan]) -> None:
                 check_head(values["head"], values["head_options"])
             except UsageError as error:
                 where = f"{item.scenario.name}: {item.entry.name}"
-                raise UsageError(f"{where}: {error.message}", hint=error.hint) from error
+                default = catalog.load_strategy(item.entry).defaults()["head"]
+                known = values["head"] in HEADS
+                hint = error.hint if known else f"{error.hint} The default of {item.entry.name} is {default}."
+                raise UsageError(f"{where}: {error.message}", hint=hint) from error
 
 
 # ---------------------------------------------------------------------- the recipe

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from clbench.errors import UsageError, suggest
+from clbench.files.field_words import NO_DEFAULT, in_words, may_be
 from clbench.files.yaml_text import field_names, read_yaml
 from clbench.plan import catalog
 from clbench.spec.scenario import ScenarioSpec, TrainSpec
@@ -48,6 +49,7 @@ class Settings:
 def parse_settings(sets: Sequence[str], chosen: Sequence[Chosen]) -> Settings:
     """Return what the texts `NAME=VALUE` set, each value typed by its field. Raises UsageError."""
     found = Settings({}, {})
+    recipe = TrainSpec()
     types = {field.name: field.type for field in msgspec.structs.fields(TrainSpec)}
     for text in sets:
         if len(text) > LONGEST:
@@ -59,7 +61,7 @@ def parse_settings(sets: Sequence[str], chosen: Sequence[Chosen]) -> Settings:
         if first == "train" and rest:
             if rest not in types:
                 raise UsageError(f"--set {text}: the recipe has no field '{rest}'.{suggest(rest, types)}")
-            found.train[rest] = (_typed(value, types[rest], text), text)
+            found.train[rest] = (_typed(value, types[rest], text, default=getattr(recipe, rest)), text)
         elif rest and first in {strategy.entry.name for strategy in chosen}:
             owners = [strategy for strategy in chosen if strategy.entry.name == first]
             found.strategy[first, rest] = (_for_all(rest, value, text, owners), text)
@@ -81,7 +83,10 @@ def _for_all(path: str, value: str, text: str, strategies: Sequence[Chosen]) -> 
             )
         if inside and not _is_mapping(strategy.types[field]):
             raise UsageError(f"--set {text}: {strategy.entry.name}.{field} has no parts.")
-    return _typed(value, Any if inside else strategies[0].types[field], text)
+    if inside:
+        return _typed(value, Any, text, default=NO_DEFAULT)
+    first = strategies[0]
+    return _typed(value, first.types[field], text, default=first.kind.defaults().get(field, NO_DEFAULT))
 
 
 def _near(field: str, strategies: Sequence[Chosen]) -> str:
@@ -108,7 +113,7 @@ def _is_mapping(kind: Any) -> bool:
     return kind is Any or kind is dict or getattr(kind, "__origin__", None) is dict
 
 
-def _typed(value: str, kind: Any, text: str) -> Any:
+def _typed(value: str, kind: Any, text: str, *, default: Any) -> Any:
     """Return the text after `=` as a field's type: read as YAML, else taken as it stands (`off` is a word here)."""
     problem: Exception | None = None
     for candidate in (_yaml(value), value):
@@ -116,7 +121,7 @@ def _typed(value: str, kind: Any, text: str) -> Any:
             return msgspec.convert(candidate, kind, strict=False)
         except msgspec.ValidationError as error:
             problem = problem or error
-    raise UsageError(f"--set {text}: {problem}.")
+    raise UsageError(f"--set {text}: {in_words(str(problem))}.", hint=may_be(kind, default))
 
 
 def _yaml(value: str) -> Any:

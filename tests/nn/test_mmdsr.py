@@ -381,7 +381,7 @@ def test_impossible_options_are_designed_errors():
     for options, message in (
         ({"msfr": "mull"}, "Did you mean 'mul'"),
         ({"cdbca": "qkk"}, "Did you mean 'qk'"),
-        ({"normalise": "sym"}, "Use one of: symmetric, row"),
+        ({"normalise": "sym"}, "It can be: symmetric, row. The default is symmetric."),
         ({"levels": 1}, "levels is 1"),
         ({"top": 0.0}, "top is 0"),
         ({"epsilon": 1.0}, "expected .* epsilon < 1"),

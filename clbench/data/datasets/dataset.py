@@ -95,7 +95,7 @@ def _checked(name: str, option: Option, value: str) -> str:
     if option.kind == "choice" and value not in option.allowed:
         raise UsageError(
             f"{name}: option {option.name} is '{value}'.{suggest(value, option.allowed)}",
-            hint=f"It can be: {', '.join(option.allowed)}.",
+            hint=f"It can be: {', '.join(option.allowed)}. The default is {option.default}.",
         )
     if option.kind == "fraction":
         return _number(name, option, value, limit=1.0)

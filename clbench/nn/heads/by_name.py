@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from typing import get_type_hints
 
 import torch
 
 from clbench.errors import UsageError, suggest
+from clbench.files.field_words import choices, may_be
 from clbench.nn.heads.base import Head, LabelwiseHead
 from clbench.nn.heads.csra import CSRAHead
 from clbench.nn.heads.ml_decoder import MLDecoderHead
@@ -49,19 +51,25 @@ def build_head(name: str, *, width: int, options: Mapping[str, object]) -> Head:
 
     Raises UsageError for an unknown name, an unknown option, or a value whose type is not the default's.
     """
-    defaults = head_options(name)
+    defaults, types = head_options(name), get_type_hints(HEADS[name].__init__)
     for option, value in options.items():
         if option not in defaults:
             raise UsageError(
                 f"head_options.{option} is not an option of head '{name}'.{suggest(option, defaults)}",
                 hint=f"Options: {', '.join(defaults) or 'none'}.",
             )
+        few = choices(types[option])
+        if few and not isinstance(defaults[option], bool) and value not in few:
+            raise UsageError(
+                f"head_options.{option} of head '{name}' is {value!r}.{suggest(str(value), few)}",
+                hint=may_be(types[option], defaults[option]),
+            )
         expected = type(defaults[option])
         fits = type(value) is expected or (expected is float and type(value) is int)
         if not fits:
             raise UsageError(
                 f"head_options.{option} of head '{name}' is {value!r}, expected {expected.__name__}.",
-                hint=f"The default is {defaults[option]!r}.",
+                hint=may_be(types[option], defaults[option]),
             )
     kind: type[Head] = HEADS[name]
     return kind(width=width, **options)

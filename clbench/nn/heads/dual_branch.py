@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -68,5 +69,6 @@ class ChannelAttention(nn.Module):
         return x + added
 
 
-CHANNELS: dict[str, type[DualBranch] | type[ChannelAttention]] = {"gates": DualBranch, "qk": ChannelAttention}
+Channels = Literal["gates", "qk"]
+CHANNELS: dict[Channels, type[DualBranch] | type[ChannelAttention]] = {"gates": DualBranch, "qk": ChannelAttention}
 """The readings of the module, by the name of MMDSR's option `cdbca`."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clbench.errors import UsageError, suggest
+from clbench.errors import UsageError
 
-NORMALISE = ("symmetric", "row")
+Normalise = Literal["symmetric", "row"]
+"""How the adjacency is divided by its degrees."""
 
 
 class WeightedCosine(nn.Module):
@@ -55,7 +57,13 @@ class LabelGraph(nn.Module):
     """
 
     def __init__(
-        self, d: int, *, perspectives: int = 4, layers: int = 1, epsilon: float = 0.0, normalise: str = "symmetric"
+        self,
+        d: int,
+        *,
+        perspectives: int = 4,
+        layers: int = 1,
+        epsilon: float = 0.0,
+        normalise: Normalise = "symmetric",
     ) -> None:
         super().__init__()
         if perspectives < 1 or layers < 1 or not epsilon < 1:
@@ -63,11 +71,6 @@ class LabelGraph(nn.Module):
                 f"head_options: perspectives is {perspectives}, layers {layers}, epsilon {epsilon};"
                 " expected perspectives >= 1, layers >= 1, epsilon < 1.",
                 hint="Use for instance perspectives=4 layers=1 epsilon=0.",
-            )
-        if normalise not in NORMALISE:
-            raise UsageError(
-                f"head_options.normalise is '{normalise}'.{suggest(normalise, NORMALISE)}",
-                hint=f"Use one of: {', '.join(NORMALISE)}.",
             )
         self.epsilon = epsilon
         self.normalise = normalise

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clbench.errors import UsageError, suggest
+from clbench.errors import UsageError
 from clbench.nn.heads.base import Head
 from clbench.nn.heads.cross_attention import check_heads, tokens
-from clbench.nn.heads.dual_branch import CHANNELS
+from clbench.nn.heads.dual_branch import CHANNELS, Channels
 from clbench.nn.heads.growing_blocks import Blocks, uniform
-from clbench.nn.heads.label_graph import LabelGraph
-from clbench.nn.heads.reconstruction import RECONSTRUCTIONS, Reconstruction
+from clbench.nn.heads.label_graph import LabelGraph, Normalise
+from clbench.nn.heads.reconstruction import Merging, Reconstruction
 
 
 class MMDSRHead(Head):
@@ -43,12 +43,12 @@ class MMDSRHead(Head):
         m1: bool = True,
         m2: bool = True,
         m3: bool = True,
-        msfr: str = "attn",
-        cdbca: str = "gates",
+        msfr: Merging = "attn",
+        cdbca: Channels = "gates",
         perspectives: int = 4,
         layers: int = 1,
         epsilon: float = 0.0,
-        normalise: str = "symmetric",
+        normalise: Normalise = "symmetric",
         top: float = 0.05,
         old_sees_new: bool = False,
     ) -> None:
@@ -64,13 +64,6 @@ class MMDSRHead(Head):
         self.wants_stages, self.ofol, self.entangled = m1, m3, m3 and old_sees_new
         channels = d if m1 else width
         self.reconstruction: Reconstruction | None = None
-        if msfr not in RECONSTRUCTIONS:
-            Reconstruction([width], d=d, kind=msfr)  # says what is wrong before a backbone is there
-        if cdbca not in CHANNELS:
-            raise UsageError(
-                f"head_options: cdbca is '{cdbca}'.{suggest(cdbca, CHANNELS)}",
-                hint=f"Use one of: {', '.join(CHANNELS)}.",
-            )
         self.dual = CHANNELS[cdbca](channels) if m2 else None
         self.value = nn.Linear(channels, d) if m3 else None
         self.norm = nn.LayerNorm(d) if m3 else None

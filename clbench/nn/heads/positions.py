@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 
-from clbench.errors import UsageError, suggest
+from clbench.errors import UsageError
 
-POSITIONAL = ("none", "sine")
+Positional = Literal["none", "sine"]
 
 
-def check_positional(name: str, *, d: int) -> None:
-    """Raise UsageError unless `name` is a positional encoding that width `d` allows."""
-    if name not in POSITIONAL:
-        raise UsageError(
-            f"head_options.positional is '{name}'.{suggest(name, POSITIONAL)}",
-            hint=f"Use one of: {', '.join(POSITIONAL)}.",
-        )
+def check_positional(name: Positional, *, d: int) -> None:
+    """Raise UsageError unless width `d` allows the positional encoding `name`."""
     if name == "sine" and d % 4:
         raise UsageError(
             f"head_options.positional 'sine' needs d divisible by 4, d is {d}.", hint="Use d = 64, 128, 256 or 512."

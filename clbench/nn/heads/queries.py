@@ -9,7 +9,7 @@ from clbench.errors import UsageError
 from clbench.nn.heads.base import LabelwiseHead
 from clbench.nn.heads.cross_attention import Attention, check_heads, feed_forward, tokens
 from clbench.nn.heads.growing_blocks import Blocks, normal, uniform
-from clbench.nn.heads.positions import check_positional, sine
+from clbench.nn.heads.positions import Positional, check_positional, sine
 
 WIDEST = 512
 """The width of queries and features where the map is wider and nothing else is asked for."""
@@ -62,7 +62,7 @@ class QueriesHead(LabelwiseHead):
         stages: int = 2,
         ffn: int = 0,
         residual: bool = True,
-        positional: str = "none",
+        positional: Positional = "none",
     ) -> None:
         super().__init__(width=width)
         d = d or min(width, WIDEST)

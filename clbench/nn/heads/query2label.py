@@ -8,7 +8,7 @@ from clbench.errors import UsageError
 from clbench.nn.heads.base import LabelwiseHead
 from clbench.nn.heads.cross_attention import Attention, check_heads, feed_forward, tokens
 from clbench.nn.heads.growing_blocks import Blocks, normal, uniform
-from clbench.nn.heads.positions import check_positional, sine
+from clbench.nn.heads.positions import Positional, check_positional, sine
 
 
 class EncoderLayer(nn.Module):
@@ -76,7 +76,7 @@ class Query2LabelHead(LabelwiseHead):
         decoders: int = 2,
         dropout: float = 0.1,
         self_attention: bool = True,
-        positional: str = "sine",
+        positional: Positional = "sine",
     ) -> None:
         super().__init__(width=width)
         check_heads(d=d, heads=heads)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clbench.errors import UsageError, suggest
 from clbench.nn.heads.cross_attention import Attention, tokens
 
-RECONSTRUCTIONS = ("attn", "mul")
+Merging = Literal["attn", "mul"]
 
 
 def cross_scale_product(levels: Sequence[Tensor]) -> list[Tensor]:
@@ -42,13 +42,8 @@ class Reconstruction(nn.Module):
     the product of all levels is added to each. Then the levels are joined by one linear map.
     """
 
-    def __init__(self, widths: Sequence[int], *, d: int, heads: int = 4, kind: str = "attn") -> None:
+    def __init__(self, widths: Sequence[int], *, d: int, heads: int = 4, kind: Merging = "attn") -> None:
         super().__init__()
-        if kind not in RECONSTRUCTIONS:
-            raise UsageError(
-                f"head_options.msfr is '{kind}'.{suggest(kind, RECONSTRUCTIONS)}",
-                hint=f"Use one of: {', '.join(RECONSTRUCTIONS)}.",
-            )
         self.reduce = nn.ModuleList(nn.Conv2d(width, d, 1) for width in widths)
         levels = len(widths) if kind == "attn" else 0
         self.attention = nn.ModuleList(Attention(d, heads=heads) for _ in range(levels))
