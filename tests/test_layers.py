@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "data": "errors seeds files imports spec",
     "stream": "errors seeds files spec data",
     "ranks": "errors nn train",
-    "method": "errors seeds spec data stream nn ranks",
+    "method": "errors seeds files spec data stream nn ranks",
     "plan": "errors files spec data nn strategies method",
     "records": "errors seeds files spec metrics data stream plan",
     "report": "errors files spec metrics records stream",
