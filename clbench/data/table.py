@@ -25,7 +25,8 @@ class LabelTable:
     `labels` are in the official order of the data set. `ids` [N] are unique; `paths` [N] are relative, with forward
     slashes. `y` [N, K] is int8: 1 positive, 0 negative, -1 unknown. `member` [N, K] is true where the image belongs to
     the label's pool, which decides session membership: wherever `y` is 1, and where the reader's policy says so.
-    `split` [N] is "train" or "test". The arrays are read-only. Raises DataError when anything of this does not hold.
+    `split` [N] is "train" or "test". `notes` is what must be said of how the table was read, and no content.
+    The arrays are read-only. Raises DataError when anything of this does not hold.
     """
 
     name: str
@@ -36,6 +37,7 @@ class LabelTable:
     y: npt.NDArray[np.int8]
     member: npt.NDArray[np.bool_]
     split: npt.NDArray[np.str_]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("ids", "paths", "y", "member", "split"):

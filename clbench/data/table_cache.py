@@ -22,7 +22,7 @@ from clbench.files.user_folders import cache_folder
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 RACY_NS = 2_000_000_000  # file clocks may tick as seldom as every two seconds
 
 Stats = list[list[Any]]
@@ -109,6 +109,7 @@ def _load(path: Path, *, key: str) -> tuple[LabelTable, dict[str, Any]] | None:
                 y=arrays["y"],
                 member=arrays["member"],
                 split=np.where(arrays["test"], "test", "train"),
+                notes=tuple(head["notes"]),
             )
         if table.digest() != head["digest"] or _paths_digest(table) != head["paths"]:
             raise ValueError("its content is not what was written")
@@ -124,7 +125,7 @@ def _load(path: Path, *, key: str) -> tuple[LabelTable, dict[str, Any]] | None:
 
 
 def _store(path: Path, table: LabelTable, *, head: Mapping[str, Any]) -> None:
-    whole = {**head, "name": table.name, "revision": table.revision, "labels": list(table.labels)}
+    whole = {**head, "name": table.name, "revision": table.revision, "labels": table.labels, "notes": table.notes}
     whole["paths"] = _paths_digest(table)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
         raise DataError(f"--data {data}: there is no such folder.", hint="Name the folder that holds the images.")
     from clbench.data.datasets.registry import default_root, is_path
 
-    if is_path(spec.dataset):
+    if is_path(spec.dataset, beside=path.parent):
         return _own_table(spec, path=path, data=data)
     if spec.dataset == "scenes":
         if data is not None:

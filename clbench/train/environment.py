@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 
 import clbench
+from clbench.data.pictures.sources import torchcodec_decoder
 from clbench.nn.shared.ranks import world
 from clbench.records.schema import CodePart
 from clbench.train.allocator import return_freed_memory
 
-PACKAGES = ("torch", "torchvision", "avalanche-lib", "timm", "numpy")
+PACKAGES = ("torch", "torchvision", "avalanche-lib", "timm", "numpy", "torchcodec", "pillow")
 
 
 def describe(device: torch.device, *, threads: int) -> dict[str, str | int | float | bool | None]:
@@ -28,6 +29,7 @@ def describe(device: torch.device, *, threads: int) -> dict[str, str | int | flo
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = None
+    found["jpeg_decoder"] = "torchcodec" if torchcodec_decoder() else "pillow"
     found["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     found["cpu"] = platform.machine()
     found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()

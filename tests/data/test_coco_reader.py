@@ -140,7 +140,7 @@ def test_a_missing_file_is_named_with_the_command_that_gets_it(root: Path) -> No
             {"annotations": [{"image_id": 8, "category_id": 1}]},
             "train: annotation 0 is of image id 8, which is not listed",
         ),
-        ({"annotations": [{"image_id": 9, "category_id": "1"}]}, r"Expected `int`, got `str` - at `\$.annotations"),
+        ({"annotations": [{"image_id": 9, "category_id": "x"}]}, r"Expected `int`, got `str` - at `\$.annotations"),
         ({"annotations": [{"image_id": -9, "category_id": 1}]}, r"Expected `int` >= 0"),
         ({"annotations": [{"image_id": 9, "category_id": 1, "iscrowd": 7}]}, r"Expected `int` <= 1"),
         ({"annotations": [{"category_id": 1}]}, "missing required field `image_id`"),

@@ -86,7 +86,7 @@ def test_a_missing_picture_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_a_sound_table_is_reported_as_sound(tmp_path: Path) -> None:
     for index, name in enumerate("abc"):
-        put(tmp_path / f"{name}.jpg", jpeg(color=(index, 0, 0), size=(9, 9)))
+        put(tmp_path / f"{name}.jpg", jpeg(color=(90 * index, 0, 0), size=(9, 9)))
     seen: list[tuple[str, int, int]] = []
     report = run(str(put(tmp_path / "mine.csv", ROWS)), progress=lambda *step: seen.append(step))
     assert report.ok
@@ -102,16 +102,17 @@ def test_damaged_odd_and_repeated_photos_are_counted(tmp_path: Path) -> None:
     put(tmp_path / "c.jpg", encoded("L", "JPEG"))
     report = run(str(put(tmp_path / "mine.csv", ROWS)))
     assert not report.ok
-    [error] = (finding for finding in report.findings if finding.level == "error")
-    assert error.text == "1 of 3 photos cannot be decoded"
-    assert error.items[0].startswith("a.jpg: ")
+    twice, damaged = (finding for finding in report.findings if finding.level == "error")
+    assert twice.text == "mine: 1 photos are in train and in test, byte for byte the same: b.jpg and c.jpg."
+    assert damaged.text == "1 of 3 photos cannot be decoded"
+    assert damaged.items[0].startswith("a.jpg: ")
     assert "2 photos are not RGB and are converted when they are read (2 L)" in texts(report.findings, "ok")
     assert "1 photos are byte for byte the same in train and in test" in texts(report.findings, "warning")
 
 
 def test_without_decoding_no_photo_is_opened(tmp_path: Path) -> None:
     for name in "abc":
-        put(tmp_path / f"{name}.jpg", b"no picture")
+        put(tmp_path / f"{name}.jpg", f"no picture {name}")
     assert run(str(put(tmp_path / "mine.csv", ROWS)), decode=False).ok
 
 

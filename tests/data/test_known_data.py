@@ -122,8 +122,8 @@ def test_the_published_id_lists_are_complete() -> None:
 
 def test_opening_a_table_loads_neither_torch_nor_pandas() -> None:
     code = (
-        "import sys; from clbench.data import known, verbs\n"
-        "known.open_table('scenes', root=None, options={'train': '300'})\n"
+        "import sys; from clbench.data.fetch import data_verbs; from clbench.data.datasets.registry import open_table\n"
+        "open_table('scenes', root=None, options={'train': '300'})\n"
         "print([m for m in ('torch', 'pandas', 'scipy', 'avalanche', 'torchvision') if m in sys.modules])"
     )
     assert (

@@ -52,6 +52,7 @@ INSTANCES = {
 }
 XML = """<?xml version="1.0"?><annotation><object><name>cat</name><difficult>0</difficult>
 <part><name>head</name></part></object><object><name>dog</name><difficult>1</difficult></object></annotation>"""
+OWN = {"val": "refuse", "separator": "auto", "cells": "auto", "rows": "image", "crowd": "membership"}
 CSV = 'file,split,labels,unknown\na.jpg,train,"cat;dog",\nb.jpg,test,cat,dog\n'
 
 SWEEP = {
@@ -261,7 +262,7 @@ def test_instances_files(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "labels.json"
     path.write_bytes(text)
     survives(lambda: read_instances(path, name="own"))
-    survives(lambda: read_json(path, name="own", val="refuse").table(name="own", revision="own"))
+    survives(lambda: read_json(path, name="own", values=OWN).table(name="own", revision="own"))
 
 
 @FUZZ
@@ -285,7 +286,7 @@ def test_voc_annotations(tmp_path: Path, text: bytes) -> None:
 def test_tables_as_csv(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "labels.csv"
     path.write_bytes(text)
-    survives(lambda: read_csv(path, name="own", val="refuse").table(name="own", revision="own"))
+    survives(lambda: read_csv(path, name="own", values=OWN).table(name="own", revision="own"))
     survives(lambda: read_table(path, root=tmp_path, options={}, photos=False))
 
 
@@ -295,7 +296,7 @@ def test_vocabularies(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "labels.csv"
     path.write_text(CSV)
     (tmp_path / "classes.json").write_bytes(text)
-    survives(lambda: read_csv(path, name="own", val="refuse").table(name="own", revision="own"))
+    survives(lambda: read_csv(path, name="own", values=OWN).table(name="own", revision="own"))
 
 
 @FUZZ
@@ -306,7 +307,7 @@ def test_tables_as_npz(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "labels.npz"
     np.savez(path, paths=["a.jpg", "b.jpg"], labels=["cat"], y=np.array([[1], [0]], np.int8), split=["train", "test"])
     path.write_bytes(data.draw(damaged(path.read_bytes())))
-    survives(lambda: read_npz(path, name="own", val="refuse").table(name="own", revision="own"))
+    survives(lambda: read_npz(path, name="own", values=OWN).table(name="own", revision="own"))
 
 
 NUSWIDE = "filepath,label,split_name\nimages/1.jpg,\"['clouds', 'sky']\",train\nimages/2.jpg,['sun'],val\n"

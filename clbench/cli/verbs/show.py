@@ -9,6 +9,7 @@ import click
 
 from clbench.cli import complete, options
 from clbench.cli.terminal import output
+from clbench.errors import DataError
 from clbench.plan.plan import Plan, all_values, plan
 
 
@@ -54,11 +55,30 @@ def _show_scenario(item: Plan, *, seeds: list[int]) -> None:
             ["file", f"{item.scenario_path} ({item.scenario_origin})"],
             ["data", f"{data}{f' ({choices})' if choices else ''} <- {item.origins['dataset']}"],
             ["labels", _labels(item)],
+            *_table(item),
             ["images", f"{spec.images}; visible labels: {spec.visible}; test: {spec.test}"],
             ["seeds", f"{', '.join(map(str, seeds))} <- {item.origins['seed']}"],
             ["digest", spec.digest()],
         ],
     )
+
+
+def _table(item: Plan) -> list[list[str]]:
+    """Return what the label table says, or why it cannot be read."""
+    from clbench.data.datasets.registry import is_path, open_table
+    from clbench.data.fetch.describe_labels import head, label_lines, remarks, summary
+
+    try:
+        table = open_table(item.dataset, root=item.root, options=item.options, photos=False)
+    except DataError as error:
+        return [["", f"not readable: {error.message}"]]
+    listed = [f"{what}: {names}" for what, names in label_lines(table)]
+    odd = (
+        [f"{one.text}{': ' if one.names else ''}{one.listed}" for one in remarks(table)]
+        if is_path(item.dataset)
+        else []
+    )
+    return [["", text] for text in [head(table), *summary(table), *listed, *odd]]
 
 
 def _labels(item: Plan) -> str:

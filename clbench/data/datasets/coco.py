@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -21,14 +21,15 @@ Number = Annotated[int, Meta(ge=0, le=2**53)]
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+CROWD = Option(
+    "crowd",
+    "membership",
+    "what an object marked as a crowd means: `membership` puts the image into the label's pool without making it a "
+    "positive (as the KRT code reads it), `drop` ignores it, `keep` takes it for a positive",
+    ("membership", "drop", "keep"),
+)
 OPTIONS = (
-    Option(
-        "crowd",
-        "membership",
-        "what an object marked as a crowd means: `membership` puts the image into the label's pool without making it a "
-        "positive (as the KRT code reads it), `drop` ignores it, `keep` takes it for a positive",
-        ("membership", "drop", "keep"),
-    ),
+    CROWD,
     Option("unlabelled", "drop", "whether images without any annotation are in the table", ("drop", "keep")),
 )
 
@@ -104,8 +105,12 @@ def _folder(root: Path, part: str) -> str:
     return f"images/{part}" if not (root / part).is_dir() and (root / "images" / part).is_dir() else part
 
 
-def read_instances(path: Path, *, name: str) -> Instances:
-    """Return the content of an instances file. Raises DataError naming the file and what is wrong with it."""
+def read_instances(path: Path, *, name: str, hint: str = "") -> Instances:
+    """Return the content of an instances file. Raises DataError naming the file and what is wrong with it.
+
+    Where an entry is not as MS-COCO writes it but can mean one thing only, it is read: `iscrowd` as 0.0, false, null or
+    text, ids as text. `hint` says what to do about a file that is no instances file.
+    """
     try:
         text = path.read_bytes()
     except FileNotFoundError as error:
@@ -113,10 +118,48 @@ def read_instances(path: Path, *, name: str) -> Instances:
     except OSError as error:
         raise DataError(f"{name}: {path} cannot be read ({error.strerror}).") from error
     try:
-        return msgspec.json.decode(text, type=Instances)
+        try:
+            return msgspec.json.decode(text, type=Instances)
+        except msgspec.ValidationError:
+            return msgspec.convert(as_official(msgspec.json.decode(text)), Instances, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         what = "is empty" if not text.strip() else f"is not an instances file: {error}"
-        raise DataError(f"{name}: {path} {what}.", hint="Fetch the file again; it may have been cut short.") from error
+        hint = hint or "Fetch the file again; it may have been cut short."
+        raise DataError(f"{name}: {path} {what}.", hint=hint) from error
+
+
+def as_official(content: Any) -> Any:
+    """Return the decoded instances with `iscrowd` as MS-COCO writes it, and ids that are no numbers numbered in file
+    order from 0. What cannot be meant stays as it is.
+    """
+    if not isinstance(content, dict):
+        return content
+    content = dict(content)
+    numbers = {}
+    for part, field in (("images", "image_id"), ("categories", "category_id")):
+        ids = [entry.get("id") for entry in _entries(content, part)]
+        if all(isinstance(one, str) for one in ids) and not all(_digits(one) for one in ids):
+            numbers[field] = {one: index for index, one in enumerate(dict.fromkeys(ids))}
+            content[part] = [entry | {"id": numbers[field][entry["id"]]} for entry in _entries(content, part)]
+    boxes = []
+    for entry in _entries(content, "annotations"):
+        box = dict(entry)
+        if (crowd := box.get("iscrowd", 0)) in (None, "", 0, 1, "0", "1", "0.0", "1.0", "false", "False"):
+            box["iscrowd"] = int(float(crowd)) if crowd not in (None, "", "false", "False") else 0
+        for field, places in numbers.items():
+            if isinstance(wanted := box.get(field), str):
+                box[field] = places.get(wanted, wanted)
+        boxes.append(box)
+    return content | {"annotations": boxes} if len(boxes) == len(content.get("annotations") or ()) else content
+
+
+def _entries(content: dict[str, Any], part: str) -> list[dict[str, Any]]:
+    listed = content.get(part)
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+
+
+def _digits(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isdigit()
 
 
 def build_table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -248,8 +249,10 @@ def find(name: str) -> Dataset:
     return DATASETS[name]
 
 
-def is_path(dataset: str) -> bool:
-    """Say whether `dataset` names a file or folder rather than a known data set."""
+def is_path(dataset: str, *, beside: Path = Path()) -> bool:
+    """Say whether `dataset` names a file or folder, from the folder `beside`, rather than a known data set."""
     if dataset in DATASETS:
         return False
-    return "/" in dataset or "\\" in dataset or dataset.lower().endswith(tuple(custom.ENDINGS))
+    known = dataset.lower().endswith((*custom.ENDINGS, *custom.OTHER_FORMS))
+    # not Path.exists, which raises for a name that is too long for a file
+    return known or "/" in dataset or "\\" in dataset or os.path.exists(beside / dataset)  # noqa: PTH110

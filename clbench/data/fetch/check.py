@@ -17,6 +17,7 @@ from clbench.data.datasets.dataset import resolve_options
 from clbench.data.datasets.registry import find, is_path, open_table
 from clbench.data.datasets.statistics import id_digest, known_statistics
 from clbench.data.fetch.check_report import Report
+from clbench.data.fetch.describe_labels import describe_labels
 from clbench.data.fetch.photo_probe import Photo, probe_quietly
 from clbench.data.own_table.table_file import table_file
 from clbench.data.pictures.photo_files import photo_path
@@ -37,7 +38,8 @@ def check_table(
     table, complete = _opened(name, root=root, options=options, report=report)
     if table is None:
         return report
-    _counts(table, report=report)
+    describe_labels(table, report=report, own=is_path(name))
+    _empty_labels(table, report=report)
     if not is_path(name):
         values = resolve_options(name, find(name).options, options)
         _statistics(table, name=name, values=values, report=report)
@@ -57,15 +59,16 @@ def _opened(
         return open_table(name, root=root, options=options), True
     except DataError as error:
         report.error(error.message, hint=error.hint)
-    try:
-        return open_table(name, root=root, options=options, photos=False), False
-    except DataError:
-        return None, False  # the labels themselves are the trouble, and the report says so already
+    kept = {**options, "duplicates": "keep"} if is_path(name) else options
+    for photos in (True, False):
+        try:
+            return open_table(name, root=root, options=kept, photos=photos), photos
+        except DataError:
+            continue  # the labels themselves are the trouble, and the report says so already
+    return None, False
 
 
-def _counts(table: LabelTable, *, report: Report) -> None:
-    images = {split: int((table.split == split).sum()) for split in ("train", "test")}
-    report.fine(f"{images['train']:,} train and {images['test']:,} test images, {len(table.labels)} labels")
+def _empty_labels(table: LabelTable, *, report: Report) -> None:
     for split in ("train", "test"):
         empty = labels_without_positives(table, split=split)
         if empty:
@@ -155,27 +158,56 @@ def _voc_annotations(name: str, *, root: Path, report: Report, progress: Progres
 def _photos(table: LabelTable, *, root: Path, report: Report, progress: Progress | None) -> None:
     paths = table.paths.tolist()
     bad: list[str] = []
-    modes: Counter[str] = Counter()
-    sides: dict[str, set[str]] = {}
+    seen: list[Photo] = []
+    sides: dict[str, list[str]] = {}
     for done, (path, split, photo) in enumerate(zip(paths, table.split.tolist(), _probed(root, paths), strict=True), 1):
         if photo.problem:
             bad.append(f"{path}: {photo.problem}")
         else:
-            modes[photo.mode] += 1
-            sides.setdefault(photo.sha256, set()).add(split)
+            seen.append(photo)
+            sides.setdefault(photo.sha256, []).append(split)
         if progress and (done % 64 == 0 or done == len(paths)):
             progress("photos", done, len(paths))
     if bad:
-        report.error(f"{len(bad):,} of {len(paths):,} photos cannot be decoded", hint="Fetch them again.", items=bad)
+        hint = "Fetch them again, or take their rows out of the table."
+        report.error(f"{len(bad):,} of {len(paths):,} photos cannot be decoded", hint=hint, items=bad)
     else:
         report.fine(f"all {len(paths):,} photos can be decoded")
-    other = sum(count for mode, count in modes.items() if mode != "RGB")
-    if other:
-        kinds = ", ".join(f"{count:,} {mode}" for mode, count in modes.most_common() if mode != "RGB")
-        report.fine(f"{other:,} photos are not RGB and are converted when they are read ({kinds})")
-    shared = sum(len(splits) > 1 for splits in sides.values())
+    _kinds(seen, report=report)
+    shared = sum(len(set(splits)) > 1 for splits in sides.values())
     if shared:
         report.warn(f"{shared:,} photos are byte for byte the same in train and in test")
+    more = sum(len(splits) - 1 for splits in sides.values() if len(set(splits)) == 1)
+    if more:
+        report.warn(f"{more:,} photos are byte for byte the same as another of their split")
+
+
+def _kinds(photos: Sequence[Photo], *, report: Report) -> None:
+    """Say what the pictures are: sizes, colour modes, bit depths, orientation tags."""
+    if photos:
+        widths, heights = [photo.width for photo in photos], [photo.height for photo in photos]
+        small, large = (f"{one.width} x {one.height}" for one in (min(photos, key=_pixels), max(photos, key=_pixels)))
+        report.fine(f"sizes from {small} to {large}, median {int(np.median(widths))} x {int(np.median(heights))}")
+    for what, found in (
+        ("are not RGB and are converted when they are read", Counter(p.mode for p in photos if p.mode != "RGB")),
+        (
+            "have another depth than 8 bits and are scaled to it",
+            Counter(f"of {p.bits} bits" for p in photos if p.bits != 8),
+        ),
+        (
+            "have an orientation tag and are turned when they are read",
+            Counter(f"with tag {p.orientation}" for p in photos if p.orientation != 1),
+        ),
+        ("can be transparent and lie on white", Counter(p.mode for p in photos if p.transparent)),
+        ("have several frames, of which the first counts", Counter(f"of {p.frames}" for p in photos if p.frames > 1)),
+    ):
+        if found:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.most_common(8))
+            report.fine(f"{sum(found.values()):,} photos {what} ({kinds})")
+
+
+def _pixels(photo: Photo) -> int:
+    return photo.width * photo.height
 
 
 def _probed(root: Path, paths: Sequence[str]) -> Iterator[Photo]:

@@ -8,6 +8,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from clbench.data.pictures.pixels import depth, is_transparent, orientation, upright_rgb
+
 MAX_PIXELS = 100_000_000  # the decoders of a run refuse more, too
 MAX_BYTES = 500_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -20,7 +22,10 @@ class Photo:
     width: int = 0
     height: int = 0
     mode: str = ""
-    format: str = ""
+    bits: int = 8
+    orientation: int = 1
+    frames: int = 1
+    transparent: bool = False
     sha256: str = ""
     problem: str = ""
 
@@ -51,10 +56,19 @@ def probe_quietly(path: Path) -> Photo:
     digest = hashlib.sha256(data).hexdigest()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            seen = Photo(image.width, image.height, image.mode, image.format or "", digest)
+            seen = Photo(
+                image.width,
+                image.height,
+                image.mode,
+                data[24] if image.format == "PNG" else depth(image),
+                orientation(image),
+                getattr(image, "n_frames", 1),
+                is_transparent(image),
+                digest,
+            )
             if image.width * image.height > MAX_PIXELS:
                 return Photo(problem=f"{image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are decoded")
-            image.convert("RGB")
+            upright_rgb(image)
     except Image.DecompressionBombError:
         return Photo(sha256=digest, problem=f"it claims more pixels than {MAX_PIXELS:,}")
     except Exception as error:  # a damaged file makes decoders raise whatever they like

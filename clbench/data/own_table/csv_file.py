@@ -1,10 +1,9 @@
 """Label tables written as CSV.
 
-The labels of a cell are separated by `;` if the column holds one anywhere, else by `|` if it holds one anywhere, else
-by blanks. A vocabulary may lie beside the table as classes.json (or NAME.classes.json for NAME.csv), a list of label
-names that also fixes their order; cells then hold names, or positions in that list from 0 if every entry is a number.
-Without one, the labels are the names that occur, in alphabetical order. A row that repeats another word for word counts
-once.
+The header names `file`, `split` and `labels`, and optionally `id` and `unknown`. A vocabulary may lie beside the table
+as classes.json (or NAME.classes.json for NAME.csv), a list of label names that also fixes their order; without one, the
+labels are the names that occur, in alphabetical order. What a cell says is decided in `cells`. A row that repeats
+another word for word counts once; with `rows=label` every row adds its labels to those of its image.
 """
 
 from __future__ import annotations
@@ -12,55 +11,86 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from clbench.data.datasets.dataset import Option
 from clbench.data.datasets.text import read_text
+from clbench.data.own_table import cells
 from clbench.data.own_table.unchecked import Draft, place_val
 from clbench.errors import DataError, suggest
 
-log = logging.getLogger(__name__)
-
 REQUIRED = ("file", "split", "labels")
+OPTIONS = (
+    *cells.OPTIONS,
+    Option(
+        "rows",
+        "image",
+        "what a row is: an `image`, or one `label` of an image that has several rows",
+        ("image", "label"),
+    ),
+)
 Row = tuple[int, dict[str, str]]
 
 
-def read_csv(path: Path, *, name: str, val: str) -> Draft:
+def read_csv(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     """Return the draft in a CSV file. Raises DataError naming the file, the line and what was expected."""
-    rows = _rows(path, name=name)
-    kept, splits = place_val([row["split"].lower() for _, row in rows], val=val, path=path, name=name)
+    rows, notes = _once(_rows(path, name=name), path=path, name=name)
+    kept, splits = place_val([row["split"] for _, row in rows], val=values["val"], path=path, name=name)
     rows = [rows[index] for index in kept]
-    separator = _separator([row["labels"] for _, row in rows] + [row.get("unknown", "") for _, row in rows])
-    positives = [_split(row["labels"], separator) for _, row in rows]
-    unknowns = [_split(row.get("unknown", ""), separator) for _, row in rows]
-    labels, column = _vocabulary(path, [*positives, *unknowns], name=name)
-    y = np.zeros((len(rows), len(labels)), dtype=np.int8)
-    for index, ((line, _), positive, unknown) in enumerate(zip(rows, positives, unknowns, strict=True)):
-        for word in [*positive, *unknown]:
-            if word not in column:
+    names = _classes(path, name=name)
+    read = cells.read_cells(
+        [
+            cells.Cell(f"{name}: {path}, line {line}", row.get(column, ""))
+            for column in ("labels", "unknown")
+            for line, row in rows
+        ],
+        names=names,
+        separator=values["separator"],
+        form=values["cells"],
+    )
+    count = len(rows)
+    unknowns = [[*a, *b] for a, b in zip(read.unknown[:count], read.positive[count:], strict=True)]
+    labels = names or sorted({word for listed in read.positive for word in listed})
+    if not labels:
+        raise DataError(f"{name}: {path}: no image carries a label.")
+    column = {label: index for index, label in enumerate(labels)}
+    y = np.zeros((count, len(labels)), dtype=np.int8)
+    images = _images(rows, per_label=values["rows"] == "label", path=path, name=name)
+    for group in images:
+        first = group[0]
+        for index in group:
+            y[first, [column[word] for word in unknowns[index]]] = -1
+        for index in group:
+            positive = [column[word] for word in read.positive[index]]
+            if (y[first, positive] == -1).any():
+                both = labels[next(place for place in positive if y[first, place] == -1)]
                 raise DataError(
-                    f"{name}: {path}, line {line}: unknown label {word!r}.{suggest(word, labels)}",
-                    hint=f"The vocabulary is {vocabulary_file(path)[0].name}, with {len(labels)} labels.",
+                    f"{name}: {path}, line {rows[index][0]}: {both!r} is among the labels and among the unknown."
                 )
-        both = set(positive) & set(unknown)
-        if both:
-            raise DataError(
-                f"{name}: {path}, line {line}: {sorted(both)[0]!r} is among the labels and among the unknown."
-            )
-        y[index, [column[word] for word in unknown]] = -1
-        y[index, [column[word] for word in positive]] = 1
-    files = [row["file"] for _, row in rows]
-    ids = [row.get("id") or row["file"] for _, row in rows]
-    return Draft(labels, ids, files, splits, y, y == 1)
+        y[first, [column[word] for index in group for word in read.positive[index]]] = 1
+    firsts = [group[0] for group in images]
+    if len(firsts) < count:
+        notes.append(f"{count:,} rows are the labels of {len(firsts):,} images (rows=label)")
+    y = y[firsts]
+    return Draft(
+        labels=labels,
+        ids=[_id(rows[first][1]) for first in firsts],
+        files=[rows[first][1]["file"] for first in firsts],
+        splits=[splits[first] for first in firsts],
+        y=y,
+        member=y == 1,
+        notes=(*notes, *read.notes),
+    )
 
 
 def vocabulary_file(path: Path) -> list[Path]:
     """Return the vocabulary that lies beside a table, as a list of one path, or of none."""
     places = (path.with_name(f"{path.stem}.classes.json"), path.with_name("classes.json"))
-    return [place for place in places if place.is_file()][:1] if path.suffix.lower() == ".csv" else []
+    return [place for place in places if place.is_file()][:1] if path.suffix.lower() in (".csv", ".tsv") else []
 
 
 def _rows(path: Path, *, name: str) -> list[Row]:
@@ -68,43 +98,80 @@ def _rows(path: Path, *, name: str) -> list[Row]:
     text = read_text(path, name=name)
     if not text.strip():
         raise DataError(f"{name}: {path} is empty.", hint="A table starts with the line: file,split,labels")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    mark, skipped = _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
     rows: list[Row] = []
     header: list[str] = []
     try:
-        for cells in reader:
-            cells = [cell.strip() for cell in cells]
-            if not any(cells):
+        for found in reader:
+            line = [cell.strip() for cell in found]
+            if not any(line) or reader.line_num <= skipped:
                 continue
             if not header:
-                header = _header([cell.lower() for cell in cells], path=path, name=name)
-            elif len(cells) != len(header):
+                header = _header([cell.lower() for cell in line], path=path, name=name)
+                continue
+            if len(line) < len(header) or any(line[len(header) :]):
                 raise DataError(
-                    f"{name}: {path}, line {reader.line_num}: {len(cells)} cells, the header has {len(header)}.",
-                    hint='Put labels that hold a comma into quotes, and separate labels by blanks, ";" or "|".',
+                    f"{name}: {path}, line {reader.line_num}: {len(line)} cells, the header has {len(header)}.",
+                    hint='Put labels that hold a comma into quotes, and separate labels by ";" or "|".',
                 )
-            else:
-                rows.append((reader.line_num, _row(dict(zip(header, cells, strict=True)), reader.line_num, path, name)))
+            row = _row(dict(zip(header, line, strict=False)), reader.line_num, path, name)
+            rows.append((reader.line_num, row))
     except csv.Error as error:
         raise DataError(f"{name}: {path}, line {reader.line_num}: not readable as CSV: {error}.") from error
     if not rows:
         raise DataError(f"{name}: {path} has a header and no rows.")
-    return _once(rows, path=path, name=name)
+    return rows
 
 
-def _once(rows: list[Row], *, path: Path, name: str) -> list[Row]:
-    """Return the rows without exact repeats, which say nothing new; a repeat that differs is left for the table."""
+def _delimiter(text: str) -> tuple[str, int]:
+    """Return what separates the columns, by the header, and how many lines stand before it (Excel's `sep=;`)."""
+    lines = text.lstrip("\r\n").splitlines()
+    skipped = 1 if lines[0].lower().startswith("sep=") and len(lines) > 1 else 0
+    header = lines[skipped].lower()
+    wide = [mark for mark in (",", ";", "\t") if {word.strip(' "') for word in header.split(mark)}.issuperset(REQUIRED)]
+    return (wide or [","])[0], skipped
+
+
+def _once(rows: list[Row], *, path: Path, name: str) -> tuple[list[Row], list[str]]:
+    """Return the rows without exact repeats, which say nothing new, and a note of how many there were."""
     unique = list({tuple(row.items()): (line, row) for line, row in reversed(rows)}.values())[::-1]
-    if len(unique) < len(rows):
-        log.warning("%s: %s repeats %d rows word for word; each counts once", name, path, len(rows) - len(unique))
-    return unique
+    more = len(rows) - len(unique)
+    return unique, [f"{path} repeats {more} rows word for word; each counts once"] if more else []
+
+
+def _images(rows: Sequence[Row], *, per_label: bool, path: Path, name: str) -> list[list[int]]:
+    """Return the rows of each image. Raises DataError where an image has several and that was not said, or they differ
+    in more than their labels.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, (_, row) in enumerate(rows):
+        groups[_id(row)].append(index)
+    for image, group in groups.items():
+        lines = " and ".join(str(rows[index][0]) for index in group[:2])
+        facts = {(rows[index][1]["file"], rows[index][1]["split"]) for index in group}
+        if len(group) > 1 and (not per_label or len(facts) > 1):
+            raise DataError(
+                f"{name}: {path}, lines {lines}: id {image!r} occurs twice"
+                + (", with another file or split." if len(facts) > 1 else ", with other labels."),
+                hint="" if len(facts) > 1 else "If each row is one label of its image, say so: --option rows=label",
+            )
+    return list(groups.values())
+
+
+def _id(row: Mapping[str, str]) -> str:
+    return row.get("id") or row["file"]
 
 
 def _header(header: list[str], *, path: Path, name: str) -> list[str]:
+    while header and not header[-1]:
+        header.pop()
     for column in REQUIRED:
         if column not in header:
+            row = any(cell.endswith((".jpg", ".jpeg", ".png")) for cell in header)
             raise DataError(
-                f"{name}: {path}: there is no column '{column}'.{suggest(column, header)}",
+                f"{name}: {path}: there is no column '{column}'.{suggest(column, header)}"
+                + (" The first line is a row, not a header." if row else ""),
                 hint=f"The first line must name {', '.join(REQUIRED)}, with commas; it is: {','.join(header)[:200]}",
             )
     if len(set(header)) != len(header):
@@ -115,43 +182,25 @@ def _header(header: list[str], *, path: Path, name: str) -> list[str]:
 def _row(row: dict[str, str], line: int, path: Path, name: str) -> dict[str, str]:
     if not row["file"]:
         raise DataError(f"{name}: {path}, line {line}: no file.")
-    if row["split"].lower() not in ("train", "test", "val"):
+    split = row["split"].lower()
+    if split not in ("train", "test", "val"):
         raise DataError(f"{name}: {path}, line {line}: split {row['split']!r}, expected train or test.")
-    return row
-
-
-def _separator(cells: Sequence[str]) -> str:
-    return next((mark for mark in (";", "|") if any(mark in cell for cell in cells)), "")
-
-
-def _split(cell: str, separator: str) -> list[str]:
-    words = [word.strip() for word in cell.split(separator)] if separator else cell.split()
-    return [word for word in words if word]
-
-
-def _vocabulary(path: Path, cells: Sequence[list[str]], *, name: str) -> tuple[list[str], dict[str, int]]:
-    """Return the label names, and the column of every word that a cell may hold."""
-    words = {word for cell in cells for word in cell}
-    beside = vocabulary_file(path)
-    if not beside:
-        if not words:
-            raise DataError(f"{name}: {path}: no image carries a label.")
-        labels = sorted(words)
-        return labels, {label: index for index, label in enumerate(labels)}
-    labels = _classes(beside[0], name=name)
-    column = {label: index for index, label in enumerate(labels)}
-    if words <= column.keys() or not all(word.isascii() and word.isdigit() for word in words):
-        return labels, column
-    # also "007": positions are numbers, whatever their zeros
-    positions = {word: int(word) for word in words if int(word) < len(labels)}
-    return labels, positions
+    # as Windows and `find .` write paths
+    file = row["file"].replace("\\", "/")
+    while file.startswith("./"):
+        file = file[2:]
+    return row | {"split": split, "file": file}
 
 
 def _classes(path: Path, *, name: str) -> list[str]:
+    """Return the label names of the vocabulary beside the table, none where there is none."""
+    beside = vocabulary_file(path)
+    if not beside:
+        return []
     try:
-        labels = json.loads(read_text(path, name=name))
+        labels = json.loads(read_text(beside[0], name=name))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{name}: {path} is not readable as JSON: {error}.") from error
+        raise DataError(f"{name}: {beside[0]} is not readable as JSON: {error}.") from error
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
-        raise DataError(f'{name}: {path}: expected a list of label names, ["sky", "water", ...].')
+        raise DataError(f'{name}: {beside[0]}: expected a list of label names, ["sky", "water", ...].')
     return labels

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from clbench.data.datasets.coco import OPTIONS, matrices, read_instances, sorted_categories
+from clbench.data.datasets.coco import CROWD, matrices, read_instances, sorted_categories
 from clbench.data.own_table.unchecked import Draft, place_val
 from clbench.data.table import label_matrix
 from clbench.errors import DataError
 
 REQUIRED = ("paths", "labels", "y", "split")
+JSON_OPTIONS = (CROWD,)
+_JSON_HINT = (
+    "Expected MS-COCO's form: images with id, file_name and split, annotations with image_id, category_id and perhaps "
+    "iscrowd (0 or 1), categories with id and name."
+)
 
 
-def read_npz(path: Path, *, name: str, val: str) -> Draft:
+def read_npz(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     """Return the draft in an NPZ file with `paths`, `labels`, `y`, `split` and optionally `ids` and `member`."""
     arrays = _arrays(path, name=name)
     for field in REQUIRED:
@@ -35,7 +41,7 @@ def read_npz(path: Path, *, name: str, val: str) -> Draft:
     for field, array in arrays.items():
         if field in ("ids", "split", "y", "member") and len(array) != count:
             raise DataError(f"{name}: {path}: {field} has {len(array):,} rows, paths has {count:,}.")
-    kept, splits = place_val(texts["split"].tolist(), val=val, path=path, name=name)
+    kept, splits = place_val(texts["split"].tolist(), val=values["val"], path=path, name=name)
     y = label_matrix(arrays["y"], name=f"{name}: {path}")
     member = arrays.get("member", y == 1)
     if member.dtype != np.bool_:
@@ -44,20 +50,27 @@ def read_npz(path: Path, *, name: str, val: str) -> Draft:
     return Draft(texts["labels"].tolist(), ids, files, splits, y[kept], member[kept])
 
 
-def read_json(path: Path, *, name: str, val: str) -> Draft:
+def read_json(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     """Return the draft in a COCO-style JSON file whose images name their `split`."""
-    instances = read_instances(path, name=name)
+    instances = read_instances(path, name=name, hint=_JSON_HINT)
     for position, photo in enumerate(instances.images):
         if photo.split not in ("train", "test", "val"):
             raise DataError(
                 f"{name}: {path}: images[{position}], id {photo.id}: split {photo.split!r}, expected train or test.",
                 hint='Give every image a "split".',
             )
-    kept, splits = place_val([photo.split for photo in instances.images], val=val, path=path, name=name)
+    kept, splits = place_val([photo.split for photo in instances.images], val=values["val"], path=path, name=name)
     categories = sorted_categories(instances, name=name)
-    crowd = next(option.default for option in OPTIONS if option.name == "crowd")
-    y, member, _ = matrices(instances, categories, name=f"{name}: {path}", crowd=crowd)
+    y, member, _ = matrices(instances, categories, name=f"{name}: {path}", crowd=values["crowd"])
     photos = [instances.images[row] for row in kept]
+    crowds = (member[kept] & (y[kept] != 1)).sum(axis=0)
+    notes = []
+    if crowds.any():
+        listed = [f"{one.name}: {count:,}" for one, count in zip(categories, crowds.tolist(), strict=True) if count]
+        notes.append(
+            f"{crowds.sum():,} times all objects of a label in an image are marked as crowds (iscrowd 1), which makes "
+            f"it no positive ({', '.join(listed[:20])}); if they are objects with holes or in parts, say crowd=keep"
+        )
     return Draft(
         [category.name for category in categories],
         [f"{photo.id:012d}" for photo in photos],
@@ -65,6 +78,7 @@ def read_json(path: Path, *, name: str, val: str) -> Draft:
         splits,
         y[kept],
         member[kept],
+        notes,
     )
 
 

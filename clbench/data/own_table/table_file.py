@@ -1,15 +1,15 @@
 """A user's own label table: a CSV, NPZ or COCO-style JSON file with its photos beside it.
 
-CSV: a header with `file`, `split` (train or test) and `labels`, and optionally `id` and `unknown` (labels nobody looked
-for). NPZ: `paths`, `labels`, `y` (1, 0, -1), `split`, and optionally `ids` and `member`. JSON: as MS-COCO's instances
-files, each image with a `split`. A folder stands for its labels.csv, labels.npz or labels.json.
+CSV or TSV: a header with `file`, `split` (train or test) and `labels`, and optionally `id` and `unknown` (labels nobody
+looked for). NPZ: `paths`, `labels`, `y` (1, 0, -1), `split`, and optionally `ids` and `member`. JSON: as MS-COCO's
+instances files, each image with a `split`. A folder stands for its labels.csv, labels.npz or labels.json.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.data.datasets.dataset import Option, resolve_options
+from clbench.data.own_table.csv_file import OPTIONS as CSV_OPTIONS
 from clbench.data.own_table.csv_file import read_csv, vocabulary_file
-from clbench.data.own_table.npz_and_json import read_json, read_npz
+from clbench.data.own_table.label_names import doubtful
+from clbench.data.own_table.npz_and_json import JSON_OPTIONS, read_json, read_npz
+from clbench.data.own_table.same_photos import merged
 from clbench.data.own_table.unchecked import Draft
 from clbench.data.pictures.photo_files import below, refuse_absent, settle
 from clbench.data.table import LabelTable, labels_without_positives
@@ -27,9 +30,8 @@ from clbench.errors import DataError, UsageError, suggest
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 Mask = npt.NDArray[np.bool_]
-ENDINGS = {".csv": read_csv, ".npz": read_npz, ".json": read_json}
 PLAIN_NAMES = ("labels", "table", "data", "index")  # such a file is named after its folder
 
 OPTIONS = (
@@ -46,8 +48,29 @@ OPTIONS = (
     Option("val", "refuse", "where images with the split `val` go", ("refuse", "train", "test", "drop")),
     Option("images", "", "folder of the photos, relative to the table (empty: beside it, or in `images`)", kind="text"),
     Option("missing", "0", "largest share of photos that may be absent; they leave the table", kind="fraction"),
+    Option(
+        "duplicates",
+        "merge",
+        "what to do with files that are byte for byte the same: `merge` takes them for one photo with all their "
+        "labels, and refuses one that is in train and in test; `keep` leaves them as they are",
+        ("merge", "keep"),
+    ),
 )
-_CONTENT = ("labels", "min_train_positives", "min_test_positives", "empty_labels", "unlabelled", "val")
+ENDINGS = {
+    ".csv": (read_csv, CSV_OPTIONS),
+    ".npz": (read_npz, ()),
+    ".json": (read_json, JSON_OPTIONS),
+    ".tsv": (read_csv, CSV_OPTIONS),
+}
+"""For each ending the reader, and the options that it has beside those of every table."""
+OTHER_FORMS = {
+    ".parquet": "Parquet", ".jsonl": "JSON lines", ".xlsx": "Excel", ".xls": "Excel", ".ods": "a spreadsheet",
+    ".xml": "XML", ".arff": "ARFF", ".txt": "plain text", ".yaml": "YAML", ".pkl": "a pickle", ".arrow": "Arrow",
+    ".feather": "Arrow", ".h5": "HDF5", ".mat": "MATLAB", ".db": "a data base", ".tfrecord": "TFRecord",
+    ".zip": "an archive",
+}  # fmt: skip
+"""Files that people have their labels in and that are no label tables."""
+_NOT_CONTENT = ("images", "missing", "duplicates")
 
 
 def table_file(path: Path) -> Path:
@@ -58,7 +81,11 @@ def table_file(path: Path) -> Path:
                 return path / f"labels{ending}"
         raise DataError(f"{path}: no labels.csv, labels.npz or labels.json in this folder.")
     if path.suffix.lower() not in ENDINGS:
-        raise UsageError(f"{path}: a label table ends in {', '.join(ENDINGS)}.")
+        form = OTHER_FORMS.get(path.suffix.lower())
+        raise UsageError(
+            f"{path}: a label table ends in {', '.join(ENDINGS)}" + (f"; this is {form}." if form else "."),
+            hint="Write a CSV with the columns file, split and labels, the labels separated by ';'." if form else "",
+        )
     if not path.is_file():
         raise DataError(f"{path}: no such file.", hint="A scenario names it from the folder of its own file.")
     return path
@@ -72,22 +99,32 @@ def read(path: Path, *, root: Path, options: Mapping[str, str], photos: bool = T
     """
     file = table_file(path)
     name = file.parent.resolve().name if file.stem.lower() in PLAIN_NAMES else file.stem
-    values = resolve_options(name, OPTIONS, options)
+    reader, more = ENDINGS[file.suffix.lower()]
+    values = resolve_options(name, OPTIONS + more, options)
 
     def build() -> LabelTable:
-        draft = ENDINGS[file.suffix.lower()](file, name=name, val=values["val"])
-        table = _restricted(draft.table(name=name, revision=_revision(name, draft, values)), values=values)
+        draft = reader(file, name=name, values=values)
+        revision = _revision(name, draft, values, options=OPTIONS + more)
+        table = _restricted(draft.table(name=name, revision=revision), values=values)
         return _with_photos(table, root=root, values=values) if photos else table
 
     key = {"reader": "custom", "version": str(VERSION), "file": str(file.resolve()), "root": str(root.resolve())}
     sources = [file, *vocabulary_file(file)]
     if photos:
         sources += [folder for folder in (root, root / "images", root / values["images"]) if folder.is_dir()]
-    return cached({**key, **values, "photos": str(photos)}, sources=sources, build=build)
+    table = cached({**key, **values, "photos": str(photos)}, sources=sources, build=build)
+    if values["duplicates"] == "merge":
+        table = merged(table, root=root)  # every time: a file can change without its folder's noticing
+    for note in (
+        *table.notes,
+        *(f"{len(found.names)} {found.text}: {found.listed}" for found in doubtful(table.labels)),
+    ):
+        log.warning("%s: %s", name, note)
+    return table
 
 
-def _revision(name: str, draft: Draft, values: Mapping[str, str]) -> str:
-    changed = [option for option in OPTIONS if option.name in _CONTENT and values[option.name] != option.default]
+def _revision(name: str, draft: Draft, values: Mapping[str, str], *, options: Sequence[Option]) -> str:
+    changed = [one for one in options if one.name not in _NOT_CONTENT and values[one.name] != one.default]
     words = [name, *(f"{option.name}={values[option.name]}" for option in changed)]
     if draft.ids != draft.files:
         # a table's digest leaves paths out; where ids do not name the files, which file is whose must be said here
@@ -110,10 +147,14 @@ def _restricted(table: LabelTable, *, values: Mapping[str, str]) -> LabelTable:
     empty = set(labels_without_positives(table, split="train")) & set(labels_without_positives(table, split="test"))
     unused = [label for label, kept in zip(table.labels, keep.tolist(), strict=True) if kept and label in empty]
     if unused and values["empty_labels"] == "refuse":
+        crowd = bool(table.member[:, table.labels.index(unused[0])].any())
         raise DataError(
             f"{table.name}: no image carries the label {unused[0]!r}"
-            + (f" (and {len(unused) - 1} more labels)." if len(unused) > 1 else "."),
-            hint="Take it out of the vocabulary, or declare it with the option `empty_labels: keep` or `drop`.",
+            + (f" (and {len(unused) - 1} more labels)" if len(unused) > 1 else "")
+            + (": all its objects are marked as crowds (iscrowd 1)." if crowd else "."),
+            hint="If they are objects with holes or in parts, take them for positives with the option `crowd: keep`."
+            if crowd
+            else "Take it out of the vocabulary, or declare it with the option `empty_labels: keep` or `drop`.",
         )
     if values["empty_labels"] == "drop":
         keep &= ~np.isin(table.labels, unused)
@@ -147,13 +188,16 @@ def _with_photos(table: LabelTable, *, root: Path, values: Mapping[str, str]) ->
             missing=gone,
             hint="Name their folder with the option `images`, or allow a share to be absent with `missing: 0.01`.",
         )
-    note = ""
-    if gone:
-        log.warning("%s: %d of %d photos are absent and left out", table.name, len(gone), len(table))
-        note = f" absent={len(gone)}"
+    note = f" absent={len(gone)}" if gone else ""
+    notes = (f"{len(gone)} of {len(table)} photos are absent and left out",) if gone else ()
     rows = np.ones(len(table), dtype=np.bool_)
     rows[gone] = False
-    settled = replace(table, paths=np.array(found, dtype=np.str_), revision=table.revision + note)
+    settled = replace(
+        table,
+        paths=np.array(found, dtype=np.str_),
+        revision=table.revision + note,
+        notes=(*table.notes, *notes),
+    )
     return settled if rows.all() else _rows(settled, rows=rows, columns=np.ones(len(table.labels), dtype=np.bool_))
 
 

@@ -23,6 +23,7 @@ class Draft:
     splits: list[str]
     y: npt.NDArray[np.int8]
     member: npt.NDArray[np.bool_]
+    notes: Sequence[str] = ()
 
     def table(self, *, name: str, revision: str) -> LabelTable:
         """Return the checked table. Raises DataError as LabelTable does."""
@@ -35,6 +36,7 @@ class Draft:
             y=self.y,
             member=self.member,
             split=np.array(self.splits, dtype=np.str_),
+            notes=tuple(self.notes),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import logging
 import os
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from clbench.data.pictures import jpeg
+from clbench.data.pictures.pixels import upright_rgb
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, RunError
 from clbench.files.user_folders import cache_folder
@@ -59,7 +61,8 @@ def whole_pictures(source: ImageSource | None, rows: Rows) -> Iterator[torch.Ten
 class FolderImages:
     """Pictures of a table below a folder, decoded and squashed to size x size (antialiased bilinear).
 
-    JPEG decoding is torchcodec's, bit-identical to Pillow's, which reads what torchcodec cannot. Raises DataError
+    What the pixels are is said in `pixels`. JPEG decoding is torchcodec's, bit-identical to Pillow's, which reads what
+    torchcodec cannot and turns what a tag says is turned. Raises DataError
     naming the file when one is missing, damaged or larger than 100 megapixels.
     """
 
@@ -104,11 +107,21 @@ def decode(path: Path) -> torch.Tensor:
         ) from error
 
 
-def _decode_jpeg(path: Path) -> torch.Tensor | None:
-    """torchcodec's decoder, or None where it is missing or declines (no JPEG, CMYK, damaged); Pillow then decides."""
+@functools.cache
+def torchcodec_decoder() -> Callable[[torch.Tensor], torch.Tensor | list[torch.Tensor]] | None:
+    """Return torchcodec's decoder of JPEGs, or None where it cannot be used."""
     try:
         from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
-    except (ImportError, OSError, RuntimeError):  # pragma: no cover - depends on the installation
+    except (ImportError, OSError, RuntimeError):
+        return None
+    found: Callable[[torch.Tensor], torch.Tensor | list[torch.Tensor]] = decode_jpeg
+    return found
+
+
+def _decode_jpeg(path: Path) -> torch.Tensor | None:
+    """torchcodec's decoder, or None where it is missing or declines (no JPEG, CMYK, damaged); Pillow then decides."""
+    decode_jpeg = torchcodec_decoder()
+    if decode_jpeg is None:
         return None
     with path.open("rb", buffering=0) as file:
         if file.read(len(jpeg.START)) != jpeg.START:
@@ -116,7 +129,7 @@ def _decode_jpeg(path: Path) -> torch.Tensor | None:
         file.seek(0)
         data = bytearray(file.read())
     size = jpeg.frame_size(data)
-    if size is None:
+    if size is None or jpeg.may_be_turned(data):
         return None
     _check_size(path, *size)
     try:
@@ -133,7 +146,7 @@ def _decode_with_pillow(path: Path) -> torch.Tensor:
 
     with Image.open(path) as header:
         _check_size(path, *header.size)
-        array = np.asarray(header.convert("RGB"))
+        array = np.asarray(upright_rgb(header))
     return torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous()
 
 

@@ -1,0 +1,69 @@
+"""Label names that look like something else than a name."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_NOTHING = """
+nan|none|null|na|n/a|<na>|nil|undefined|unknown|unlabeled|unlabelled|empty|background|nothing|-|--|?|.|true|false|
+no finding|no findings|no label|no labels|no class|not available|normal|healthy
+"""
+NOTHING = frozenset(text.strip() for text in _NOTHING.split("|"))
+"""Texts by which tools say that there is no label, in small letters."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something odd about label names, and which they are."""
+
+    text: str
+    names: tuple[str, ...]
+
+    @property
+    def listed(self) -> str:
+        """The first names, for a sentence."""
+        return ", ".join(map(repr, self.names[:10])) + (", ..." if len(self.names) > 10 else "")
+
+
+def doubtful(labels: Sequence[str]) -> list[Remark]:
+    """Return what a reader must say of label names: those that say "no label", spellings that differ in letter case,
+    and those that look like several labels in one.
+    """
+    known, spellings = set(labels), defaultdict(list)
+    for label in labels:
+        spellings[" ".join(label.casefold().split())].append(label)
+    return _filled(
+        Remark("labels are called as tools call the absence of one", tuple(x for x in labels if x.lower() in NOTHING)),
+        Remark(
+            "labels differ only in letter case or blanks",
+            tuple(name for group in spellings.values() if len(group) > 1 for name in group),
+        ),
+        Remark(
+            "labels hold nothing but the names of others; is that a separator in them?",
+            tuple(label for label in labels if len(parts := _parts(label)) > 1 and known.issuperset(parts)),
+        ),
+    )
+
+
+def odd(labels: Sequence[str]) -> list[Remark]:
+    """Return what else may be a slip in label names: brackets, quotes, separators, and names inside other names."""
+    known = set(labels)
+    return _filled(
+        Remark("labels hold brackets or quotes", tuple(x for x in labels if re.search(r"[\[\](){}\"'`]", x))),
+        Remark("labels hold a comma or another separator", tuple(x for x in labels if re.search(r"[,;|\t]", x))),
+        Remark(
+            "labels have the name of another as a part",
+            tuple(x for x in labels if len(parts := _parts(x)) > 1 and not known.isdisjoint(parts)),
+        ),
+    )
+
+
+def _parts(label: str) -> list[str]:
+    return [part for part in re.split(r"[\s,;|/+&；，、]+", label) if part]
+
+
+def _filled(*remarks: Remark) -> list[Remark]:
+    return [remark for remark in remarks if remark.names]
