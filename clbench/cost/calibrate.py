@@ -23,16 +23,17 @@ from torch.autograd.graph import saved_tensors_hooks
 from clbench.cost.clocks import NOTHING, Spent, clocks, middle
 from clbench.cost.session_counts import SessionCount
 from clbench.data.pictures.sources import CachedImages, ImageSource, cache_file, is_kept, whole_pictures
-from clbench.method.strategy import overrides
+from clbench.method.strategy import Strategy, overrides
 from clbench.nn.backbones.by_name import SMALL, Backbone, build_backbone
 from clbench.plan.plan import Plan
 from clbench.stream.stream import Session, Stream
+from clbench.train.assembly import Parts, Phase
 from clbench.train.environment import forget_peak, peak_memory, pick_device
 from clbench.train.evaluate import evaluate
 from clbench.train.events import Event, SessionStarted, StepEnded
 from clbench.train.prepare import content_key, make_source
 from clbench.train.run import Run, RunOptions
-from clbench.train.stored_features import Kind, StoredFeatures, all_rows, feature_file
+from clbench.train.stored_features import StoredFeatures, all_rows, feature_file
 
 STEPS = 4
 """Steps measured in every session and epoch, after one to warm up."""
@@ -69,8 +70,8 @@ def calibrated(
     forget_peak(device)
     with tempfile.TemporaryDirectory(prefix="clbench-") as folder, _cache_in(Path(folder)) as cache:
         how = dataclasses.replace(options, results=Path(folder), resume=False, keep_weights=False)
-        run = Rehearsal(_shortened(plan, stream, options), how, stream=stream, cache=cache)
-        run.carry_out()
+        run = Rehearsal(stream, cache=cache, device=device)
+        run.run(_shortened(plan, stream, options), how)
     train, after, scoring, saving = Spent(), Spent(), Spent(), Spent()
     for session, count, took in zip(stream.sessions, counts, run.took, strict=True):
         each = count.images / count.epochs
@@ -101,7 +102,7 @@ def _whole_memory(run: Rehearsal, peak: int, *, batch_size: int) -> int:
 
     What a step keeps for its way back grows with the batch; weights, gradients, moments and loaded code do not.
     """
-    return peak + round(run.kept.bytes * (batch_size / run.train.batch_size - 1))
+    return peak + round(run.kept.bytes * (batch_size / run.batch_size - 1))
 
 
 def start_of_a_process(backbone: str) -> Spent:
@@ -134,69 +135,93 @@ class _Took:
     """Of each step: when it ended, its images, its epoch."""
 
 
-class Rehearsal(Run):
-    """A run on a few images of every session that looks at the clocks and leaves no record."""
+class Rehearsal:
+    """What is handed into a run so that it is made on a few images of every session, and what the clocks said of it."""
 
-    def __init__(self, plan: Plan, options: RunOptions, *, stream: Stream, cache: Path) -> None:
-        self.whole = stream
+    def __init__(self, whole: Stream, *, cache: Path, device: torch.device) -> None:
+        self.whole = whole
         self.cache = cache
+        self.device = device
         self.took: list[_Took] = []
         self.reading, self.passing, self.building = Spent(), Spent(), Spent()
         self.feature_bytes, self.picture_bytes = 0, 0
         self.kept = _Kept()
-        super().__init__(plan, options, watch=self._hear)
 
-    def _make_stream(self) -> Stream:
-        size = (STEPS + 1) * self.train.batch_size
+    def run(self, plan: Plan, options: RunOptions) -> None:
+        """Carry out the miniature, which leaves no record."""
+        self.batch_size = plan.train.batch_size
+        parts = Parts(
+            stream=lambda _: self._miniature(),
+            seen_by=lambda _, stream: stream,  # it is cut from what the strategy sees
+            source=self._source,
+            around=self._around,
+            keeps_record=False,
+        )
+        Run(plan, options, watch=self._hear, parts=parts).carry_out()
+
+    def _miniature(self) -> Stream:
+        size = (STEPS + 1) * self.batch_size
         sessions = tuple(_part(session, size) for session in self.whole.sessions)
-        tested = _spread(self.whole.test_rows, max(2 * self.train.batch_size, 128))
+        tested = _spread(self.whole.test_rows, max(2 * self.batch_size, 128))
         return dataclasses.replace(self.whole, sessions=sessions, test_rows=tested, val_rows=self.whole.val_rows[:0])
 
-    def _make_source(self) -> ImageSource:
+    def _source(self, plan: Plan, stream: Stream, *, cache: bool | None, **_: object) -> ImageSource:
         table = self.whole.table
-        source = make_source(self.plan, table, cache=False)
+        source = make_source(plan, table, cache=False)
         self.pictures = content_key(source, table)
-        if not is_kept(len(table), size=source.size, wanted=self.options.cache):
+        if not is_kept(len(table), size=source.size, wanted=cache):
             return source
         file = cache_file(f"{table.name}-{self.pictures}", size=source.size, folder=self.cache)
-        if self.plan.trial is None:
+        if plan.trial is None:
             self.pictures = file.stem
         self.picture_bytes = 3 * source.size**2
         if file.exists():
             return CachedImages(file, count=len(table), size=source.size, behind=source)
-        held = _Held(source, all_rows(self.stream))
+        held = _Held(source, all_rows(stream))
         self.reading = held.each
         return held
 
-    def _build_network(self) -> None:
-        begin = clocks()
-        super()._build_network()
-        self.building = clocks(self.device) - begin
+    @contextmanager
+    def _around(self, run: Run, phase: Phase, session: Session | None) -> Iterator[None]:
+        if phase == "growth":
+            yield
+            return
+        if phase == "session":
+            assert session is not None
+            self.took.append(_Took(own=len(session.rows), scored=len(run.stream.test_rows)))
+        begin = clocks(self.device)
+        if phase == "scoring":
+            self.took[-1].after = begin - (self.took[-1].ends[-1][0] if self.took[-1].ends else self.trained)
+        yield
+        end = clocks(self.device)
+        if phase == "network":
+            self.building = end - begin
+        elif phase == "features":
+            self._note_features(run, end - begin)
+        elif phase == "scoring":
+            self.scored = end
+            self.took[-1].scoring = end - begin
+        else:
+            self._note_session(run.strategy, begin, end)
 
-    def _store_features(self, kind: Kind) -> ImageSource:
-        begin = clocks()
-        found = super()._store_features(kind)
-        rows = len(all_rows(self.stream))
-        self.passing = (clocks(self.device) - begin) * (1 / rows)
-        if isinstance(found, StoredFeatures):
-            self.feature_bytes = found.path.stat().st_size // rows
-        backbone = self.strategy.net.backbone
-        assert isinstance(backbone, Backbone)
+    def _note_features(self, run: Run, spent: Spent) -> None:
+        rows = len(all_rows(run.stream))
+        self.passing = spent * (1 / rows)
+        if isinstance(run.source, StoredFeatures):
+            self.feature_bytes = run.source.path.stat().st_size // rows
+        backbone, kind = run.strategy.net.backbone, run.options.features
+        assert isinstance(backbone, Backbone) and kind != "off"
         whole = feature_file(
-            backbone, self.whole, self.plan.train, kind=kind, pictures=self.pictures, device=self.device
+            backbone, self.whole, run.plan.train, kind=kind, pictures=self.pictures, device=self.device
         )
         if (self.cache / whole).exists():
             self.passing = NOTHING
             self.picture_bytes = 0  # nobody looks at pictures any more
-        return found
 
-    def _one_session(self, session: Session) -> None:
-        took = _Took(own=len(session.rows), scored=len(self.stream.test_rows))
-        self.took.append(took)
-        begin = clocks(self.device)
-        super()._one_session(session)
-        took.saving = clocks(self.device) - self.scored
-        took.before = (self.trained - begin) if overrides(self.strategy, "prepare") else NOTHING
+    def _note_session(self, strategy: Strategy, begin: Spent, end: Spent) -> None:
+        took = self.took[-1]
+        took.saving = end - self.scored
+        took.before = (self.trained - begin) if overrides(strategy, "prepare") else NOTHING
         if not took.ends:  # a closed form: all of it is done around the session
             return
         starts = [self.trained, *(at for at, _, _ in took.ends)]
@@ -208,13 +233,6 @@ class Rehearsal(Run):
         took.later = middle([spent for spent, epoch in each if epoch] or [took.first])
         took.setting_up = ((first[0] - took.first) * took.ends[0][1]).positive
 
-    def _evaluate(self, session: Session, *, mean_loss: float) -> None:
-        begin = clocks(self.device)
-        self.took[-1].after = begin - (self.took[-1].ends[-1][0] if self.took[-1].ends else self.trained)
-        super()._evaluate(session, mean_loss=mean_loss)
-        self.scored = clocks(self.device)
-        self.took[-1].scoring = self.scored - begin
-
     def _hear(self, event: Event) -> None:
         if isinstance(event, StepEnded):
             self.kept.end()
@@ -222,9 +240,6 @@ class Rehearsal(Run):
         elif isinstance(event, SessionStarted):
             self.kept.begin()
             self.trained = clocks(self.device)
-
-    def _write_record(self) -> None:
-        """Leave no record: a miniature has none."""
 
 
 class _Kept:

@@ -107,7 +107,9 @@ class Subject:
     ) -> Trial:
         """Return a run that has not begun, in `folder` or a folder of its own."""
         return Trial(
-            self,
+            self.kind,
+            entry=self.entry,
+            fields=self.fields,
             world=world or self.world,
             folder=folder or self.new_folder(),
             seed=seed,

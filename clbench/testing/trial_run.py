@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,28 +14,27 @@ import torch
 
 from clbench.method.stored import count_stored
 from clbench.method.strategy import Strategy
+from clbench.plan.catalog import Entry
 from clbench.plan.plan import Plan
-from clbench.stream.stream import Session, Stream
+from clbench.stream.stream import Session
 from clbench.testing.probe import Probe
 from clbench.testing.reader import Reader
 from clbench.testing.world import RECIPE, World, tiny_backbone
-from clbench.train.events import Watch, silent
-from clbench.train.randomness import seed_torch
+from clbench.train.assembly import Parts, Phase
+from clbench.train.events import Event, StepEnded, Watch, several, silent
 from clbench.train.resume import state as states
 from clbench.train.run import Run, RunOptions
-from clbench.train.stream_as_seen import as_seen_by
-
-if TYPE_CHECKING:
-    from clbench.testing.subject import Subject
 
 
-class Trial(Run):
+class Trial:
     """A run whose stream, pictures and backbone are the battery's own; everything else is what users run."""
 
     def __init__(
         self,
-        subject: Subject,
+        kind: type[Strategy],
         *,
+        entry: Entry,
+        fields: dict[str, Any],
         world: World,
         folder: Path,
         seed: int = 1,
@@ -42,7 +42,6 @@ class Trial(Run):
         watch: Watch = silent,
         save_steps: int = 0,
     ) -> None:
-        self.subject = subject
         self.world = world
         self.probes = probes
         self.reader = Reader(world.pictures)
@@ -54,55 +53,49 @@ class Trial(Run):
             dataset="check",
             options={},
             root=None,
-            entry=subject.entry,
-            fields=subject.fields,
+            entry=entry,
+            fields=fields,
             train=RECIPE,
             seed=seed,
             origins={},
             changed_train=(),
-            kind=subject.kind,
+            kind=kind,
+        )
+        parts = Parts(
+            stream=lambda _: world.stream,
+            source=lambda *_, **__: self.reader,
+            backbone=lambda _: tiny_backbone(),
+            around=self._around,
         )
         options = RunOptions(results=folder, device="cpu", cache=False, save_steps=save_steps)
-        super().__init__(plan, options, watch=watch)
+        self.run = Run(plan, options, watch=several(self._hear, watch), parts=parts)
 
-    # ------------------------------------------------------------------ the parts
-
-    def _make_strategy(self) -> Strategy:
-        return self.plan.new_strategy()
-
-    def _make_stream(self) -> Stream:
-        return as_seen_by(self.strategy, self.world.stream)
-
-    def _make_source(self) -> Reader:
-        return self.reader
-
-    def _build_network(self) -> None:
-        seed_torch(self.plan.seed, "weights")
-        backbone = tiny_backbone()
-        seed_torch(self.plan.seed, "build")
-        self.strategy.build(backbone, self.stream.labels)
-        self.strategy.to(self.device)
+    def carry_out(self) -> None:
+        """Carry the run out. Raises what stops it."""
+        self.run.carry_out()
 
     # ------------------------------------------------------------------ the moments
 
-    def _begin(self, session: Session, *, structure_only: bool) -> None:
-        self._tell(lambda probe: probe.before_growth(self, session))
-        self.reader.may_read = lambda: self._countable(session)
-        super()._begin(session, structure_only=structure_only)
-        self._tell(lambda probe: probe.after_growth(self, session))
+    @contextmanager
+    def _around(self, run: Run, phase: Phase, session: Session | None) -> Iterator[None]:
+        if session is None or phase == "session":
+            yield
+        elif phase == "growth":
+            self._tell(lambda probe: probe.before_growth(self, session))
+            self.reader.may_read = lambda: self._countable(session)
+            yield
+            self._tell(lambda probe: probe.after_growth(self, session))
+        else:
+            pictures = self.world.pictures
+            sealed, pictures.sealed = pictures.sealed, False
+            self.reader.may_read = None
+            yield
+            pictures.sealed = sealed
+            self._tell(lambda probe: probe.after_scoring(self, session))
 
-    def _on_step(self, epoch: int, step: int) -> None:
-        session = self.view.session
-        self._tell(lambda probe: probe.after_step(self, session, self.loop.step_index))
-        super()._on_step(epoch, step)
-
-    def _evaluate(self, session: Session, *, mean_loss: float) -> None:
-        pictures = self.world.pictures
-        sealed, pictures.sealed = pictures.sealed, False
-        self.reader.may_read = None
-        super()._evaluate(session, mean_loss=mean_loss)
-        pictures.sealed = sealed
-        self._tell(lambda probe: probe.after_scoring(self, session))
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, StepEnded):
+            self._tell(lambda probe: probe.after_step(self, event.session, event.step))
 
     def _tell(self, moment: Callable[[Probe], None]) -> None:
         for probe in self.probes:
@@ -114,19 +107,19 @@ class Trial(Run):
 
     def _countable(self, session: Session) -> npt.NDArray[np.int64]:
         """Return the rows whose pictures may be read in a session: its own, those rehearsed in it, those stored."""
-        view = getattr(self, "view", None)
+        view = getattr(self.run, "view", None)
         rehearsed = view.rows if view is not None and view.session == session.index else session.rows
-        return np.concatenate([session.rows, rehearsed, count_stored(self.strategy, image_size=1).rows])
+        return np.concatenate([session.rows, rehearsed, count_stored(self.run.strategy, image_size=1).rows])
 
     # ------------------------------------------------------------------ what it leaves
 
     def answers(self) -> dict[str, bytes]:
         """Return name -> bytes of the score files."""
-        return {path.name: path.read_bytes() for path in sorted(self.work.glob("scores-*.npy"))}
+        return {path.name: path.read_bytes() for path in sorted(self.run.work.glob("scores-*.npy"))}
 
     def fingerprint(self) -> dict[str, bytes]:
         """Return name -> bytes of every tensor and value the strategy holds now."""
-        state = states.strategy_state(self.strategy)
+        state = states.strategy_state(self.run.strategy)
         found: dict[str, bytes] = {}
         _flatten(state["module"], "", found)
         _flatten(state["own"], "", found)

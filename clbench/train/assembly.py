@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 
@@ -12,22 +14,52 @@ from clbench.errors import ResultsError
 from clbench.method.session import LiveSession
 from clbench.method.stored import count_stored
 from clbench.method.strategy import Strategy
+from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.memory import Exemplars
 from clbench.nn.shared.ranks import rank, world
 from clbench.plan.catalog import digest_read
 from clbench.plan.plan import Plan
 from clbench.ranks import together as distributed
 from clbench.stream.stream import Session, Stream
-from clbench.train.events import RunStarted, Watch, telling
+from clbench.train.events import RunStarted, StreamBuilt, Watch, telling
 from clbench.train.make_record import check_scores, now
 from clbench.train.options import RunOptions
-from clbench.train.prepare import build_network, content_key, make_source, make_stream
+from clbench.train.prepare import build_network, content_key, make_source, plan_backbone, plan_stream
 from clbench.train.progress import Progress
 from clbench.train.randomness import seed_torch
 from clbench.train.reader_processes import AUTO, loader_processes
 from clbench.train.resume import state as states
 from clbench.train.resume.savepoint import Savepoint, restore_plugins
 from clbench.train.stored_features import Kind, stored_features
+from clbench.train.stream_as_seen import as_seen_by
+
+Phase = Literal["network", "features", "growth", "session", "scoring"]
+
+
+def plan_source(plan: Plan, stream: Stream, *, cache: bool | None, progress: Callable[[int, int], None]) -> ImageSource:
+    """Return where the plan's pictures come from."""
+    return make_source(plan, stream.table, cache=cache, progress=progress)
+
+
+def unwatched(run: Any, phase: Phase, session: Session | None) -> AbstractContextManager[None]:
+    """Let a phase of a run pass unnoticed."""
+    return nullcontext()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, by default as its plan says; who tries strategies out, or takes times, hands in others.
+
+    `stream` is the scenario's, `seen_by` what a strategy sees of it, `source` where pictures come from, `around` gives
+    the context in which a phase of the run passes; `keeps_record` says whether a record is left.
+    """
+
+    stream: Callable[[Plan], Stream] = plan_stream
+    seen_by: Callable[[Strategy, Stream], Stream] = as_seen_by
+    source: Callable[..., ImageSource] = plan_source
+    backbone: Callable[[Plan], Backbone] = plan_backbone
+    around: Callable[[Any, Phase, Session | None], AbstractContextManager[None]] = unwatched
+    keeps_record: bool = True
 
 
 class Assembly:
@@ -35,12 +67,13 @@ class Assembly:
 
     device: torch.device
 
-    def __init__(self, plan: Plan, options: RunOptions, *, watch: Watch) -> None:
+    def __init__(self, plan: Plan, options: RunOptions, *, watch: Watch, parts: Parts) -> None:
+        self.parts = parts
         self.plan = plan
         self.options = options
         self.watch = watch
         self.train = plan.train
-        self.strategy = self._make_strategy()
+        self.strategy = plan.new_strategy()
         self.place = plan.place(options.results)
         self.folder, self.record, self.work = self.place.folder, self.place.record, self.place.work
         self.state_file = self.place.state_file
@@ -48,25 +81,12 @@ class Assembly:
         self.progress = Progress()
         self.exemplars: Exemplars | None = None
 
-    # ------------------------------------------------------------------ what a run is made of
-
-    def _make_strategy(self) -> Strategy:
-        return self.plan.new_strategy()
-
-    def _make_stream(self) -> Stream:
-        return make_stream(self.plan, self.strategy)
-
-    def _make_source(self) -> ImageSource:
-        told = telling(self.watch, f"{self.stream.table.name}: pictures into the cache")
-        return make_source(self.plan, self.stream.table, cache=self.options.cache, progress=told)
-
-    def _build_network(self) -> None:
-        build_network(self.plan, self.strategy, self.stream, self.device)
-
     # ------------------------------------------------------------------ putting it together
 
     def _set_up(self, *, on_step: Callable[[int, int], None]) -> None:
-        self.stream = self._make_stream()
+        stream = self.parts.stream(self.plan)
+        self.watch(StreamBuilt(self.name, stream))
+        self.stream = self.parts.seen_by(self.strategy, stream)
         self.watch(
             RunStarted(
                 self.name,
@@ -76,10 +96,13 @@ class Assembly:
                 stand_in=self.plan.stand_in,
             )
         )
-        self.source = self._make_source()
-        self._build_network()
+        told = telling(self.watch, f"{self.stream.table.name}: pictures into the cache")
+        self.source = self.parts.source(self.plan, self.stream, cache=self.options.cache, progress=told)
+        with self.parts.around(self, "network", None):
+            build_network(self.plan, self.strategy, self.stream, self.device, backbone=self.parts.backbone)
         if self.options.features != "off":
-            self.source = self._store_features(self.options.features)
+            with self.parts.around(self, "features", None):
+                self.source = self._store_features(self.options.features)
         self.readers = self._readers()
         # the loop imports avalanche, which takes seconds; everything that can be wrong has been looked at by now
         from clbench.train.loop import SharedLoop
@@ -168,10 +191,11 @@ class Assembly:
 
     def _begin(self, session: Session, *, structure_only: bool) -> None:
         seed = self.plan.seed
-        seed_torch(seed, "session", session.index)
-        self.strategy._seed = (seed, session.index, "begin")
-        self.strategy.begin_session(self._live(session, structure_only=structure_only))
-        fixed = self.train.freeze == "backbone" or (self.train.freeze == "after-base" and session.index > 0)
-        if fixed:
-            self.strategy.net.backbone.requires_grad_(False)
-        self.strategy.to(self.device)
+        with self.parts.around(self, "growth", session):
+            seed_torch(seed, "session", session.index)
+            self.strategy._seed = (seed, session.index, "begin")
+            self.strategy.begin_session(self._live(session, structure_only=structure_only))
+            fixed = self.train.freeze == "backbone" or (self.train.freeze == "after-base" and session.index > 0)
+            if fixed:
+                self.strategy.net.backbone.requires_grad_(False)
+            self.strategy.to(self.device)

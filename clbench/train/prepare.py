@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -12,7 +13,7 @@ from clbench.data.datasets.registry import open_table
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, SceneImages, cached
 from clbench.data.table import LabelTable
 from clbench.method.strategy import Strategy
-from clbench.nn.backbones.by_name import build_backbone
+from clbench.nn.backbones.by_name import Backbone, build_backbone
 from clbench.plan.plan import Plan
 from clbench.stream.build import build_stream, check_pins
 from clbench.stream.stream import Stream
@@ -24,6 +25,17 @@ from clbench.train.stream_as_seen import as_seen_by
 def make_stream(plan: Plan, strategy: Strategy) -> Stream:
     """Return the plan's stream as this strategy sees it, after checking that it is the pinned one."""
     return as_seen_by(strategy, plan_stream(plan))
+
+
+def plan_backbone(plan: Plan) -> Backbone:
+    """Return the backbone of the plan's recipe; its weights are drawn from torch's global generator, or read."""
+    return build_backbone(
+        plan.train.backbone,
+        image_size=plan.train.image_size,
+        weights=plan.train.weights,
+        normalize=plan.train.normalize,
+        channels_last=plan.train.channels_last,
+    )
 
 
 def plan_stream(plan: Plan) -> Stream:
@@ -82,16 +94,17 @@ def content_key(source: ImageSource, table: LabelTable) -> str:
     return digest([table.revision, table.paths.tolist(), pixels])[:16]
 
 
-def build_network(plan: Plan, strategy: Strategy, stream: Stream, device: torch.device) -> None:
+def build_network(
+    plan: Plan,
+    strategy: Strategy,
+    stream: Stream,
+    device: torch.device,
+    *,
+    backbone: Callable[[Plan], Backbone] = plan_backbone,
+) -> None:
     """Build the strategy's network on the device, its weights a function of the seed alone."""
     seed_torch(plan.seed, "weights")
-    backbone = build_backbone(
-        plan.train.backbone,
-        image_size=plan.train.image_size,
-        weights=plan.train.weights,
-        normalize=plan.train.normalize,
-        channels_last=plan.train.channels_last,
-    )
+    body = backbone(plan)
     seed_torch(plan.seed, "build")
-    strategy.build(backbone, stream.labels)
+    strategy.build(body, stream.labels)
     strategy.to(device)

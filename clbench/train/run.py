@@ -25,7 +25,7 @@ from clbench.ranks import together as distributed
 from clbench.records.record import read_record, write_record
 from clbench.stream.stream import Session
 from clbench.train.allocator import keep_freed_memory
-from clbench.train.assembly import Assembly
+from clbench.train.assembly import Assembly, Parts
 from clbench.train.batches import SessionView, steps_per_epoch
 from clbench.train.environment import pick_device
 from clbench.train.events import Message, RunFinished, SessionStarted, StepEnded, Watch, silent
@@ -57,8 +57,8 @@ def run(plan: Plan, options: RunOptions, *, watch: Watch | None = None) -> Path:
 class Run(Assembly):
     """A run while it is carried out."""
 
-    def __init__(self, plan: Plan, options: RunOptions, *, watch: Watch) -> None:
-        super().__init__(plan, options, watch=watch)
+    def __init__(self, plan: Plan, options: RunOptions, *, watch: Watch, parts: Parts | None = None) -> None:
+        super().__init__(plan, options, watch=watch, parts=parts or Parts())
         self.stop = StopSignals()
 
     # ------------------------------------------------------------------ around the training
@@ -123,8 +123,11 @@ class Run(Assembly):
 
     def _from_start_to_end(self) -> None:
         self._set_up(on_step=self._on_step)
-        self._train_all()
-        distributed.by_first(self._write_record)
+        for session in self.stream.sessions[self.progress.session :]:
+            with self.parts.around(self, "session", session):
+                self._one_session(session)
+        if self.parts.keeps_record:
+            distributed.by_first(self._write_record)
 
     def _write_record(self) -> None:
         record = make_record(
@@ -155,10 +158,6 @@ class Run(Assembly):
             file.write(text.encode())
 
     # ------------------------------------------------------------------ sessions
-
-    def _train_all(self) -> None:
-        for session in self.stream.sessions[self.progress.session :]:
-            self._one_session(session)
 
     def _one_session(self, session: Session) -> None:
         clock = time.monotonic()
@@ -244,9 +243,11 @@ class Run(Assembly):
             self.options.keep_weights,
             self.watch,
         )
-        self.progress.done.append(
-            evaluation.of(session, strategy=self.strategy, loop=self.loop, progress=self.progress, mean_loss=mean_loss)
-        )
+        with self.parts.around(self, "scoring", session):
+            done = evaluation.of(
+                session, strategy=self.strategy, loop=self.loop, progress=self.progress, mean_loss=mean_loss
+            )
+            self.progress.done.append(done)
 
     def _on_step(self, epoch: int, step: int) -> None:
         loop, progress = self.loop, self.progress

@@ -82,9 +82,9 @@ def no_stray_files(subject: Subject) -> None:
         strays = sorted(path.name for path in empty.iterdir())
     finally:
         os.chdir(here)
-    expected = {trial.record.name, "config.yaml", trial.work.name, f"{trial.work.name}.lock"}
-    strays += sorted(path.name for path in trial.folder.iterdir() if path.name not in expected)
-    strays += [path for path in written if not _is_fine(Path(path), own=trial.folder)]
+    expected = {trial.run.record.name, "config.yaml", trial.run.work.name, f"{trial.run.work.name}.lock"}
+    strays += sorted(path.name for path in trial.run.folder.iterdir() if path.name not in expected)
+    strays += [path for path in written if not _is_fine(Path(path), own=trial.run.folder)]
     if strays:
         raise Failed(
             f"a run wrote '{strays[0]}'",

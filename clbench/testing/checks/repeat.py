@@ -39,7 +39,7 @@ class Newborn(Probe):
 
     def after_growth(self, trial: Trial, session: object) -> None:
         """Copy everything that has not been copied yet."""
-        for name, parameter in trial.strategy.named_parameters():
+        for name, parameter in trial.run.strategy.named_parameters():
             self.weights.setdefault(name, parameter.detach().clone())
 
 
@@ -99,7 +99,7 @@ def stopped_run_ends_the_same(subject: Subject) -> None:
         ) from error
     whole = subject.plain()
     difference = first_difference(whole.fingerprint(), trial.fingerprint())
-    section = first_other_section(whole.record, trial.record)
+    section = first_other_section(whole.run.record, trial.run.record)
     if difference or section:
         raise Failed(
             f"after four stops the run ends with another {difference or section}", verb="begin_session", mend=mend

@@ -31,7 +31,7 @@ def asked(strategy: Strategy, images: Tensor) -> Tensor:
 
 def some_images(trial: Trial) -> Tensor:
     """Return a few train pictures."""
-    return trial.world.pictures.read(trial.stream.table.rows("train")[:16])
+    return trial.world.pictures.read(trial.run.stream.table.rows("train")[:16])
 
 
 class Batching(Probe):
@@ -40,9 +40,9 @@ class Batching(Probe):
     def after_scoring(self, trial: Trial, session: Session) -> None:
         """Compare the ways of asking."""
         images = some_images(trial)
-        together = asked(trial.strategy, images)
-        single = torch.cat([asked(trial.strategy, images[i : i + 1]) for i in range(len(images))])
-        backwards = asked(trial.strategy, images.flip(0)).flip(0)
+        together = asked(trial.run.strategy, images)
+        single = torch.cat([asked(trial.run.strategy, images[i : i + 1]) for i in range(len(images))])
+        backwards = asked(trial.run.strategy, images.flip(0)).flip(0)
         for way, scores in (("one by one", single), ("in reversed order", backwards)):
             apart = float((scores - together).abs().max())
             if apart > CLOSE:
@@ -63,11 +63,11 @@ class Growth(Probe):
 
     def before_growth(self, trial: Trial, session: Session) -> None:
         """Keep what the old labels score."""
-        self.before = asked(trial.strategy, some_images(trial)) if session.index else None
+        self.before = asked(trial.run.strategy, some_images(trial)) if session.index else None
 
     def after_growth(self, trial: Trial, session: Session) -> None:
         """Count the columns and compare the old ones."""
-        after = asked(trial.strategy, some_images(trial))
+        after = asked(trial.run.strategy, some_images(trial))
         if after.shape[1] != session.seen:
             raise Failed(
                 f"after begin_session of session {session.index} there are {after.shape[1]} columns"
@@ -81,7 +81,7 @@ class Growth(Probe):
         moved = float((after[:, :width] - self.before).abs().max())
         if moved <= CLOSE:
             return
-        if trial.strategy.entangled or getattr(trial.strategy.net.head, "entangled", False):
+        if trial.run.strategy.entangled or getattr(trial.run.strategy.net.head, "entangled", False):
             self.note = "declared: labels attend to each other, so growing moves the old ones"
             return
         raise Failed(
@@ -98,10 +98,10 @@ def scores_are_probabilities(subject: Subject) -> None:
 def record_follows_from_its_scores(subject: Subject) -> None:
     """The record is whole, and scored again its score files give every average precision and count in it."""
     trial = subject.run.trial
-    stream = trial.stream
+    stream = trial.run.stream
     found = verify_scores(
-        trial.record,
-        scores=trial.work,
+        trial.run.record,
+        scores=trial.run.work,
         truth=stream.truth(stream.test_rows),
         tests=[np.flatnonzero(np.isin(stream.test_rows, session.test_rows)) for session in stream.sessions],
     )
@@ -128,9 +128,9 @@ def growth_adds_exactly_the_new_labels(subject: Subject) -> str:
 def learns_above_chance(subject: Subject) -> None:
     """After the first session its labels are found far better than by chance."""
     trial = subject.run.trial
-    session = trial.stream.sessions[0]
-    chance = float((trial.stream.truth(trial.stream.test_rows)[:, : session.learned] == 1).mean())
-    reached = float(np.nanmean(np.array(trial.progress.done[0].fixed)[: session.learned]))
+    session = trial.run.stream.sessions[0]
+    chance = float((trial.run.stream.truth(trial.run.stream.test_rows)[:, : session.learned] == 1).mean())
+    reached = float(np.nanmean(np.array(trial.run.progress.done[0].fixed)[: session.learned]))
     needed = chance + 0.4 * (1 - chance)
     if reached < needed:
         raise Failed(

@@ -28,7 +28,7 @@ class Loss(Probe):
         """Ask once a session, after the second step."""
         if step != 2:
             return
-        strategy, batch = trial.strategy, trial.loop.batch
+        strategy, batch = trial.run.strategy, trial.run.loop.batch
         assert batch is not None
         cases = {"one image is wholly unknown": 1, "every label of every image is unknown": len(batch.rows)}
         for what, first in cases.items():
@@ -62,7 +62,7 @@ class Optimiser(Probe):
     def after_step(self, trial: Trial, session: int, step: int) -> None:
         """Raise when they differ."""
         try:
-            check_holds_exactly(trial.loop.optimizer, trial.strategy)
+            check_holds_exactly(trial.run.loop.optimizer, trial.run.strategy)
         except Exception as error:
             raise Failed(
                 f"in session {session}, after step {step}, {error}",
@@ -80,7 +80,7 @@ class Teacher(Probe):
 
     def after_step(self, trial: Trial, session: int, step: int) -> None:
         """Look at every copy of the backbone but the live one."""
-        strategy = trial.strategy
+        strategy = trial.run.strategy
         live = strategy.net.backbone
         for name, module in strategy.named_children():
             if module is live or not any(isinstance(m, TinyBody) and m is not live.body for m in module.modules()):
@@ -101,7 +101,7 @@ class Stored(Probe):
 
     def after_scoring(self, trial: Trial, session: Session) -> None:
         """Look through everything the strategy keeps, what it does not save and what lies in its module too."""
-        strategy = trial.strategy
+        strategy = trial.run.strategy
         shelves = {f"self.{name}": value for name, value in vars(strategy).items() if name not in _NETWORKS}
         for owner in (type(strategy), sys.modules[type(strategy).__module__]):
             shelves |= {f"{owner.__name__}.{name}": value for name, value in vars(owner).items()}
@@ -150,5 +150,5 @@ def teacher_is_frozen(subject: Subject) -> str:
 
 def memory_stays_within_its_budget(subject: Subject) -> str:
     """What is rehearsed is counted, no memory holds more than its limit, and pictures are kept nowhere else."""
-    most = max(done.cost["stored_images"] for done in subject.run.trial.progress.done)
+    most = max(done.cost["stored_images"] for done in subject.run.trial.run.progress.done)
     return "" if most else "it stores no images"
