@@ -41,6 +41,10 @@ def _print_table(board: Leaderboard, table: Table, *, beside: Mapping[str, str] 
     if beside is not None:
         names.append("Reference")
         rows = [[*row, beside[line.configuration]] for row, line in zip(rows, table.rows, strict=True)]
+    if output.on_terminal() and output.room(names, rows) > output.width() and grid.SETTINGS in names:
+        place = names.index(grid.SETTINGS)
+        for row in rows:
+            row[place] = row[place].replace("train.", "")
     needed = {board.sort_title} | ({grid.SETTINGS} if _told_apart_by_settings(names, rows) else set())
     left_out = _narrowed(names, rows, kept=needed) if output.on_terminal() else []
     output.table(names, rows)

@@ -36,6 +36,23 @@ def _longest_word(text: str) -> int:
     return max(map(len, text.split()), default=0)
 
 
+def _widths(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the widths of columns that fit the terminal: what may be broken gives way, the widest first."""
+    columns = [[row[i] for row in rows] for i in range(len(headers))]
+    found = [max(map(len, [header, *cells])) for header, cells in zip(headers, columns, strict=True)]
+    # words whole; then cells broken anywhere, headings never
+    for floors in (
+        [_narrowest(header, cells) for header, cells in zip(headers, columns, strict=True)],
+        [max(_longest_word(header), 1) for header in headers],
+    ):
+        while 1 + sum(2 + size for size in found) > width():
+            places = [place for place, floor in enumerate(floors) if found[place] > floor]
+            if not places:
+                break
+            found[max(places, key=lambda place: found[place])] -= 1
+    return found
+
+
 def say(text: str, *, indent: str = "", bold: bool = False) -> None:
     """Print a sentence, on a terminal broken at spaces with `indent` before all lines but the first."""
     lines = [text]
@@ -66,8 +83,8 @@ def _drawn(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str)
     from rich.text import Text
 
     drawn = Table(title=title or None, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), show_header=any(headers))
-    for header in headers:
-        drawn.add_column(header, overflow="fold", min_width=_longest_word(header))
+    for header, size in zip(headers, _widths(headers, rows), strict=True):
+        drawn.add_column(header, overflow="fold", width=size)
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clbench.cli.terminal import output
 from clbench.train.events import (
     Event,
     Making,
@@ -108,13 +109,22 @@ class Live(Plain):
 
     def __init__(self) -> None:
         super().__init__()
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.console import Console, RenderableType
+        from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+        from rich.text import Text
 
+        class PlaceOrBar(BarColumn):
+            """For narrow terminals: where a run is, in words; a bar for what has no place."""
+
+            def render(self, task: Task) -> RenderableType:  # type: ignore[override]
+                """Return the words, or the bar where there are none."""
+                place = task.fields["place"]
+                return Text(place, no_wrap=True) if place else super().render(task)
+
+        wide = output.width() >= 110
         self._progress: Progress = Progress(
             TextColumn("{task.description}"),
-            TextColumn("{task.fields[place]}"),
-            BarColumn(bar_width=24),
+            *([TextColumn("{task.fields[place]}"), BarColumn(bar_width=24)] if wide else [PlaceOrBar(bar_width=24)]),
             TextColumn("{task.fields[numbers]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
@@ -123,6 +133,8 @@ class Live(Plain):
         self._tasks: dict[str, TaskID] = {}
         self._meters: dict[str, Meter] = {}
         self._sessions: dict[str, int] = {}
+        # place, numbers and the time left take 62 columns, a bar 25
+        self._room = max(output.width() - 62 - 25 * wide, 12)
 
     def __call__(self, event: Event) -> None:
         """Move the run's line on, and say above it what is news."""
@@ -142,7 +154,7 @@ class Live(Plain):
         if not self._tasks:
             self._progress.start()
         place = f"{self._place(event.run, event.session)}, {event.labels} labels"
-        self._tasks[event.run] = self._progress.add_task(event.run, total=None, place=place, numbers="")
+        self._tasks[event.run] = self._progress.add_task(self._short(event.run), total=None, place=place, numbers="")
         self._meters[event.run] = Meter()
 
     def _step(self, event: StepEnded) -> None:
@@ -162,7 +174,7 @@ class Live(Plain):
         if what not in self._tasks:
             if not self._tasks:
                 self._progress.start()
-            self._tasks[what] = self._progress.add_task(what, total=total, place="", numbers="")
+            self._tasks[what] = self._progress.add_task(self._short(what), total=total, place="", numbers="")
         self._progress.update(self._tasks[what], completed=done, numbers=f"{done:,} of {total:,}")
         if done == total:
             self._remove(what)
@@ -175,6 +187,10 @@ class Live(Plain):
     def _place(self, run: str, session: int) -> str:
         known = self._sessions.get(run, 0)
         return f"session {session + 1}" + (f" of {known}" if known else "")
+
+    def _short(self, name: str) -> str:
+        """Return a name that fits its column, cut before its end, where the seed stands."""
+        return name if len(name) <= self._room else f"{name[: self._room - 9]}…{name[-8:]}"
 
     def _remove(self, run: str) -> None:
         task = self._tasks.pop(run, None)
