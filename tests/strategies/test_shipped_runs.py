@@ -20,13 +20,14 @@ SMALL = {
     "ridge": ("ridge.base=given", "ridge.hidden=64"),
 }
 """What keeps a strategy's default head small enough for a test."""
-STEPWISE = {"agem", "derpp", "er", "ocdm", "prs", "si"}
+STEPWISE = {"agem", "bic", "derpp", "er", "ocdm", "prs", "relabel", "si"}
 """What keeps something at every step of a one-pass stream."""
 EMPTY = {
     "agem": ["memory=0"],
     "derpp": ["memory=0"],
     "er": ["memory=0"],
     "lwf": ["weight=0"],
+    "relabel": ["memory=0", "threshold=1.1"],
     "ocdm": ["memory=0"],
     "podnet": ["memory=0", "spatial=0", "flat=0"],
     "prs": ["memory=0"],
@@ -45,6 +46,7 @@ OPTIONS = {
     "naive": ["unknown=ignore"],
     "ocdm": ["per_class=true"],
     "prs": ["rho=0.5"],
+    "relabel": ["which=new-images", "below=negative"],
     "ridge": ["unknown=ignore", "weights=l3a", "select=holdout", "completion=0.7"],
     "pseudo": ["rule=krt", "rule=density", "memory=12"],
 }
