@@ -9,6 +9,7 @@ import pytest
 from data_makers import put
 from import_tools import imported, notes, photos, said
 
+from clbench.data.datasets.registry import open_table
 from clbench.errors import DataError, UsageError
 
 CATEGORIES = [{"id": 3, "name": "traffic light"}, {"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
@@ -90,6 +91,22 @@ def test_lvis_lists_tell_absent_from_unknown(tmp_path: Path) -> None:
     put(home / "lvis_train.json", json.dumps(train))
     with pytest.raises(DataError, match="'dog' is annotated and among the neg_category_ids"):
         imported(home, to=tmp_path / "other")
+
+
+def test_an_export_with_splits_is_a_data_set_as_it_is(tmp_path: Path) -> None:
+    home = photos(tmp_path / "pets", "images/train/a.jpg", "images/train/b.jpg", "images/val/a.jpg")
+    train, val = coco({1: "a.jpg", 2: "b.jpg"}, [(1, 1), (1, 2), (2, 3)]), coco({1: "a.jpg"}, [(1, 1)])
+    put(home / "annotations" / "instances_train.json", json.dumps(train))
+    put(home / "annotations" / "instances_val.json", json.dumps(val))
+    table = open_table(str(home), root=None, options={})
+    assert table.labels == ("cat", "dog", "traffic light")
+    assert table.paths.tolist() == ["images/train/a.jpg", "images/train/b.jpg", "images/val/a.jpg"]
+    assert table.split.tolist() == ["train", "train", "test"]
+    assert table.y.tolist() == [[1, 1, 0], [0, 0, 1], [1, 0, 0]]
+    again = open_table(str(home), root=None, options={"crowd": "drop", "split": "0.4", "seed": "2"})
+    assert again.revision == "pets form=coco split=0.4 seed=2 crowd=drop"
+    with pytest.raises(UsageError, match="there is no option 'crowds'"):
+        open_table(str(home), root=None, options={"crowds": "drop"})
 
 
 def test_datumaros_coco_files_of_one_split_are_put_together(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from clbench.data.datasets import coco, nuswide, voc
 from clbench.data.datasets import official_files as sources
 from clbench.data.datasets import pedestrian_attributes as attributes
 from clbench.data.datasets.dataset import Dataset, Option, Source, resolve_options
+from clbench.data.importers import direct
 from clbench.data.own_table import table_file as custom
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, UsageError, suggest
@@ -213,6 +214,8 @@ def open_table(dataset: str, *, root: Path | None, options: Mapping[str, str], p
     """
     if is_path(dataset):
         path = Path(dataset).expanduser()
+        if direct.is_export(path):
+            return direct.open_export(path, root=root or (path if path.is_dir() else path.parent), options=options)
         file = custom.table_file(path)
         return custom.read(file, root=root or file.parent, options=options, photos=photos)
     known = find(dataset)

@@ -17,7 +17,6 @@ from clbench.errors import DataError
 T = TypeVar("T")
 Rows = list[tuple[int, list[str]]]
 PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
-MOST_FIELDS = 1 << 24  # characters in one cell; a list of labels is far below
 
 
 class Source:
@@ -116,7 +115,6 @@ def _cells(path: Path) -> tuple[list[str], Rows]:
     text = read_text(path, name="import")
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(",;\t", key=first.count)
-    csv.field_size_limit(MOST_FIELDS)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     try:
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]

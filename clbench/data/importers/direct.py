@@ -1,0 +1,89 @@
+"""Exports used as they are: `dataset: ../export` in a scenario, without an import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from clbench.data.datasets.dataset import Option, resolve_options
+from clbench.data.importers.detect import FORMS, form_of
+from clbench.data.importers.import_export import Wish, plan_import
+from clbench.data.importers.source import Source
+from clbench.data.table import LabelTable
+from clbench.errors import DataError
+
+TABLES = ("labels.csv", "labels.tsv", "labels.npz", "labels.json")
+PLAIN = {
+    ".csv": ("columns", "open-images", "label-studio"),
+    ".json": ("datumaro", "label-studio"),
+    ".jsonl": ("imagefolder",),
+    ".xml": ("cvat",),
+    ".parquet": ("parquet",),
+}
+"""By ending, the forms of a single file that no label table of one's own can be taken for."""
+OPTIONS = (
+    Option("form", "", "the export's form, where it could be several", kind="text"),
+    Option(
+        "split", "0", "share of test images, stratified over the labels; 0: the export's own split", kind="fraction"
+    ),
+    Option("seed", "0", "with split: which one", kind="count"),
+    Option("group", "", "with split: a column, or path:REGEX, that keeps images together", kind="text"),
+    Option(
+        "val",
+        "auto",
+        "where val images go: train where there is a test split, else test",
+        ("auto", "train", "test", "drop"),
+    ),
+    Option("missing", "refuse", "what to do when a photo is absent", ("refuse", "drop")),
+)
+
+
+def is_export(path: Path) -> bool:
+    """Say whether a path is an export that another tool wrote, and not a label table of one's own."""
+    if not path.exists() or (path.is_dir() and any((path / name).is_file() for name in TABLES)):
+        return False
+    source = Source(path)
+    forms = FORMS if path.is_dir() else PLAIN.get(path.suffix.lower(), ())
+    return any(FORMS[name].fits(source) for name in forms)
+
+
+def open_export(path: Path, *, root: Path, options: Mapping[str, str]) -> LabelTable:
+    """Return the label table of an export whose photos lie below `root`; ids are the photos' paths.
+
+    Options are those above and those of the form. Raises DataError as an import does, and where the export holds its
+    photos in itself, or has none.
+    """
+    form, _ = form_of(Source(path), named=options.get("form", ""))
+    values = resolve_options(path.name, (*OPTIONS, *form.options), options)
+    share = float(values["split"])
+    wish = Wish(
+        form=values["form"],
+        photos=root,
+        split=share or None,
+        seed=int(values["seed"]),
+        group=values["group"],
+        val="" if values["val"] == "auto" else values["val"],
+        missing=values["missing"],
+        options={option.name: values[option.name] for option in form.options},
+    )
+    plan = plan_import(path, to=root, wish=wish)
+    if plan.photos is None:
+        raise DataError(f"{path}: the photos are no files here.", hint=f"clbench data import {path} --to FOLDER")
+    table = plan.table
+    chosen = [f"{name}={value}" for name, value in values.items() if value != _default(name, form.options)]
+    return LabelTable(
+        name=path.resolve().stem,
+        revision=" ".join([path.resolve().stem, f"form={form.name}", *chosen]),
+        labels=tuple(table.labels),
+        ids=np.array(table.ids, dtype=np.str_),
+        paths=np.array(table.files, dtype=np.str_),
+        y=table.y,
+        member=table.y == 1,
+        split=np.array(table.splits, dtype=np.str_),
+    )
+
+
+def _default(name: str, options: tuple[Option, ...]) -> str:
+    return next(option.default for option in (*OPTIONS, *options) if option.name == name)
