@@ -15,12 +15,16 @@ from clbench.errors import ResultsError
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
     from clbench.records.rows import Row
+    from clbench.stream.stream import Stream
 
 BARS = "▁▂▃▄▅▆▇█"
 
 
-def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
-    """Print the leaderboard of the scenario that `records` belong to and write it with the figures of what ran."""
+def print_results(records: Sequence[Path], plan: Plan, results: Path, *, stream: Stream | None = None) -> None:
+    """Print the leaderboard of the scenario that `records` belong to and write it with the figures of what ran.
+
+    `stream` is the scenario's stream where a run has built it in this process.
+    """
     from clbench.cli.terminal.board import print_board
     from clbench.records.collection import collect, folders
     from clbench.report.figures.from_scores import over_thresholds
@@ -48,7 +52,7 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
         trust=collection.trust,
         out=out,
         formats=(*TABLES, "png"),
-        decided=lambda found: over_thresholds(found, folders=places, data=data),
+        decided=lambda found: over_thresholds(found, folders=places, data=data, stream=stream),
         only={record.parent.name for record in records},
     )
     option = "" if results == Path("results") else f" --results {results}"
