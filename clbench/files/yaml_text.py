@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +40,15 @@ DEEPEST = 40
 
 
 def read_yaml(text: str | bytes, *, source: str, limit: int = 1 << 20) -> Yaml:
-    """Return the plain value of a YAML text: safe loader, no anchors or tags, little nesting, at most `limit` bytes."""
+    """Return the plain value of a YAML text: safe loader, no anchors or tags, little nesting, at most `limit` bytes.
+
+    Numbers are what they look like: 010 is 10, 1_000 is 1000, 1e-2 is 0.01; 1:30 and 2001-01-01 are texts.
+    """
     import yaml
 
     if len(text) > limit:
         raise UsageError(f"{source}: {len(text):,} bytes; a YAML file here has at most {limit:,}.")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = _loader()
     try:
         depth = 0
         for event in yaml.parse(text, Loader=loader):
@@ -67,6 +72,36 @@ def read_yaml(text: str | bytes, *, source: str, limit: int = 1 << 20) -> Yaml:
         raise UsageError(f"{source}: {where}not readable as YAML: {problem}.") from error
     except (RecursionError, ValueError, UnicodeDecodeError) as error:
         raise UsageError(f"{source}: not readable as YAML: {error}.") from error
+
+
+@functools.cache
+def _loader() -> Any:
+    """Return a safe loader whose numbers are decimal; YAML 1.1 has octal ones and ones of base 60, and 1e3 is a text."""
+    import yaml
+
+    class Decimal(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        pass
+
+    numbers = {f"tag:yaml.org,2002:{kind}": kind for kind in ("int", "float", "timestamp")}
+    Decimal.yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in found if tag not in numbers]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    for tag, kind in numbers.items():
+        if kind in _NUMBERS:
+            Decimal.add_implicit_resolver(tag, _NUMBERS[kind], list("-+.0123456789"))
+    Decimal.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
+    return Decimal
+
+
+_DIGITS = r"[0-9]+(?:_[0-9]+)*"
+_NUMBERS = {
+    "int": re.compile(rf"[-+]?{_DIGITS}\Z"),
+    "float": re.compile(
+        rf"[-+]?(?:(?:{_DIGITS}\.(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?|{_DIGITS}[eE][-+]?[0-9]+|\.inf|\.Inf|\.INF)\Z"
+        r"|\.(?:nan|NaN|NAN)\Z"
+    ),
+}
 
 
 def convert(raw: Yaml, kind: Any, *, source: str) -> Any:

@@ -179,6 +179,8 @@ def test_a_vocabulary_decides_what_its_names_hold() -> None:
         [],
     ]
     assert cells("sky,sea", "sea", names=["sea", "sky"]).positive == [["sky", "sea"], ["sea"]]
+    odd = ["[a]", "b|c", "d"]
+    assert cells("[a];b|c", "d;", names=odd).positive == [["[a]", "b|c"], ["d"]]
     with pytest.raises(DataError, match="line 2: unknown label 'sky sea'") as caught:
         cells("sky sea", names=["sea", "sky"])
     assert "separator=blank" in caught.value.hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def _checked(name: str, option: Option, value: str) -> str:
     if option.kind == "fraction":
         return _number(name, option, value, limit=1.0)
     if option.kind == "count":
-        if not value.isascii() or not value.isdigit():
+        if re.fullmatch(r"[0-9]+(_[0-9]+)*", value) is None:
             raise UsageError(f"{name}: option {option.name} is '{value}', expected a whole number from 0.")
         return str(int(value))
     return value

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clbench.data.own_table.csv_file import read_csv
+from clbench.data.datasets.dataset import resolve_options
+from clbench.data.own_table.csv_file import OPTIONS, read_csv
 from clbench.errors import DataError
 
 MARK = ";"
@@ -53,7 +54,8 @@ class Table:
         with tempfile.TemporaryDirectory() as folder:
             for name, data in files.items():
                 (Path(folder) / name).write_bytes(data)
-            draft = read_csv(Path(folder) / "labels.csv", name="import", val="refuse")
+            values = resolve_options("import", OPTIONS, {}) | {"val": "refuse"}
+            draft = read_csv(Path(folder) / "labels.csv", name="import", values=values)
         same = list(draft.labels) == list(self.labels) and draft.ids == list(self.ids)
         if not same or draft.files != list(self.files) or not np.array_equal(draft.y, self.y):
             raise DataError(

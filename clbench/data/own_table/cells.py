@@ -76,15 +76,17 @@ def read_cells(
     else:
         chosen = [_choices(cell.text) for cell in cells]
         plain = [cell for cell, listed in zip(cells, chosen, strict=True) if listed is None]
-        if form == "auto":
-            _refuse_printed([(cell, cell.text) for cell in plain])
+        fitting = _fitting(plain, names) if mark is None else None
+        if form == "auto" and fitting is None:
+            _refuse_printed([(cell, cell.text) for cell in plain], names)
+        mark = mark if fitting is None else fitting
         if mark is None:  # Label Studio writes a single choice as its plain text, whatever is in it
             mark = _find_mark(cells, names, found) if len(plain) == len(cells) else ""
         words = [
             _split(cell.text, mark) if listed is None else listed for cell, listed in zip(cells, chosen, strict=True)
         ]
         if form == "auto" and mark:
-            _refuse_printed([(cell, word) for cell, listed in zip(cells, words, strict=True) for word in listed])
+            _refuse_printed([(cell, word) for cell, listed in zip(cells, words, strict=True) for word in listed], names)
     found.positive = _named([[word for word in listed if word] for listed in words], cells, names)
     found.unknown = [[] for _ in cells]
     return found
@@ -110,12 +112,19 @@ def _split(text: str, mark: str) -> list[str]:
     return [word.strip() for word in words]
 
 
+def _fitting(cells: Sequence[Cell], names: Sequence[str]) -> str | None:
+    """Return the mark with which every cell holds names of the vocabulary and nothing else, None where none does."""
+    known = {*names, ""}
+    for mark in ("", ";", "|") if names else ():
+        if all(word in known for cell in cells for word in _split(cell.text, mark)):
+            return mark
+    return None
+
+
 def _find_mark(cells: Sequence[Cell], names: Sequence[str], found: Labels) -> str:
     """Return the mark that separates labels in the column; refuse where it cannot be told."""
     filled = [cell for cell in cells if cell.text]
     known = set(names)
-    if known and all(cell.text in known for cell in filled):
-        return ""
     marks = [mark for mark in (";", "|") if any(mark in cell.text for cell in filled)]
     if len(marks) > 1:
         cell = next(cell for cell in filled if marks[1] in cell.text)
@@ -190,8 +199,9 @@ def _refuse_commas_beside(filled: Sequence[Cell], mark: str, known: set[str]) ->
                 )
 
 
-def _refuse_printed(texts: Sequence[tuple[Cell, str]]) -> None:
-    first = {text: cell for cell, text in reversed(texts)}
+def _refuse_printed(texts: Sequence[tuple[Cell, str]], names: Sequence[str]) -> None:
+    known = set(names)
+    first = {text: cell for cell, text in reversed(texts) if text not in known}
     for text, cell in first.items():
         if form := printed_lists.form(text):
             _refuse(
