@@ -76,7 +76,7 @@ def read_yaml(text: str | bytes, *, source: str, limit: int = 1 << 20) -> Yaml:
 
 @functools.cache
 def _loader() -> Any:
-    """Return a safe loader whose numbers are decimal; YAML 1.1 has octal ones and ones of base 60, and 1e3 is a text."""
+    """Return a safe loader whose numbers are decimal; YAML 1.1 has octal ones and ones of base 60, and 1e3 a text."""
     import yaml
 
     class Decimal(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
