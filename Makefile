@@ -11,9 +11,10 @@ slow:  ## those that start processes, and those that want the machine for themse
 	OMP_NUM_THREADS=1 python -m pytest -m "slow and not alone and not exhaustive" -n auto --dist loadfile
 	OMP_NUM_THREADS=1 python -m pytest -m "alone and not exhaustive"
 
-docs:  ## what is made from code and records: the schema, the README's tables
+docs:  ## what is made from code and records: the schema, the README's tables, and the site, where a warning is an error
 	python -c "from pathlib import Path; from clbench.records.schema import json_schema; Path('docs/record.schema.json').write_bytes(json_schema())"
 	python -m clbench report readme
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 
 lock:  ## the locks again, for what pyproject.toml asks for; UPGRADE=--upgrade takes the newest of everything
 	uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate $(UPGRADE) \

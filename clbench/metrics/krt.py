@@ -24,7 +24,7 @@ def krt_maps(
     """Return mAP after each session [S] over base, new and seen labels, each on the images that hold one of them.
 
     KRT (Dong et al., ICCV 2023) scores three overlapping loaders after every epoch; a matrix per session holds them
-    all. scores[s] [N, K_s]: of all test images after session s, columns in arrival order; truth int8 [N, K] in
+    all. `scores` has one matrix per session, [N, K_s]: all test images, columns in arrival order; truth int8 [N, K] in
     {1, 0, -1}; member bool [N, K]: which images count as holding a label; learned [K]: the session that introduced it.
     `ap` is the rule: `ap_legacy_krt` gives what their code prints. NaN where a group has no label with an AP. Raises
     DataError for shapes that do not fit.
