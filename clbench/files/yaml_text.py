@@ -42,7 +42,7 @@ DEEPEST = 40
 def read_yaml(text: str | bytes, *, source: str, limit: int = 1 << 20) -> Yaml:
     """Return the plain value of a YAML text: safe loader, no anchors or tags, little nesting, at most `limit` bytes.
 
-    Numbers are what they look like: 010 is 10, 1_000 is 1000, 1e-2 is 0.01; 1:30 and 2001-01-01 are texts.
+    Numbers are what they look like: 010 is 10, 1_000 is 1000, 1e-2 is 0.01; 1:30 is a text.
     """
     import yaml
 
@@ -82,14 +82,13 @@ def _loader() -> Any:
     class Decimal(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
         pass
 
-    numbers = {f"tag:yaml.org,2002:{kind}": kind for kind in ("int", "float", "timestamp")}
+    numbers = {f"tag:yaml.org,2002:{kind}": form for kind, form in _NUMBERS.items()}
     Decimal.yaml_implicit_resolvers = {
         first: [(tag, form) for tag, form in found if tag not in numbers]
         for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-    for tag, kind in numbers.items():
-        if kind in _NUMBERS:
-            Decimal.add_implicit_resolver(tag, _NUMBERS[kind], list("-+.0123456789"))
+    for tag, form in numbers.items():
+        Decimal.add_implicit_resolver(tag, form, list("-+.0123456789"))
     Decimal.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
     return Decimal
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from data_makers import put, write_coco
 
-from clbench.data.datasets.official_files import PRS
 from clbench.data.datasets.registry import DATASETS, default_root, open_table
 from clbench.data.datasets.statistics import known_statistics
 from clbench.errors import DataError, UsageError
@@ -114,7 +113,7 @@ def test_statistics_add_up(name: str) -> None:
 
 
 def test_the_published_id_lists_are_complete() -> None:
-    names = {source.file for source in PRS}
+    names = {source.file for source in DATASETS["prs-lists"].sources}
     for part in ("train", "test", "teorg"):
         assert {f"COCOseq/ids/{part}_task{i}_id_coco.json" for i in range(4)} <= names
         assert {f"NUSWIDEseq/ids/{part}_task{i}_id_nuswide.json" for i in range(6)} <= names
@@ -136,6 +135,6 @@ def test_the_committed_checksums_are_those_of_the_published_files(realdata: Path
     import hashlib
 
     root = realdata / "labels_mlcil_splits" / "PRS"
-    for source in PRS:
+    for source in DATASETS["prs-lists"].sources:
         place = root / source.file if source.file.startswith("resources/") else root / "data_source" / source.file
         assert f"sha256:{hashlib.sha256(place.read_bytes()).hexdigest()}" == source.checksum

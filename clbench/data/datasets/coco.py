@@ -150,7 +150,7 @@ def as_official(content: Any) -> Any:
             if isinstance(wanted := box.get(field), str):
                 box[field] = places.get(wanted, wanted)
         boxes.append(box)
-    return content | {"annotations": boxes} if len(boxes) == len(content.get("annotations") or ()) else content
+    return content | {"annotations": boxes} if boxes and len(boxes) == len(content["annotations"]) else content
 
 
 def _entries(content: dict[str, Any], part: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -78,36 +79,39 @@ class Fields:
 
 
 class MatFile(Fields):
-    """The variables of a MATLAB v5 file. Raises DataError naming the file when it is none."""
+    """The variables of a MATLAB v5 file. Raises DataError naming the file when it is none.
+
+    The file is read by a process of its own: scipy trusts what a damaged file says of itself, and that can end Python.
+    """
 
     def __init__(self, path: Path, *, name: str) -> None:
-        from scipy.io import loadmat  # slow to import, and only these data sets need it
-
-        _refuse_deadly(path, name=name)
-        try:
-            values = loadmat(str(path), squeeze_me=True, struct_as_record=False)
-        except NotImplementedError as error:
+        done = subprocess.run([sys.executable, "-c", _READ, str(path)], capture_output=True, check=False)
+        if done.returncode:
+            raise DataError(
+                f"{name}: {path} is damaged: reading it ends Python with status {done.returncode}.",
+                hint="Fetch the file again.",
+            )
+        values, error, text = pickle.loads(done.stdout)  # noqa: S301 - what the process below wrote
+        if error == "NotImplementedError":
             raise DataError(
                 f"{name}: {path} is a MATLAB 7.3 file; the official one is version 5.",
                 hint="In MATLAB: load it and save it with '-v7'.",
-            ) from error
-        except Exception as error:  # scipy raises whatever its parser stumbles over
-            raise DataError(f"{name}: {path} is not a MATLAB file: {error}.", hint="Fetch the file again.") from error
-        super().__init__(
-            {key: value for key, value in values.items() if not key.startswith("__")}, place=f"{name}: {path}"
-        )
+            )
+        if error:
+            raise DataError(f"{name}: {path} is not a MATLAB file: {text}.", hint="Fetch the file again.")
+        super().__init__(values, place=f"{name}: {path}")
 
 
-def _refuse_deadly(path: Path, *, name: str) -> None:
-    """Raise DataError for a file that would end this process: scipy trusts what a damaged file says of itself."""
-    code = "import sys; from scipy.io import loadmat; loadmat(sys.argv[1], squeeze_me=True, struct_as_record=False)"
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
-    # 1 is an exception, which will be one here too and is told there; anything else would leave nobody to tell it
-    if done.returncode not in (0, 1):
-        raise DataError(
-            f"{name}: {path} is damaged: reading it ends Python with status {done.returncode}.",
-            hint="Fetch the file again.",
-        )
+_READ = """
+import pickle, sys
+from scipy.io import loadmat
+try:
+    values = loadmat(sys.argv[1], squeeze_me=True, struct_as_record=False)
+    found = {key: value for key, value in values.items() if not key.startswith("__")}, "", ""
+except Exception as error:  # scipy raises whatever its parser stumbles over
+    found = {}, type(error).__name__, str(error)
+pickle.dump(found, sys.stdout.buffer)
+"""
 
 
 def find_file(root: Path, places: Sequence[str], *, name: str) -> Path:
