@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -129,24 +130,27 @@ def test_the_strategy_shown_runs_as_typed(clone: Path):
 def test_the_data_set_and_scenario_shown_run_as_typed(clone: Path):
     for path, text in files(".yaml").items():
         (clone / path).write_text(text)
-    (clone / "photos" / "labels.csv").parent.mkdir()
-    with (clone / "photos" / "labels.csv").open("w") as table:
-        table.write("file,split,labels\n")
-        for name, labels in photos():
-            Image.new("RGB", (32, 32), (len(labels) * 20 % 255, len(name) * 9 % 255, 40)).save(
-                clone / "photos" / f"{name}.png"
-            )
-            table.write(f"{name}.png,{name.split('-')[0]},{labels}\n")
+    export: dict[str, list[dict[str, object]]] = {"images": [], "annotations": [], "categories": []}
+    export["categories"] = [{"id": number, "name": name} for number, name in enumerate(WORDS)]
+    (clone / "my_export").mkdir()
+    for number, (name, labels) in enumerate(photos()):
+        Image.new("RGB", (32, 32), (number, len(labels) * 20, 40)).save(clone / "my_export" / f"{name}.png")
+        export["images"].append({"id": number, "file_name": f"{name}.png"})
+        export["annotations"] += [{"image_id": number, "category_id": WORDS.index(label)} for label in labels]
+    (clone / "my_export" / "export.json").write_text(json.dumps(export))
     printed = run_all(commands("A data set and a scenario of your own"), clone)
     assert "labels.csv" in printed["clbench show mine"]
+    assert "28 train and 8 test photos" in printed["clbench data import my_export --to photos --split 0.2"]
+    assert "er" in printed["clbench report leaderboard mine"]
 
 
-def photos() -> Iterator[tuple[str, str]]:
-    """Yield (name, labels) of pictures in which each of four labels occurs in train and test."""
-    words = ["apple", "bird", "cup", "dog"]
-    for split, count in (("train", 24), ("test", 12)):
-        for number in range(count):
-            yield f"{split}-{number}", ";".join({words[number % 4], words[(number // 2) % 4]})
+WORDS = ["apple", "bird", "cup", "dog"]
+
+
+def photos() -> Iterator[tuple[str, set[str]]]:
+    """Yield (name, labels) of 36 pictures with one or two of four labels."""
+    for number in range(36):
+        yield f"photo-{number}", {WORDS[number % 4], WORDS[(number // 2) % 4]}
 
 
 @pytest.fixture
