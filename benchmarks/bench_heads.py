@@ -19,7 +19,7 @@ from clbench.nn.backbones.by_name import Backbone, build_backbone
 from clbench.nn.heads.by_name import HEADS, build_head
 from clbench.nn.heads.network import Network, stage_shapes
 from clbench.nn.losses import asl
-from clbench.train.allocator import keep_freed_memory
+from clbench.train.environment import keep_freed_memory
 
 LABELS, BATCH, SIZE = 80, 16, 160
 WORK = ("a training step", "scoring", "a training step, frozen")

@@ -29,8 +29,8 @@ from clbench.data.pictures.sources import FolderImages, ImageSource, cached
 from clbench.data.table import from_arrays
 from clbench.seeds import generator
 from clbench.stream.stream import Session
-from clbench.train.allocator import keep_freed_memory
 from clbench.train.batches import SessionView, loader
+from clbench.train.environment import keep_freed_memory
 
 PHOTOS, WIDTH, HEIGHT, QUALITY = 48, 640, 480, 94
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

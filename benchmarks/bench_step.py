@@ -25,6 +25,7 @@ from clbench.nn.backbones.by_name import build_backbone
 from clbench.nn.penalty import QuadraticPenalty
 from clbench.nn.shared.ema import EMA
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.spec.scenario import TrainSpec
 from clbench.stream.stream import Session
 from clbench.train.optimiser import make_optimizer
@@ -82,7 +83,7 @@ def with_a_teacher(amp: str, *, repeats: int) -> Comparison:
 def stepper(name: str, *, amp: str) -> Callable[[], object]:
     """Return a step of a shipped strategy in its second session, on one batch of noise."""
     train = TrainSpec(backbone="resnet50", image_size=SIZE, batch_size=BATCH, loss="asl", optimizer="adamw")
-    strategy = catalog.load_strategy(catalog.find_strategy(name))()
+    strategy = load_strategy(catalog.find_strategy(name))()
     strategy._train = train
     strategy.build(build_backbone("resnet50", image_size=SIZE), tuple(map(str, range(LABELS))))
     for index in (0, 1):

@@ -20,3 +20,17 @@ def generator(*parts: int | str) -> np.random.Generator:
     import numpy as np
 
     return np.random.Generator(np.random.PCG64(derive(*parts)))
+
+
+def seed_torch(*names: int | str) -> None:
+    """Seed torch's CPU generator, and those of GPUs in use, from `names` alone.
+
+    Called at named places, so that no state of a generator ever needs to be saved.
+    torch.manual_seed would do, but formats a stack trace for every device that is not initialised: 0.4 ms a call.
+    """
+    import torch
+
+    seed = derive(*names)
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)

@@ -12,7 +12,7 @@ from clbench.nn.balanced import BalancedMemory
 from clbench.nn.distil import frozen, sigmoid_distillation
 from clbench.nn.losses import as_targets
 from clbench.nn.memory import Memory
-from clbench.nn.session_bias import SessionBias
+from clbench.nn.rehearsal.session_bias import SessionBias
 
 
 class BiC(Replay):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from clbench import Batch, Exemplars, Replay, Session
 from clbench.nn.distil import frozen
 from clbench.nn.losses import as_targets
-from clbench.nn.relabelling import BelievedLabels, believed
+from clbench.nn.rehearsal.relabelling import BelievedLabels, believed
 
 
 class Relabel(Replay):

@@ -13,6 +13,7 @@ from clbench.method.batch import Batch
 from clbench.method.strategy import Strategy
 from clbench.nn.losses import as_targets
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.spec.scenario import TrainSpec
 from clbench.train.optimiser import make_optimizer
 
@@ -69,7 +70,7 @@ class NoiseSession:
 
 def built(name: str, *, train: TrainSpec = TRAIN, **fields: Any) -> Any:
     """Return a shipped strategy on the small backbone, before its first session."""
-    strategy = catalog.load_strategy(catalog.find_strategy(name))(**fields)
+    strategy = load_strategy(catalog.find_strategy(name))(**fields)
     strategy._train = train
     torch.manual_seed(0)
     strategy.build(SmallBackbone(), tuple("abcdefgh"))

@@ -20,6 +20,7 @@ import clbench
 from clbench.errors import UsageError
 from clbench.files import roots
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 
 CHECKOUT = Path(clbench.__file__).resolve().parent.parent
 MINE = '''
@@ -202,10 +203,10 @@ def test_a_helper_that_means_two_files_is_refused(here: Path, put: Put, monkeypa
     other = put("other/strategies/_part.py", "X = 2\n")
     monkeypatch.setenv("CLBENCH_PATH", str(here / "other"))
     with pytest.raises(UsageError, match=r"_part\.py has the same name and different content"):
-        catalog.load_strategy(catalog.find_strategy("mine"))
+        load_strategy(catalog.find_strategy("mine"))
     other.write_text("X = 1\n")
     sys.modules.pop("clbench.strategies.mine")
-    assert catalog.load_strategy(catalog.find_strategy("mine")).__name__ == "Mine"
+    assert load_strategy(catalog.find_strategy("mine")).__name__ == "Mine"
 
 
 # ---------------------------------------------------------------------- finding
@@ -233,7 +234,7 @@ def test_the_path_of_a_shipped_file_is_the_shipped_entry(monkeypatch: pytest.Mon
 
 def test_a_file_outside_every_root_loads_by_its_path(put: Put):
     entry = catalog.find_strategy(str(put("deep/down/mine.py", MINE)))
-    kind = catalog.load_strategy(entry)
+    kind = load_strategy(entry)
     assert entry.origin == "local"
     assert kind.__module__ == "clbench.strategies.mine"
     assert "weight" in kind.fields_of()
@@ -242,13 +243,13 @@ def test_a_file_outside_every_root_loads_by_its_path(put: Put):
 def test_siblings_import_each_other(put: Put):
     put("strategies/mine.py", MINE)
     put("strategies/heir.py", "from .mine import Mine\n\nclass Heir(Mine):\n    '''Inherits.'''\n")
-    kind = catalog.load_strategy(catalog.find_strategy("heir"))
+    kind = load_strategy(catalog.find_strategy("heir"))
     assert [base.__name__ for base in kind.__mro__[:2]] == ["Heir", "Mine"]
 
 
 def test_a_local_file_imports_a_shipped_one(put: Put):
     put("strategies/heir.py", "from clbench.strategies.naive import Naive\n\nclass Heir(Naive):\n    '''Inherits.'''\n")
-    assert catalog.load_strategy(catalog.find_strategy("heir")).__mro__[1].__name__ == "Naive"
+    assert load_strategy(catalog.find_strategy("heir")).__mro__[1].__name__ == "Naive"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +271,7 @@ def test_a_local_file_imports_a_shipped_one(put: Put):
 def test_a_file_that_cannot_be_loaded_says_where_and_why(put: Put, text: str, message: str):
     put("strategies/mine.py", text)
     with pytest.raises(UsageError, match=message):
-        catalog.load_strategy(catalog.find_strategy("mine"))
+        load_strategy(catalog.find_strategy("mine"))
 
 
 def test_a_private_base_class_is_no_second_strategy(put: Put):
@@ -278,25 +279,25 @@ def test_a_private_base_class_is_no_second_strategy(put: Put):
         "strategies/mine.py",
         "from clbench import Strategy\nclass _Base(Strategy):\n    pass\nclass Mine(_Base):\n    '''One.'''\n",
     )
-    assert catalog.load_strategy(catalog.find_strategy("mine")).__name__ == "Mine"
+    assert load_strategy(catalog.find_strategy("mine")).__name__ == "Mine"
 
 
 def test_a_corrected_file_loads_after_a_failure(put: Put):
     put("strategies/mine.py", "1 / 0\n")
     with pytest.raises(UsageError):
-        catalog.load_strategy(catalog.Entry("mine", Path.cwd() / "strategies" / "mine.py", "local"))
+        load_strategy(catalog.Entry("mine", Path.cwd() / "strategies" / "mine.py", "local"))
     put("strategies/mine.py", MINE)
-    assert catalog.load_strategy(catalog.find_strategy("mine")).__name__ == "Mine"
+    assert load_strategy(catalog.find_strategy("mine")).__name__ == "Mine"
 
 
 def test_every_shipped_strategy_loads():
     for entry in catalog.strategies():
-        kind = catalog.load_strategy(entry)
+        kind = load_strategy(entry)
         assert (kind.__doc__ or "").startswith(entry.title)
 
 
 def test_classes_from_any_place_survive_spawn(put: Put):
-    kind = catalog.load_strategy(catalog.find_strategy(str(put("away/mine.py", MINE))))
+    kind = load_strategy(catalog.find_strategy(str(put("away/mine.py", MINE))))
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         # the worker finds the class and sends it back; nothing of this process's modules helps it
         assert pool.submit(pickle.loads, pickle.dumps(kind)).result(timeout=60) is kind
@@ -319,7 +320,7 @@ def test_an_installed_distribution_can_be_a_root(here: Path, put: Put, monkeypat
     monkeypatch.syspath_prepend(str(here / "site"))
     entry = catalog.find_strategy("theirs")
     assert entry.origin == "dist:fake-methods 1.2"
-    assert catalog.load_strategy(entry).__name__ == "Mine"
+    assert load_strategy(entry).__name__ == "Mine"
 
 
 def test_a_root_inside_a_package_is_found_without_importing_it(here: Path, put: Put, monkeypatch: pytest.MonkeyPatch):

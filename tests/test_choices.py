@@ -15,6 +15,7 @@ from clbench.files.field_words import choices, field_at, may_be, shown
 from clbench.files.yaml_text import convert
 from clbench.nn.heads.by_name import HEADS, build_head, head_options
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.plan.plan import plan
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec, TrainSpec, parse_scenario
 
@@ -24,7 +25,7 @@ STRATEGY = [
     (entry.name, name)
     for entry in catalog.strategies()
     if entry.origin == "shipped"
-    for name, kind in catalog.load_strategy(entry).fields_of().items()
+    for name, kind in load_strategy(entry).fields_of().items()
     if choices(kind)
 ]
 HEAD = [
@@ -73,7 +74,7 @@ def test_every_choice_of_a_scenario_file_is_told(name: str):
 
 @pytest.mark.parametrize(("strategy", "name"), STRATEGY)
 def test_every_choice_of_a_strategy_is_told(strategy: str, name: str):
-    kind = catalog.load_strategy(catalog.find_strategy(strategy))
+    kind = load_strategy(catalog.find_strategy(strategy))
     right = may_be(kind.fields_of()[name], kind.defaults()[name])
     assert right.startswith("It can be: ")
     assert refused(strategies=[strategy], sets=[f"{strategy}.{name}=help"]).endswith(right)

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "nn": "errors seeds files",
     "data": "errors seeds files imports spec",
     "stream": "errors seeds files spec data",
-    "ranks": "errors nn train",
+    "ranks": "errors nn",
     "method": "errors seeds files spec data stream nn ranks",
     "plan": "errors files spec data nn strategies method",
     "records": "errors seeds files spec metrics data stream plan",

@@ -12,6 +12,7 @@ import yaml
 
 from clbench.method.batch import Batch
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.plan.plan import Plan, plan
 from clbench.records.record import Record, read_record
 from clbench.stream.stream import Session
@@ -110,7 +111,7 @@ class FlatBackbone(torch.nn.Module):
 
 def built(name: str, *, seen: int, online: bool = False, **fields: Any) -> Any:
     """Return a shipped strategy with a trivial backbone, in its first session, with `seen` labels."""
-    kind = catalog.load_strategy(catalog.find_strategy(name))
+    kind = load_strategy(catalog.find_strategy(name))
     strategy = kind(**fields)
     strategy._seed = (0, 0, 0)
     torch.manual_seed(0)

@@ -12,9 +12,9 @@ from clbench.cost.clocks import Spent, clocks
 from clbench.cost.session_counts import SessionCount, session_counts
 from clbench.data.pictures.sources import cache_bytes, is_kept
 from clbench.plan.plan import Plan
-from clbench.train.allocator import keep_freed_memory
+from clbench.train.environment import keep_freed_memory
+from clbench.train.options import AUTO
 from clbench.train.prepare import make_stream
-from clbench.train.reader_processes import AUTO
 from clbench.train.stored_features import Kind
 
 INCLUDED = (

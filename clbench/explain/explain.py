@@ -24,8 +24,8 @@ from clbench.records.record import Record, read_record
 from clbench.spec.scenario import TrainSpec
 from clbench.stream.stream import Session, Stream
 from clbench.train.environment import pick_device
-from clbench.train.kept_weights import load_weights
 from clbench.train.prepare import build_network, make_source, make_stream
+from clbench.train.resume.kept_weights import load_weights
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import DataError
-from clbench.metrics.inputs import Floats, Targets, checked
-from clbench.metrics.means import defined_mean
+from clbench.metrics.inputs import Floats, Targets, checked, defined_mean
 
 Aps = npt.NDArray[np.float64]
 Ranks = npt.NDArray[np.intp]

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.metrics.f1 import harmonic, predicted
-from clbench.metrics.inputs import checked_matrix
-from clbench.metrics.means import defined_mean
+from clbench.metrics.inputs import checked_matrix, defined_mean
 
 
 class Instance(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import DataError, UsageError
-from clbench.metrics.means import defined_mean
+from clbench.metrics.inputs import defined_mean
 
 Matrix = npt.NDArray[np.float64]
 Sessions = npt.NDArray[np.int64]

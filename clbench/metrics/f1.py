@@ -21,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import UsageError
-from clbench.metrics.inputs import Floats, Targets, checked_matrix
-from clbench.metrics.means import defined_mean
+from clbench.metrics.inputs import Floats, Targets, checked_matrix, defined_mean
 
 PerLabel = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

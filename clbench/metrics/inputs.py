@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,13 @@ def _int8(targets: npt.NDArray[Any]) -> Targets:
 
 def _first(flags: npt.NDArray[np.bool_]) -> str:
     return str(tuple(int(i) for i in np.argwhere(flags)[0])) if flags.ndim else "()"
+
+
+def defined_mean(values: npt.ArrayLike) -> float:
+    """Return the mean of the entries that are not NaN, or NaN if there is none.
+
+    The sum is exact before its one rounding (math.fsum), so that a permutation of the labels cannot move the last bit.
+    """
+    v = np.asarray(values, dtype=np.float64).ravel()
+    v = v[~np.isnan(v)]
+    return math.fsum(v.tolist()) / v.size if v.size else math.nan

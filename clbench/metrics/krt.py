@@ -10,7 +10,7 @@ import numpy.typing as npt
 from clbench.errors import DataError
 from clbench.metrics.ap import average_precisions
 from clbench.metrics.continual import Groups
-from clbench.metrics.means import defined_mean
+from clbench.metrics.inputs import defined_mean
 
 
 def krt_maps(

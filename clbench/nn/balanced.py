@@ -10,7 +10,7 @@ import numpy.typing as npt
 from clbench.errors import UsageError, suggest
 from clbench.nn.exemplars import Exemplars, State, gathered
 from clbench.nn.memory import Memory
-from clbench.nn.selection import class_balanced, greedy_balanced, herding_per_label
+from clbench.nn.rehearsal.selection import class_balanced, greedy_balanced, herding_per_label
 
 SELECTIONS = {"class": class_balanced, "greedy": greedy_balanced}
 

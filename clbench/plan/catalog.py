@@ -1,4 +1,4 @@
-"""Where strategies and scenarios lie: the ordered roots, what is in them, and how a strategy is loaded."""
+"""Where strategies and scenarios lie: the ordered roots, and what is in them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from clbench.errors import UsageError, suggest
 from clbench.files.roots import roots
-
-if TYPE_CHECKING:
-    from clbench.method.strategy import Strategy
 
 LARGEST = 1 << 20
 """No strategy or scenario file is longer than this many bytes."""
@@ -168,24 +164,3 @@ def _at_path(path: Path, known: Entry | None, describe: Callable[[Path], tuple[s
             return known
         return replace(known, problem=f"the name is taken twice, by different files: {known.path} and {path}")
     return Entry(path.stem, path, "local", *describe(path))
-
-
-# ---------------------------------------------------------------------- loading
-
-
-def load_strategy(entry: Entry) -> type[Strategy]:
-    """Import the strategy's file and return its class.
-
-    Raises UsageError when the file cannot be imported, prints while it is imported, leaves the interpreter, or does not
-    define exactly one public subclass of Strategy.
-    """
-    from clbench.plan.load_strategy import load
-
-    return load(entry)
-
-
-def digest_read(entry: Entry) -> str:
-    """Return the sha256 of the strategy's file as it was imported in this process, else as it lies there now."""
-    from clbench.plan import load_strategy as loading
-
-    return loading.digest_read(entry)

@@ -23,8 +23,12 @@ _read: dict[Path, str] = {}
 """The sha256 of each strategy's file as it was when Python read it."""
 
 
-def load(entry: Entry) -> type[Strategy]:
-    """Return the one strategy class of the file; see `clbench.plan.catalog.load_strategy`."""
+def load_strategy(entry: Entry) -> type[Strategy]:
+    """Import the strategy's file and return its class.
+
+    Raises UsageError when the file cannot be imported, prints while it is imported, leaves the interpreter, or does not
+    define exactly one public subclass of Strategy.
+    """
     if entry.problem:
         raise UsageError(f"{entry.path}: {entry.problem}.")
     _make_findable(entry)

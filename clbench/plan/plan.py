@@ -110,7 +110,7 @@ class Plan:
 
     @cached_property
     def _strategy(self) -> Strategy:
-        kind = self.kind or catalog.load_strategy(self.entry)
+        kind = self.kind or _class_in(self.entry)
         return kind.configured(self.fields, source=f"{self.scenario.name}: {self.entry.name}")
 
     @cached_property
@@ -124,6 +124,12 @@ class Plan:
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_strategy"}
+
+
+def _class_in(entry: catalog.Entry) -> type[Strategy]:
+    from clbench.plan.load_strategy import load_strategy  # and with it torch
+
+    return load_strategy(entry)
 
 
 def plan(
@@ -192,7 +198,7 @@ def all_values(plan: Plan) -> dict[str, tuple[Any, str]]:
         f"train.{name}": (value, plan.origins.get(f"train.{name}", DEFAULT))
         for name, value in msgspec.to_builtins(plan.train).items()
     }
-    own = inspect.get_annotations(catalog.load_strategy(plan.entry))
+    own = inspect.get_annotations(_class_in(plan.entry))
     for name, value in plan.values.items():
         default = shown(plan.entry) if name in own else DEFAULT
         values[f"{plan.entry.name}.{name}"] = (value, plan.origins.get(f"{plan.entry.name}.{name}", default))
@@ -210,7 +216,7 @@ def _chosen(spec: ScenarioSpec, source: Source, names: Sequence[str], *, where: 
     found: list[Chosen] = []
     for name in _distinct(names or [name for name, _ in lists[0]]):
         entry = catalog.find_strategy(name)
-        kind = catalog.load_strategy(entry)
+        kind = _class_in(entry)
         # one strategy may be listed twice with different values; one that no list mentions runs with its defaults
         mentions = ([fields for other, fields in items if other == entry.name] for items in lists)
         found.extend(Chosen(entry, kind, fields) for fields in next(filter(None, mentions), [{}]))
@@ -267,7 +273,7 @@ def _check_strategies(plans: Sequence[Plan]) -> None:
                 check_head(values["head"], values["head_options"])
             except UsageError as error:
                 where = f"{item.scenario.name}: {item.entry.name}"
-                default = catalog.load_strategy(item.entry).defaults()["head"]
+                default = _class_in(item.entry).defaults()["head"]
                 known = values["head"] in HEADS
                 hint = error.hint if known else f"{error.hint} The default of {item.entry.name} is {default}."
                 raise UsageError(f"{where}: {error.message}", hint=hint) from error

@@ -36,9 +36,6 @@ def start(device: str) -> str:
     """
     if launched.processes() < 2 or distributed.is_initialized():
         return device
-    # Avalanche refuses to be imported by any rank but the first once they are joined
-    import clbench.train.loop  # noqa: F401
-
     gpu = device != "cpu" and torch.cuda.is_available()
     if gpu:
         own = int(os.environ.get("LOCAL_RANK", "0"))

@@ -18,8 +18,7 @@ from clbench.spec.scenario import ScenarioSpec
 from clbench.stream.label_order import arrival
 from clbench.stream.listed_images import listed_rows
 from clbench.stream.pins.check import check_pins
-from clbench.stream.pins.digest import StreamDigest
-from clbench.stream.stream import Rows, Session, Stream
+from clbench.stream.stream import Rows, Session, Stream, StreamDigest
 from clbench.stream.validation import held_out
 from clbench.stream.who_joins import any_new_label, disjoint
 

@@ -16,10 +16,10 @@ from clbench.errors import ClbenchError
 from clbench.method.strategy import Strategy
 from clbench.nn.heads.by_name import head_options
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.testing.outcome import Outcome
-from clbench.testing.probe import Probe
 from clbench.testing.surroundings import functions
-from clbench.testing.trial_run import Trial
+from clbench.testing.trial_run import Probe, Trial
 from clbench.testing.watched import Watched
 from clbench.testing.world import World
 from clbench.train.events import Watch, silent
@@ -47,7 +47,7 @@ class Subject:
         if isinstance(strategy, str):
             self.entry = _named(strategy)
             try:
-                self._kind = catalog.load_strategy(self.entry)
+                self._kind = load_strategy(self.entry)
             except ClbenchError as error:
                 self.load_error = error
         else:

@@ -17,13 +17,31 @@ from clbench.method.strategy import Strategy
 from clbench.plan.catalog import Entry
 from clbench.plan.plan import Plan
 from clbench.stream.stream import Session
-from clbench.testing.probe import Probe
 from clbench.testing.reader import Reader
 from clbench.testing.world import RECIPE, World, tiny_backbone
 from clbench.train.assembly import Parts, Phase
 from clbench.train.events import Event, StepEnded, Watch, several, silent
 from clbench.train.resume import state as states
 from clbench.train.run import Run, RunOptions
+
+
+class Probe:
+    """Looks at a run at named moments; every method may do nothing. `problem` keeps the first thing it found."""
+
+    def __init__(self) -> None:
+        self.problem: Exception | None = None
+
+    def before_growth(self, trial: Trial, session: Session) -> None:
+        """Before `begin_session`."""
+
+    def after_growth(self, trial: Trial, session: Session) -> None:
+        """After `begin_session`."""
+
+    def after_step(self, trial: Trial, session: int, step: int) -> None:
+        """After the `step`-th optimiser step of a session, counted from one."""
+
+    def after_scoring(self, trial: Trial, session: Session) -> None:
+        """After a session was trained and evaluated."""
 
 
 class Trial:

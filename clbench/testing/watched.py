@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from clbench.testing.probe import Probe
-from clbench.testing.surroundings import functions
-from clbench.testing.trial_run import Trial
-
-if TYPE_CHECKING:
-    from clbench.testing.subject import Subject
+from clbench.testing.trial_run import Probe, Trial
 
 P = TypeVar("P", bound=Probe)
 
@@ -19,12 +13,9 @@ P = TypeVar("P", bound=Probe)
 class Watched:
     """A run with probes, carried out; `error` is what stopped it."""
 
-    def __init__(self, subject: Subject, kinds: Iterable[type[Probe]]) -> None:
-        # what the loop imports late is part of what a strategy may not touch
-        importlib.import_module("clbench.train.loop")
-        subject.functions = functions() | subject.functions
+    def __init__(self, kinds: Iterable[type[Probe]], *, make: Callable[[tuple[Probe, ...]], Trial]) -> None:
         self._probes: dict[type[Probe], Probe] = {kind: kind() for kind in kinds}
-        self.trial: Trial = subject.trial(probes=tuple(self._probes.values()))
+        self.trial = make(tuple(self._probes.values()))
         self.error: BaseException | None = None
         try:
             self.trial.carry_out()

@@ -14,24 +14,23 @@ from clbench.errors import ResultsError
 from clbench.method.session import LiveSession
 from clbench.method.stored import count_stored
 from clbench.method.strategy import Strategy
+from clbench.method.stream_as_seen import as_seen_by
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.memory import Exemplars
 from clbench.nn.shared.ranks import rank, world
-from clbench.plan.catalog import digest_read
+from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
 from clbench.ranks import together as distributed
+from clbench.seeds import seed_torch
 from clbench.stream.stream import Session, Stream
 from clbench.train.events import RunStarted, StreamBuilt, Watch, telling
 from clbench.train.make_record import check_scores, now
-from clbench.train.options import RunOptions
+from clbench.train.options import AUTO, RunOptions, loader_processes
 from clbench.train.prepare import build_network, content_key, make_source, plan_backbone, plan_stream
-from clbench.train.progress import Progress
-from clbench.train.randomness import seed_torch
-from clbench.train.reader_processes import AUTO, loader_processes
 from clbench.train.resume import state as states
+from clbench.train.resume.progress import Progress
 from clbench.train.resume.savepoint import Savepoint, restore_plugins
 from clbench.train.stored_features import Kind, stored_features
-from clbench.train.stream_as_seen import as_seen_by
 
 Phase = Literal["network", "features", "growth", "session", "scoring"]
 

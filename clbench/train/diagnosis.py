@@ -12,7 +12,7 @@ from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.heads.angles import mean_positive_angle
 from clbench.nn.heads.network import Network
-from clbench.train.progress import Done
+from clbench.train.resume.progress import Done
 
 SAMPLE = 256
 """Images of a session that are looked at, evenly spread over it."""

@@ -34,11 +34,11 @@ from clbench.nn.shared.batch_norm import shared_norms
 from clbench.nn.shared.ema import EMA
 from clbench.nn.shared.ranks import rank, world
 from clbench.ranks.together import average_gradients
+from clbench.seeds import seed_torch
 from clbench.spec.scenario import TrainSpec
 from clbench.train.batches import SessionView, loader, steps_per_epoch
 from clbench.train.loss_meter import CHECK_EVERY, LossMeter
 from clbench.train.optimiser import check_holds_exactly, epochs, make_optimizer, make_schedule
-from clbench.train.randomness import seed_torch
 
 with warnings.catch_warnings():
     # its imports warn about optional solvers and deprecated modules that nothing here uses

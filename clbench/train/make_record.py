@@ -21,7 +21,7 @@ from clbench.method.strategy import Strategy
 from clbench.metrics.summary import summarize
 from clbench.nn.backbones.pretraining import pretraining_track
 from clbench.nn.shared.ranks import world
-from clbench.plan.catalog import digest_read
+from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
 from clbench.records.record import Record, as_rows
 from clbench.records.schema import (
@@ -41,7 +41,7 @@ from clbench.records.schema import (
 from clbench.stream.stream import Stream
 from clbench.train.diagnosis import notes_of
 from clbench.train.environment import code, describe
-from clbench.train.progress import Progress
+from clbench.train.resume.progress import Progress
 
 
 def now() -> str:

@@ -13,13 +13,13 @@ from clbench.data.datasets.registry import open_table
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, SceneImages, cached
 from clbench.data.table import LabelTable
 from clbench.method.strategy import Strategy
+from clbench.method.stream_as_seen import as_seen_by
 from clbench.nn.backbones.by_name import Backbone, build_backbone
 from clbench.plan.plan import Plan
+from clbench.seeds import seed_torch
 from clbench.stream.build import build_stream, check_pins
 from clbench.stream.stream import Stream
 from clbench.stream.trial import TrainImages, trial_stream
-from clbench.train.randomness import seed_torch
-from clbench.train.stream_as_seen import as_seen_by
 
 
 def make_stream(plan: Plan, strategy: Strategy) -> Stream:

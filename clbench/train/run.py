@@ -19,20 +19,20 @@ from clbench.files.whole_file import whole_file
 from clbench.method.stored import check_counted, count_stored
 from clbench.method.strategy import LEAK
 from clbench.nn.shared.ranks import rank
-from clbench.plan.catalog import digest_read
+from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
+from clbench.ranks import launched
 from clbench.ranks import together as distributed
 from clbench.records.record import read_record, write_record
+from clbench.seeds import seed_torch
 from clbench.stream.stream import Session
-from clbench.train.allocator import keep_freed_memory
 from clbench.train.assembly import Assembly, Parts
 from clbench.train.batches import SessionView, steps_per_epoch
-from clbench.train.environment import pick_device
+from clbench.train.environment import keep_freed_memory, pick_device
 from clbench.train.events import Message, RunFinished, SessionStarted, StepEnded, Watch, silent
 from clbench.train.failures import explained, is_loader_death, lost
 from clbench.train.make_record import make_record
 from clbench.train.options import RunOptions
-from clbench.train.randomness import seed_torch
 from clbench.train.resume.savepoint import restore_inside, saved_exemplars
 from clbench.train.session_result import Evaluation
 from clbench.train.stopping import Interrupted, StopSignals
@@ -50,6 +50,9 @@ def run(plan: Plan, options: RunOptions, *, watch: Watch | None = None) -> Path:
     State is saved after each session and every `save_minutes`; an interrupted run goes on where it stopped and ends
     with the same record. Raises ClbenchError with the next step to take; whatever it raises, the last state stays.
     """
+    if launched.processes() > 1:
+        # Avalanche refuses to be imported by any rank but the first once they are joined
+        import clbench.train.loop  # noqa: F401
     options = dataclasses.replace(options, device=distributed.start(options.device))
     return Run(plan, options, watch=watch if watch and rank() == 0 else silent).carry_out()
 

@@ -25,9 +25,9 @@ from clbench.train.diagnosis import session_angle
 from clbench.train.environment import peak_memory
 from clbench.train.evaluate import evaluate, score_matrix
 from clbench.train.events import SessionFinished, Watch
-from clbench.train.kept_weights import keep_weights
 from clbench.train.make_record import save_scores
-from clbench.train.progress import Done, Progress
+from clbench.train.resume.kept_weights import keep_weights
+from clbench.train.resume.progress import Done, Progress
 
 if TYPE_CHECKING:
     from clbench.train.loop import SharedLoop

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clbench.data.datasets.registry import open_table
 from clbench.data.scenes import layout, scenes
 from clbench.data.scenes.icons import icons, paint
 from clbench.data.scenes.label_sets import draw_label_sets, themes
@@ -299,10 +300,10 @@ def test_rows_outside_the_set_are_refused(default: Scenes) -> None:
 
 
 def test_options_come_as_text() -> None:
-    made = Scenes.from_options({"train": "200", "test": "100", "seed": "4"})
+    made = open_table("scenes", root=None, options={"train": "200", "test": "100", "seed": "4"})
     assert made.revision == "scenes v1 train=200 test=100 seed=4 size=64"
     with pytest.raises(UsageError, match="'trian'"):
-        Scenes.from_options({"trian": "200"})
+        open_table("scenes", root=None, options={"trian": "200"})
 
 
 def test_five_thousand_pictures_take_seconds(default: Scenes) -> None:

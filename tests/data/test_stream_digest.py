@@ -99,7 +99,7 @@ def sha(head: list[object], *bodies: bytes) -> str:
 
 
 def test_the_digests_are_what_the_documentation_says() -> None:
-    """If this fails, every published pin is void: name a new protocol in `clbench.stream.pins.digest`."""
+    """If this fails, every published pin is void: name a new protocol in `clbench.stream.stream`."""
     hidden = b"\xff\xff"
     first = sha([["a", "b"], 2], b"t1\nt2\nt3", b"u1\nu3")
     second = sha([["c", "d"], 4], b"t2\nt3\nt4\nt5", b"u1\nu2\nu3")

@@ -10,7 +10,7 @@ import pytest
 
 FAULTS = """
 import resource, sys, torch
-from clbench.train.allocator import keep_freed_memory
+from clbench.train.environment import keep_freed_memory
 told = sys.argv[1] == "kept" and keep_freed_memory()
 def pages():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from clbench.method.session import LiveSession
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.spec.scenario import TrainSpec
 from clbench.stream.stream import Session
 from clbench.train.batches import SessionView
@@ -85,7 +86,7 @@ def reads_in_a_step(name: str, train: dict[str, Any]) -> float:
     """Return how often a step of the second session waits for the device."""
     recipe = TrainSpec(batch_size=8, epochs=1, image_size=16, augment="none", **train)
     fields = {"head_options": {"d": 16, "heads": 2}} if name == "dlfl" else {}
-    strategy = catalog.load_strategy(catalog.find_strategy(name))(**fields)
+    strategy = load_strategy(catalog.find_strategy(name))(**fields)
     strategy._train = recipe
     strategy.build(SmallBackbone(), tuple("abcd"))
     cpu = torch.device("cpu")

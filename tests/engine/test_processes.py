@@ -10,9 +10,9 @@ import torch
 
 from clbench.data.pictures.sources import CachedImages, SceneImages, cached
 from clbench.many.worker_pool import _gpu_queue
-from clbench.train import reader_processes as processes
+from clbench.train import options as processes
 from clbench.train.events import Event, Making, telling
-from clbench.train.reader_processes import AUTO, MOST, loader_processes
+from clbench.train.options import AUTO, MOST, loader_processes
 from clbench.train.run import RunOptions
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")

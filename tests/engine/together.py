@@ -17,6 +17,7 @@ import torch
 from timm.layers import BatchNormAct2d
 from torch import Tensor, distributed, nn
 
+import clbench.train.loop  # noqa: F401 - before the ranks are joined
 from clbench.errors import RunError
 from clbench.method.global_batch import Parts
 from clbench.nn.distil import cosine_distillation, pod_flat

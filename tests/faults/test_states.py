@@ -11,7 +11,7 @@ import torch
 from listening import StopAt
 
 from clbench.errors import ResultsError
-from clbench.plan import catalog
+from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan, plan
 from clbench.records.record import read_record
 from clbench.testing.repeat import first_other_section
@@ -186,4 +186,4 @@ def test_the_record_names_the_file_that_ran_and_not_what_it_became(
     before = wanted.entry.sha256()
     path.write_text(STRATEGY.format(weight=7.5))
     record = read_record(run(wanted, RunOptions(results=tmp_path / "results", device="cpu")))
-    assert record.strategy.sha256 == before == catalog.digest_read(wanted.entry) != wanted.entry.sha256()
+    assert record.strategy.sha256 == before == digest_read(wanted.entry) != wanted.entry.sha256()

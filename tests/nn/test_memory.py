@@ -14,7 +14,7 @@ from clbench.nn.balanced import BalancedMemory, HerdingMemory
 from clbench.nn.memory import Exemplars, Memory
 from clbench.nn.ocdm import OCDMMemory
 from clbench.nn.prs import PRSMemory
-from clbench.nn.selection import class_balanced, greedy_balanced, herding, herding_per_label
+from clbench.nn.rehearsal.selection import class_balanced, greedy_balanced, herding, herding_per_label
 
 KINDS = [Memory, PRSMemory, OCDMMemory, BalancedMemory]
 

@@ -10,7 +10,7 @@ import torch
 from tiny_scenarios import PicturedSession, batch_of, built, finished, planned, scenario, toy_session
 
 from clbench.metrics.ap import average_precisions
-from clbench.nn.session_bias import SessionBias
+from clbench.nn.rehearsal.session_bias import SessionBias
 
 RNG = np.random.default_rng(3)
 

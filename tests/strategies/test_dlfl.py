@@ -146,8 +146,9 @@ def test_distillation_keeps_old_features_nearer():
 
 def test_attention_of_a_shared_feature_is_refused_before_anything_runs():
     from clbench.plan import catalog
+    from clbench.plan.load_strategy import load_strategy
 
-    kind = catalog.load_strategy(catalog.find_strategy("dlfl"))
+    kind = load_strategy(catalog.find_strategy("dlfl"))
     for head, options in (("linear", {}), ("mmdsr", {"m3": False})):
         with pytest.raises(UsageError, match=f"head '{head}' has no attention"):
             kind.configured({"head": head, "head_options": options, "attention_weight": 1.0}, source="scenario")

@@ -10,7 +10,7 @@ import torch
 from tiny_scenarios import finished, planned, scenario
 
 from clbench.nn.memory import Exemplars
-from clbench.nn.relabelling import BelievedLabels, believed
+from clbench.nn.rehearsal.relabelling import BelievedLabels, believed
 
 NAN = float("nan")
 

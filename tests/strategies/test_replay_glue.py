@@ -145,7 +145,7 @@ def test_herded_exemplars_are_those_of_iCaRL(tmp_path: Path) -> None:
     assert 0 < len(held) <= 3 * 6
     # the sets of the last session's labels were chosen with the network as it is now
     from clbench.nn.backbones.features import pooled_features
-    from clbench.nn.selection import herding
+    from clbench.nn.rehearsal.selection import herding
 
     session = run.stream.sessions[-1]
     run.strategy.eval()

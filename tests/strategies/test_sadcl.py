@@ -10,6 +10,7 @@ from clbench.errors import UsageError
 from clbench.nn.contrastive import pscl, sscl
 from clbench.nn.losses import bce
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.train.resume.state import load_strategy_state, strategy_state
 
 HEAD = {"d": 16, "heads": 4, "hidden": 32, "dropout": 0.0}
@@ -165,7 +166,7 @@ def test_taking_prototypes_leaves_the_network_in_training_mode_and_its_statistic
 
 
 def test_any_head_with_label_features_can_be_contrasted_and_others_are_refused():
-    kind = catalog.load_strategy(catalog.find_strategy("sadcl"))
+    kind = load_strategy(catalog.find_strategy("sadcl"))
     with pytest.raises(UsageError, match="head 'linear' has no label features"):
         kind.configured({"head": "linear"}, source="scenario")
     strategy = built("sadcl", head="queries", head_options={"d": 16, "heads": 4}, projected=8)

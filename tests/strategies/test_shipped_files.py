@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 
 ENTRIES = [entry for entry in catalog.strategies() if entry.origin == "shipped"]
 SHIPPED = [entry.name for entry in ENTRIES]
@@ -33,7 +34,7 @@ def test_a_strategy_imports_public_names_and_building_blocks_only(path: Path) ->
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_field_is_explained_or_speaks_for_itself_and_every_class_has_a_sentence(name: str) -> None:
-    kind = catalog.load_strategy(catalog.find_strategy(name))
+    kind = load_strategy(catalog.find_strategy(name))
     first = (kind.__doc__ or "").partition("\n")[0]
     assert first.endswith(".") and len(first) < 120
     assert kind().changed() == {}

@@ -12,6 +12,7 @@ from tiny_scenarios import SHIPPED, finished, online, planned, scenario
 from clbench.errors import UsageError
 from clbench.nn.heads.by_name import HEADS
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.records.record import Record, read_record
 from clbench.train.run import RunOptions, run
 
@@ -158,7 +159,7 @@ def resumed_equals_whole(path: str, name: str, *sets: str, folder: Path) -> None
 
 @pytest.mark.parametrize("name", [n if n in STEPWISE else pytest.param(n, marks=pytest.mark.slow) for n in SHIPPED])
 def test_a_one_pass_run_stopped_between_memory_updates_goes_on_to_the_same_record(name: str, tmp_path: Path) -> None:
-    memory = (f"{name}.memory=9",) if "memory" in catalog.load_strategy(catalog.find_strategy(name)).fields_of() else ()
+    memory = (f"{name}.memory=9",) if "memory" in load_strategy(catalog.find_strategy(name)).fields_of() else ()
     resumed_equals_whole(online(tmp_path), name, *memory, *SMALL.get(name, ()), folder=tmp_path)
 
 

@@ -5,8 +5,6 @@ Nothing is downloaded and nothing is stored: a picture is a function of the gene
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
@@ -44,16 +42,6 @@ class Scenes:
         self.labels = tuple(icons())
         parts = [draw_label_sets(n, least=_LEAST[split], seed=seed, name=split) for split, n in self._splits()]
         self._sets = np.concatenate(parts)
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, str]) -> Scenes:
-        """Return the scenes that the reader's options `train`, `test`, `seed` and `size` ask for. Raises UsageError."""
-        # imported here: the list of known data sets reads every other reader, and opens this one
-        from clbench.data.datasets.dataset import resolve_options
-        from clbench.data.datasets.registry import SCENES_OPTIONS
-
-        values = resolve_options("scenes", SCENES_OPTIONS, options)
-        return cls(**{option: int(value) for option, value in values.items()})
 
     def table(self) -> LabelTable:
         """Return the labels: ids "train-00000" to "test-00999", values 0 and 1 only."""

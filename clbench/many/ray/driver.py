@@ -24,7 +24,7 @@ from clbench.many.ray.mailbox import ANSWER_SECONDS, Line, Mailbox
 from clbench.many.ray.node import Answer, carry_out, receive
 from clbench.train.events import Message, Watch
 from clbench.train.failures import CutOffError
-from clbench.train.reader_processes import AUTO
+from clbench.train.options import AUTO
 from clbench.train.stopping import termination_interrupts
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.metrics.continual import bwt_per_label, forgetting_per_label, forgetting_per_session, session_maps
-from clbench.metrics.means import defined_mean
+from clbench.metrics.inputs import defined_mean
 from clbench.records.record import Record
 from clbench.records.rows import Row
 from clbench.report.table.columns import Column

@@ -10,8 +10,8 @@ import numpy as np
 
 from clbench.errors import DataError, UsageError
 from clbench.spec.scenario import PinsSpec, ScenarioSpec
-from clbench.stream.pins.digest import StreamDigest
 from clbench.stream.pins.sketch import differences, keys, text_of
+from clbench.stream.stream import StreamDigest
 
 if TYPE_CHECKING:
     from clbench.stream.stream import Session, Stream

@@ -12,7 +12,7 @@ from clbench.data.table import LabelTable
 from clbench.errors import ClbenchError, UsageError
 from clbench.spec.scenario import PinsFile, PinsSpec, ScenarioSpec, load_scenario, parse_scenario, pins_name
 from clbench.stream.build import build_stream
-from clbench.stream.pins.digest import StreamDigest
+from clbench.stream.stream import StreamDigest
 
 
 def pin(path: Path, *, table: LabelTable, labels: bool, lists: Path | None = None, stand_in: bool = False) -> PinsSpec:

@@ -7,10 +7,9 @@ import math
 import torch
 
 from clbench.testing.outcome import Failed
-from clbench.testing.probe import Probe
 from clbench.testing.repeat import first_difference, first_other_section
 from clbench.testing.subject import Subject
-from clbench.testing.trial_run import Trial
+from clbench.testing.trial_run import Probe, Trial
 from clbench.train.events import Event, StepEnded, Watch
 
 STOPS = ((0, 2), (0, 7), (1, 6), (2, 1))

@@ -10,9 +10,8 @@ from clbench.method.strategy import Strategy
 from clbench.records.verify.verify import verify_scores
 from clbench.stream.stream import Session
 from clbench.testing.outcome import Failed
-from clbench.testing.probe import Probe
 from clbench.testing.subject import Subject
-from clbench.testing.trial_run import Trial
+from clbench.testing.trial_run import Probe, Trial
 
 CLOSE = 1e-5
 """How far two float32 probabilities of the same image may lie apart; kernels differ with the batch's shape."""

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from clbench.method.batch import Batch
 from clbench.stream.stream import Session
 from clbench.testing.outcome import Failed
-from clbench.testing.probe import Probe
 from clbench.testing.subject import Subject
-from clbench.testing.trial_run import Trial
+from clbench.testing.trial_run import Probe, Trial
 from clbench.testing.world import SIZE, TinyBody
 from clbench.train.optimiser import check_holds_exactly
 

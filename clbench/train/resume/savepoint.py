@@ -14,8 +14,8 @@ from clbench.errors import ResultsError
 from clbench.method.strategy import Strategy
 from clbench.nn.memory import Exemplars
 from clbench.nn.shared.ranks import rank
-from clbench.train.progress import Progress
 from clbench.train.resume import state as states
+from clbench.train.resume.progress import Progress
 
 if TYPE_CHECKING:
     from clbench.train.loop import SharedLoop
