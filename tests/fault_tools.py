@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
+from forked import FORKS, Forked
 from PIL import Image
 
-FORKS = multiprocessing.get_context("forkserver")
-"""Makes processes that have imported what a run needs; one process of it serves all tests that follow."""
-FORKS.set_forkserver_preload(["fault_driver"])
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220), "white": (240, 240, 240)}
 
 SCENARIO = """
@@ -87,27 +83,17 @@ def environment(cache: Path) -> dict[str, str]:
     return os.environ | {"CLBENCH_CACHE": str(cache), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
-def clbench(*words: object, cwd: Path, timeout: float = 240, **more: Any) -> subprocess.CompletedProcess[str]:
+def clbench(*words: object, cwd: Path, timeout: float = 240, env: dict[str, str] | None = None) -> Any:
     """Run the command line as a process of its own and return what it said."""
-    command = [sys.executable, "-m", "clbench", *map(str, words)]
-    env = environment(cwd / "cache") | more.pop("env", {})
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, **more)
+    return forked.clbench(*words, cwd=cwd, env=environment(cwd / "cache") | (env or {}), timeout=timeout)
 
 
-def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
+def start(*words: object, cwd: Path) -> Forked:
     """Start the command line in a session of its own, as a terminal would."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "clbench", *map(str, words)],
-        cwd=cwd,
-        env=environment(cwd / "cache") | {"PACE": "0.1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return Forked(words, cwd=cwd, env=environment(cwd / "cache") | {"PACE": "0.1"})
 
 
-def wait_until(found: Path, pattern: str, *, process: subprocess.Popen[str]) -> None:
+def wait_until(found: Path, pattern: str, *, process: Forked) -> None:
     """Wait until a file appears; fail when the process ends before."""
     for _ in range(4000):
         if list(found.rglob(pattern)):

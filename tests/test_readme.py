@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 from PIL import Image
 
@@ -51,17 +53,16 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def typed(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command line as a shell would; `clbench` and `python` are those of this environment."""
+    """Run a command line as a shell would; `clbench` and `python` are of this environment, on the clone's code."""
+    if line.startswith("clbench "):
+        return forked.clbench(*shlex.split(line)[1:], cwd=folder, tree=folder, timeout=900)
     bin_folder = Path(sys.executable).parent
     env = (
         os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder)} | environment
     )
-    words = [
-        "bash",
-        "-c",
-        line.replace("clbench ", f"{sys.executable} -m clbench ", 1) if line.startswith("clbench ") else line,
-    ]
-    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=folder, env=env, timeout=900)
+    return subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, check=False, cwd=folder, env=env, timeout=900
+    )
 
 
 def run_all(lines: list[str], folder: Path) -> dict[str, str]:

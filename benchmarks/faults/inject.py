@@ -78,7 +78,8 @@ def tested(tree: Path, tests: list[str], answer: Any) -> None:
     said = os.open(tree / "said.txt", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     for number in (1, 2):
         os.dup2(said, number)
-    words = ["-x", "-p", "no:cacheprovider", "-m", "not slow and not alone and not exhaustive"]
+    words = ["-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    words += ["-m", "not slow and not alone and not exhaustive"]
     code = pytest.main([*words, *(f"tests/{name}" for name in tests)], plugins=[failures])
     answer.send((int(code), failures.names, str(getattr(sys.modules.get("clbench"), "__file__", ""))))
 
@@ -92,7 +93,7 @@ def outcome(tree: Path, tests: list[str]) -> list[str]:
     try:
         code, names, imported = ours.recv()
     except EOFError:
-        return ["(the process that ran the tests died)"]
+        return [f"(the process that ran the tests died: {(tree / 'said.txt').read_text()[-1500:]})"]
     finally:
         child.join()
     if not imported.startswith(str(tree)):

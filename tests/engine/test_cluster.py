@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
+from forked import Forked, clbench
 from tiny_scenarios import planned, scenario
 
 from clbench.errors import DataError, RunError, UsageError
@@ -233,12 +234,8 @@ def test_a_strategy_that_breaks_stops_no_other_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_sweeps_in_one_results_folder_share_the_work(tmp_path: Path) -> None:
     sweep = sweep_file(tmp_path, seeds=[0, 1, 2, 3], set={"train.epochs": 9})
-    command = [sys.executable, "-m", "clbench", "sweep", str(sweep), "--jobs", "1", "--device", "cpu",
-               "--results", str(tmp_path / "results")]  # fmt: skip
-    both = [
-        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    words = ["sweep", sweep, "--jobs", "1", "--device", "cpu", "--results", tmp_path / "results"]
+    both = [Forked(words, cwd=tmp_path) for _ in range(2)]
     said = [process.communicate(timeout=400) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert len(list((tmp_path / "results").rglob("seed?.json"))) == 4
@@ -249,8 +246,8 @@ def test_two_sweeps_in_one_results_folder_share_the_work(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     sweep = sweep_file(tmp_path, seeds=[0], set={"train.epochs": 25})
-    command = [sys.executable, "-m", "clbench", "sweep", str(sweep), "--jobs", "1", "--device", "cpu"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    words = ["sweep", sweep, "--jobs", "1", "--device", "cpu"]
+    process = Forked(words, cwd=tmp_path)
     deadline = time.monotonic() + 240
     while not list(tmp_path.rglob("state.pt")) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -259,5 +256,5 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     assert process.returncode == 130 and "the state is saved" in said, said
     (state,) = tmp_path.rglob("state.pt")
     assert state.stat().st_size > 0
-    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
+    again = clbench(*words, cwd=tmp_path, timeout=400)
     assert again.returncode == 0 and "1 of 1 runs" in again.stdout, again.stderr

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import several_ranks
+from forked import FORKS, Forked, clbench
 
 from clbench.plan import catalog
 from clbench.ranks import together
@@ -21,16 +24,32 @@ from clbench.records.record import read_record
 from clbench.train.failures import lost
 
 # SGD, because Adam makes steps of a zero gradient's rounding; the network of `tiny` has batch norms
-RUN = [
-    sys.executable, "-m", "clbench", "run", "tiny", "--device", "cpu",
-    "--set", "train.optimizer=sgd", "--set", "train.lr=0.01",
-]  # fmt: skip
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+RUN = ["run", "tiny", "--device", "cpu", "--set", "train.optimizer=sgd", "--set", "train.lr=0.01"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
-def run(*words: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout, check=False)
+def run(*words: object, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+    """Run a command that starts processes of its own."""
+    command = [sys.executable, "-m", "clbench", *map(str, words)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def as_torchrun_has_it(count: int) -> list[dict[str, str]]:
+    """Return the variables that torchrun sets for each of `count` processes of this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared |= dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(count))
+    return [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+
+
+def shared(count: int, *words: object, cwd: Path) -> list[str]:
+    """Let `count` forked processes share a command's runs, and return what each of them printed."""
+    ranks = [Forked(words, cwd=cwd, env=ENVIRONMENT | variables) for variables in as_torchrun_has_it(count)]
+    said = [rank.communicate(timeout=900) for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0] * count, said
+    return [out for out, _ in said]
 
 
 def compared(one: Path, several: Path, *, world: int, within: float) -> None:
@@ -50,10 +69,18 @@ def compared(one: Path, several: Path, *, world: int, within: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("processes", "images"), [pytest.param(2, 7, marks=pytest.mark.exhaustive), (3, 2)])
-def test_processes_compute_together_what_one_computes(processes: int, images: int) -> None:
-    done = run(*TORCHRUN, str(processes), str(Path(__file__).with_name("together.py")), str(images))
-    assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout)
+def test_processes_compute_together_what_one_computes(processes: int, images: int, tmp_path: Path) -> None:
+    told_by_first = tmp_path / "told.json"
+    several = [
+        FORKS.Process(target=several_ranks.computed, args=(variables, images, told_by_first))
+        for variables in as_torchrun_has_it(processes)
+    ]
+    for process in several:
+        process.start()
+    for process in several:
+        process.join(240)
+    assert [process.exitcode for process in several] == [0] * processes
+    told = json.loads(told_by_first.read_text())
     assert len(told) == processes
     for found in told:
         assert max(found.values()) < 1e-4, found
@@ -62,11 +89,10 @@ def test_processes_compute_together_what_one_computes(processes: int, images: in
 @pytest.mark.slow
 def test_two_processes_give_the_scores_of_one(tmp_path: Path) -> None:
     words = [*RUN, "--strategy", "naive,er,podnet"]
-    one = run(*words, "--jobs", "1", "--results", str(tmp_path / "one"))
+    one = clbench(*words, "--jobs", "1", "--results", tmp_path / "one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr
-    two = run(*words, "--devices", "2", "--results", str(tmp_path / "two"))
-    assert two.returncode == 0, two.stderr
-    assert two.stdout.count("leaderboard.md") == 1, "one of them speaks"
+    first, second = shared(2, *words, "--results", tmp_path / "two", cwd=tmp_path)
+    assert first and not second, "one of them speaks"
     # rounding apart; weights moved by 2e-7 of themselves move scores of a single process as far
     compared(tmp_path / "one", tmp_path / "two", world=2, within=1e-4)
 
@@ -89,10 +115,9 @@ def test_three_processes_give_the_scores_of_one_whatever_the_method(tmp_path: Pa
 def test_a_run_whose_processes_are_ended_goes_on_to_the_same_record(how: str, tmp_path: Path) -> None:
     # killed after its first steps; stopped some seconds later, for which there has to be enough to do
     often = ["--save-minutes", "0", "--set", "train.epochs=8"] if how == "killed" else ["--set", "train.epochs=40"]
-    command = [*RUN, "--strategy", "naive", "--devices", "2", *often, "--results"]
-    process = subprocess.Popen(
-        [*command, str(tmp_path / how)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    words = [*RUN, "--strategy", "naive", *often, "--results"]
+    command = [sys.executable, "-m", "clbench", *words, str(tmp_path / how), "--devices", "2"]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while not list((tmp_path / how).rglob("state.pt" if how == "killed" else "progress.json")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -111,8 +136,7 @@ def test_a_run_whose_processes_are_ended_goes_on_to_the_same_record(how: str, tm
     assert list(tmp_path.rglob("state.pt")) and not list(tmp_path.rglob("seed0.json"))
     records = []
     for folder in (how, "whole"):
-        done = run(*command, str(tmp_path / folder))
-        assert done.returncode == 0, done.stderr
+        shared(2, *words, tmp_path / folder, cwd=tmp_path)
         (path,) = (tmp_path / folder).rglob("seed0.json")
         records.append(read_record(path))
     continued, whole = records

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 import yaml
+from forked import Forked
 from tiny_scenarios import scenario
 
 from clbench.data.pictures.sources import SceneImages
@@ -268,12 +267,10 @@ def test_another_space_is_another_search(tmp_path: Path, pretended: Pretended) -
 @pytest.mark.timeout(900)
 def test_a_killed_search_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     path = search_file(tmp_path, trials=4, batch=2, strategies=["er"], space=SPACE | {"er.memory": [6, 12]}, sessions=0)
-    words = [sys.executable, "-m", "clbench", "search", str(path), "--device", "cpu", "--quiet", "--no-cache"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    words = ["search", path, "--device", "cpu", "--quiet", "--no-cache"]
 
-    def start(results: Path, jobs: int) -> subprocess.Popen[bytes]:
-        command = [*words, "--results", str(results), "--jobs", str(jobs)]
-        return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def start(results: Path, jobs: int) -> Forked:
+        return Forked([*words, "--results", results, "--jobs", jobs], cwd=tmp_path)
 
     def contents(results: Path) -> dict[str, Any]:
         """Every record but when it was made and by which commit, which may change while this test runs."""
@@ -284,7 +281,7 @@ def test_a_killed_search_goes_on_and_ends_the_same(tmp_path: Path) -> None:
 
     whole = start(tmp_path / "whole", 1)
     _, told = whole.communicate(timeout=400)
-    assert whole.returncode == 0, told.decode()
+    assert whole.returncode == 0, told
     killed = start(tmp_path / "killed", 1)
     deadline = time.monotonic() + 400
     while not list((tmp_path / "killed").rglob("trial*.json")) and time.monotonic() < deadline:
@@ -295,7 +292,7 @@ def test_a_killed_search_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     assert 0 < len(done) < 4
     again = start(tmp_path / "killed", 2)
     _, told = again.communicate(timeout=400)
-    assert again.returncode == 0, told.decode()
+    assert again.returncode == 0, told
     assert {file: file.stat().st_mtime_ns for file in done} == done, "finished trials are not repeated"
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
     journals = [next((tmp_path / name).rglob("search-*.json")).read_bytes() for name in ("whole", "killed")]

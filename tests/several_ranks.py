@@ -1,15 +1,10 @@
-"""What processes that share a run compute together, compared with one process; started by test_distributed.py.
-
-    torchrun ... together.py IMAGES
-
-Every process prints one line of JSON: its number and how far it is from a single process.
-"""
+"""What processes that share a run compute together, compared with one process; forked by test_distributed.py."""
 
 from __future__ import annotations
 
-import copy
 import json
-import sys
+import os
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -25,8 +20,6 @@ from clbench.nn.scale import per_entry, per_image
 from clbench.nn.shared.batch_norm import shared_norms
 from clbench.nn.shared.ranks import rank, world
 from clbench.ranks.together import agreed_to_stop, anybody, average_gradients, by_first, gathered, start
-
-IMAGES = int(sys.argv[1])
 
 
 def network() -> nn.Module:
@@ -55,11 +48,11 @@ def objective(features: Tensor, targets: Tensor, *, parts: Parts | None) -> Tens
     return torch.stack(terms).sum()
 
 
-def batches() -> dict[str, float]:
+def batches(count: int) -> dict[str, float]:
     generator = torch.Generator().manual_seed(1)
-    images = torch.randn(IMAGES, 3, 9, 9, generator=generator) * 3 + 1
-    targets = torch.where(torch.rand(IMAGES, 4, generator=generator) < 0.5, 1.0, float("nan"))
-    one, ours, parts = network(), network(), Parts(IMAGES)
+    images = torch.randn(count, 3, 9, 9, generator=generator) * 3 + 1
+    targets = torch.where(torch.rand(count, 4, generator=generator) < 0.5, 1.0, float("nan"))
+    one, ours, parts = network(), network(), Parts(count)
     with mock.patch("torch.distributed.is_initialized", return_value=False):
         features = one(images)
         objective(features, targets, parts=None).backward()
@@ -73,7 +66,7 @@ def batches() -> dict[str, float]:
         "features": far([shared], [features[mine]]),
         "gradients": far([p.grad for p in ours.parameters()], [p.grad for p in one.parameters()]) / scale,
         "statistics": far(ours.buffers(), one.buffers()),
-        "order": far([gathered(shared, total=IMAGES)], [features]),
+        "order": far([gathered(shared, total=count)], [features]),
     }
 
 
@@ -110,12 +103,14 @@ def _step() -> bool:
     return True
 
 
-if __name__ == "__main__":
+def computed(variables: dict[str, str], images: int, told: Path) -> None:
+    """Compute all of it in this process, one of those that `variables` tell of, and write how far it is from one's."""
+    os.environ.update(variables)
     start("cpu")
     gradients()
     words()
-    found = batches()
+    found = batches(images)
     same: list[Any] = [None] * world()
-    distributed.all_gather_object(same, copy.deepcopy(found))
+    distributed.all_gather_object(same, found)
     if rank() == 0:
-        sys.stdout.write(json.dumps(same))
+        told.write_text(json.dumps(same))
