@@ -213,6 +213,8 @@ class Run(Assembly):
         except RuntimeError as error:
             if is_loader_death(error):
                 self._rescue()
+                if self.stop.asked:  # the signal that asked for it ended the loaders too
+                    raise KeyboardInterrupt from error
             raise
         if not self.loop.train_epochs:
             progress.images_seen = len(view)  # what a closed form looks at, once

@@ -68,7 +68,7 @@ class StopSignals:
             raise KeyboardInterrupt
         # the signal may have ended loader workers too; torch would raise for them in the middle of the last step
         if hasattr(signal, "SIGCHLD"):
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, lambda *_: None)  # SIG_DFL would have one that has just arrived complained of
 
 
 @contextlib.contextmanager

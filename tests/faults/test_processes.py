@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -44,6 +46,24 @@ def test_a_loader_that_is_killed_ends_the_run_with_its_state_saved(tmp_path: Pat
     continued = read_record(run(wanted, RunOptions(results=tmp_path / "killed", device="cpu", cache=False)))
     whole = read_record(finish(scenario, "naive", results=tmp_path / "whole"))
     assert (continued.ap, continued.costs, continued.scores) == (whole.ap, whole.costs, whole.scores)
+
+
+def test_a_signal_that_ends_the_loaders_too_is_a_request_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as for a step that still waits for its batch when the signal comes
+    monkeypatch.setattr("clbench.ranks.together.agreed_to_stop", lambda asked, *, step: False)
+
+    def signalled(event: Event) -> None:
+        if isinstance(event, StepEnded) and (event.session, event.step) == (0, 3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        kill_a_loader(event)
+
+    (wanted,) = plan(str(make_data(tmp_path / "data", epochs=3)), strategies=["naive"], seeds=[0])
+    options = RunOptions(results=tmp_path / "results", device="cpu", cache=False, workers=2, save_minutes=0.0)
+    with pytest.raises(KeyboardInterrupt, match="the state is saved in"):
+        run(wanted, options, watch=signalled)
+    assert list((tmp_path / "results").rglob("state.pt"))
 
 
 STRATEGY = '''
