@@ -18,8 +18,9 @@ def sessions(count: int, seed: int = 0):
         )
 
 
-def test_two_sums_give_the_value_and_the_gradient_of_all_sessions():
-    penalty, kept = QuadraticPenalty(), list(sessions(7))
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_two_sums_give_the_value_and_the_gradient_of_all_sessions(decay: float):
+    penalty, kept = QuadraticPenalty(decay=decay), list(sessions(7))
     for anchor, fisher in kept:
         penalty.anchor(anchor, fisher)
     now = {name: torch.randn_like(tensor).requires_grad_() for name, tensor in kept[0][0].items()}
@@ -28,7 +29,12 @@ def test_two_sums_give_the_value_and_the_gradient_of_all_sessions():
     ours = {name: tensor.grad.clone() for name, tensor in now.items()}
     for tensor in now.values():
         tensor.grad = None
-    plain = sum(0.5 * (f[n] * (now[n] - a[n]).square()).sum() for a, f in kept for n in now)
+    ages = reversed(range(len(kept)))
+    plain = sum(
+        0.5 * decay**age * (f[n] * (now[n] - a[n]).square()).sum()
+        for age, (a, f) in zip(ages, kept, strict=True)
+        for n in now
+    )
     plain.backward()
     torch.testing.assert_close(value.detach(), plain.detach(), rtol=1e-5, atol=1e-5)
     for name, tensor in now.items():
