@@ -317,3 +317,12 @@ def test_a_label_table_is_found_beside_its_scenario_in_the_data_folder_or_below_
     beside.mkdir()
     (beside / "labels.csv").write_text("file,split,labels\n")
     assert one("mine", strategies=["naive"], seeds=[0]).dataset == str(beside / "labels.csv")
+
+
+def test_a_folder_beside_the_scenario_is_found_without_a_dot_before_it(write: Write, tmp_path: Path) -> None:
+    write("photos")
+    beside = tmp_path / "scenarios" / "photos"
+    beside.mkdir()
+    (beside / "labels.csv").write_text("file,split,labels\n")
+    found = one("mine", strategies=["naive"], seeds=[0])
+    assert (found.dataset, found.root) == (str(beside), beside)

@@ -366,3 +366,86 @@ def test_corel5k_just_works(realdata: Path) -> None:
     first = next(line for line in path.read_text().splitlines() if line.startswith("1000.jpeg"))
     assert label_sets(table)[0] == {names[int(i)] for i in first.split(",")[2].split()}
     assert len(read(path, min_train_positives="50").labels) == 74
+
+
+def instances(folder: Path, *, crowd: object = 0, ids: tuple[object, object] = (1, 2)) -> Path:
+    """Two photos with a cat each, the second one's marked by `crowd`, and a dog that only the first one has."""
+    for photo in "ab":
+        put(folder / f"{photo}.jpg", jpeg())
+    boxes = [(ids[0], 7, 0), (ids[0], 9, 0), (ids[1], 7, crowd)]
+    content = {
+        "images": [
+            {"id": number, "file_name": f"{name}.jpg", "split": split}
+            for number, name, split in zip(ids, "ab", ("train", "test"), strict=True)
+        ],
+        "annotations": [{"image_id": image, "category_id": label, "iscrowd": mark} for image, label, mark in boxes],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 9, "name": "dog"}],
+    }
+    return put(folder / "mine.json", json.dumps(content))
+
+
+@pytest.mark.parametrize("crowd", [0, 0.0, False, None, "0", "false"])
+def test_a_crowd_mark_that_says_no_in_another_way_is_no_crowd(tmp_path: Path, crowd: object) -> None:
+    assert read(instances(tmp_path, crowd=crowd)).y.tolist() == [[1, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("crowd", [1, 1.0, True, "1"])
+def test_a_crowd_is_no_positive_aloud_unless_it_is_kept(tmp_path: Path, crowd: object) -> None:
+    path = instances(tmp_path, crowd=crowd)
+    table = read(path)
+    assert table.y.tolist() == [[1, 1], [0, 0]] and table.member.tolist() == [[True, True], [True, False]]
+    assert "1 times all objects of a label in an image are marked as crowds" in table.notes[0]
+    assert "cat: 1" in table.notes[0] and "crowd=keep" in table.notes[0]
+    assert read(path, crowd="keep").y.tolist() == [[1, 1], [1, 0]]
+    assert read(path, crowd="drop").member.tolist() == [[True, True], [False, False]]
+
+
+def test_a_label_with_crowds_only_is_refused_saying_so(tmp_path: Path) -> None:
+    path = instances(tmp_path)
+    path.write_text(path.read_text().replace('"iscrowd": 0', '"iscrowd": 1'))
+    with pytest.raises(DataError, match=r"'cat' .*all its objects are marked as crowds") as caught:
+        read(path)
+    assert "crowd: keep" in caught.value.hint
+
+
+@pytest.mark.parametrize(("ids", "wanted"), [(("1", "2"), [1, 2]), ((1.0, 2.0), [1, 2]), (("x9", "x4"), [0, 1])])
+def test_ids_as_text_are_read(tmp_path: Path, ids: tuple[object, object], wanted: list[int]) -> None:
+    table = read(instances(tmp_path, ids=ids))
+    assert table.ids.tolist() == [f"{number:012d}" for number in wanted]
+    assert table.y.tolist() == [[1, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("crowd", [2, 0.5, "maybe", [1]])
+def test_a_crowd_mark_that_says_nothing_is_refused_with_a_hint_for_a_file_of_ones_own(
+    tmp_path: Path, crowd: object
+) -> None:
+    with pytest.raises(DataError, match=r"annotations\[2\].iscrowd") as caught:
+        read(instances(tmp_path, crowd=crowd))
+    assert "Fetch" not in caught.value.hint and "iscrowd" in caught.value.hint
+
+
+def test_an_option_of_another_form_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no option 'crowd'"):
+        read(make(tmp_path), crowd="keep")
+    with pytest.raises(UsageError, match="there is no option 'separator'"):
+        read(instances(tmp_path), separator=";")
+
+
+def test_a_folder_or_file_is_found_without_a_dot_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "photos", name="labels.csv")
+    make(tmp_path / "photos", name="table")
+    monkeypatch.chdir(tmp_path)
+    assert open_table("photos", root=None, options={}).labels == ("cat", "sea", "sky")
+    with pytest.raises(UsageError, match="There is no data set 'photo'"):
+        open_table("photo", root=None, options={})
+    with pytest.raises(UsageError, match="There is no data set"):
+        open_table("x" * 5000, root=None, options={})
+    monkeypatch.chdir("photos")
+    with pytest.raises(UsageError, match=r"table: a label table ends in \.csv"):
+        open_table("table", root=None, options={})
+
+
+@pytest.mark.parametrize(("name", "form"), [("x.xlsx", "Excel"), ("x.txt", "plain text"), ("x.pkl", "a pickle")])
+def test_a_file_in_another_known_form_is_named(tmp_path: Path, name: str, form: str) -> None:
+    with pytest.raises(UsageError, match=f"this is {form}"):
+        read(put(tmp_path / name, "nothing"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from clbench.data.fetch.photo_probe import probe
 from clbench.data.pictures import sources
 from clbench.data.pictures.sources import decode
 from clbench.errors import DataError
+from clbench.train import environment
+from clbench.train.environment import describe
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -72,6 +75,17 @@ def test_a_turned_jpeg_has_the_same_pixels_with_and_without_torchcodec(
     without = [decode(tmp_path / f"{orientation}.jpg") for orientation in (*SHOWN, 0, 9)]
     assert all(torch.equal(one, other) for one, other in zip(with_it, without, strict=True))
     assert with_it[5].shape == (3, 45, 31)
+
+
+def test_a_record_names_the_decoder_and_its_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = describe(torch.device("cpu"), threads=1)
+    assert (said["jpeg_decoder"], said["torchcodec"], said["pillow"]) == (
+        "torchcodec",
+        version("torchcodec"),
+        version("pillow"),
+    )
+    monkeypatch.setattr(environment, "torchcodec_decoder", lambda: None)
+    assert describe(torch.device("cpu"), threads=1)["jpeg_decoder"] == "pillow"
 
 
 def test_an_orientation_that_only_the_xmp_packet_names_turns_nothing(tmp_path: Path) -> None:

@@ -14,15 +14,14 @@ import numpy as np
 
 from clbench.data.datasets import voc, voc_xml
 from clbench.data.datasets.dataset import resolve_options
-from clbench.data.datasets.registry import find, is_path, open_table
+from clbench.data.datasets.registry import default_root, find, is_path, open_table
 from clbench.data.datasets.statistics import id_digest, known_statistics
 from clbench.data.fetch.check_report import Report
 from clbench.data.fetch.describe_labels import describe_labels
 from clbench.data.fetch.photo_probe import Photo, probe_quietly
-from clbench.data.own_table.table_file import table_file
 from clbench.data.pictures.photo_files import photo_path
 from clbench.data.table import LabelTable, labels_without_positives
-from clbench.errors import DataError
+from clbench.errors import DataError, UsageError
 
 __all__ = ["Report", "check_table"]
 
@@ -46,8 +45,7 @@ def check_table(
         if name.startswith("voc") and root is not None:
             _voc_annotations(name, root=root, report=report, progress=progress)
     if complete and decode and name != "scenes":
-        folder = root or (table_file(Path(name)).parent if is_path(name) else Path())
-        _photos(table, root=folder, report=report, progress=progress)
+        _photos(table, root=root or default_root(name) or Path(), report=report, progress=progress)
     return report
 
 
@@ -59,12 +57,12 @@ def _opened(
         return open_table(name, root=root, options=options), True
     except DataError as error:
         report.error(error.message, hint=error.hint)
-    kept = {**options, "duplicates": "keep"} if is_path(name) else options
-    for photos in (True, False):
+    kept = {**options, "duplicates": "keep"}
+    for chosen, photos in ((kept, True), (kept, False), (options, False)):
         try:
-            return open_table(name, root=root, options=kept, photos=photos), photos
-        except DataError:
-            continue  # the labels themselves are the trouble, and the report says so already
+            return open_table(name, root=root, options=chosen, photos=photos), photos
+        except (DataError, UsageError):
+            continue  # there is no such option, or the labels themselves are the trouble, which the report says already
     return None, False
 
 
