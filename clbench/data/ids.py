@@ -10,7 +10,7 @@ def by_id(ids: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
     """Return the rows in the order of their ids, compared code point by code point.
 
     NumPy compares texts one character at a time. Eight ASCII characters fit into one number, and characters that all
-    ids share decide nothing, which makes this ten times faster.
+    ids share decide nothing, which makes this ten times faster. Shapes [n] and [n].
     """
     codes = np.ascontiguousarray(ids).view(np.uint32).reshape(len(ids), ids.dtype.itemsize // 4)
     if codes.size == 0 or codes.max() > 127:

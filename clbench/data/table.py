@@ -140,7 +140,10 @@ def labels_without_positives(table: LabelTable, *, split: str) -> tuple[str, ...
 
 
 def check_paths(name: str, paths: npt.NDArray[np.str_]) -> None:
-    """Raise DataError for the first path that is not relative, or could leave the root folder."""
+    """Raise DataError for the first path that is not relative, or could leave the root folder.
+
+    `paths` is [n], one for each image.
+    """
     texts = paths.tolist()
     joined = "\n".join(["", *texts, ""])
     # the loop below is slow at 270,000 rows and is needed only when one of these marks occurs at all

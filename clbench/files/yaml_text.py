@@ -42,7 +42,8 @@ DEEPEST = 40
 def read_yaml(text: str | bytes, *, source: str, limit: int = 1 << 20) -> Yaml:
     """Return the plain value of a YAML text: safe loader, no anchors or tags, little nesting, at most `limit` bytes.
 
-    Numbers are what they look like: 010 is 10, 1_000 is 1000, 1e-2 is 0.01; 1:30 is a text.
+    Numbers are what they look like: 010 is 10, 1_000 is 1000, 1e-2 is 0.01; 1:30 is a text. Raises UsageError naming
+    the line.
     """
     import yaml
 
@@ -104,7 +105,10 @@ _NUMBERS = {
 
 
 def convert(raw: Yaml, kind: Any, *, source: str) -> Any:
-    """Return `raw` as the struct `kind`; errors name the field and suggest the nearest known name."""
+    """Return `raw` as the struct `kind`; errors name the field and suggest the nearest known name.
+
+    Raises UsageError.
+    """
     try:
         # lax: YAML reads `1e-3` as text, and a number written that way is still meant as one
         return msgspec.convert(raw, kind, strict=False)

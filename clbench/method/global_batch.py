@@ -31,7 +31,10 @@ class Parts:
         return self.fresh + self.beside
 
     def whole(self, values: Tensor) -> Tensor:
-        """Return the rows of all ranks, first those of the view, then those set beside it, in global order."""
+        """Return the rows of all ranks, first those of the view, then those set beside it, in global order.
+
+        `values` is [b, ...], the result [B, ...].
+        """
         if world() == 1:
             return values
         own = len(range(rank(), self.fresh, world()))
@@ -54,12 +57,15 @@ class Parts:
 
 
 def own_part(recalled: Exemplars) -> Exemplars:
-    """Return this rank's part of what is set beside a global batch."""
+    """Return this rank's part of what is set beside a global batch. [M, width] becomes [m, width]."""
     return recalled.take(np.arange(rank(), len(recalled.rows), world()))
 
 
 def set_beside(batch: Batch, y: Tensor, recalled: Exemplars, *, images: Tensor) -> tuple[Batch, Tensor]:
-    """Return the batch, and its int8 labels `y`, followed by exemplars, whose pictures are `images` on the device."""
+    """Return the batch, and its int8 labels `y`, followed by exemplars, whose pictures are `images` on the device.
+
+    `y` is [B, seen], `images` uint8 [m, 3, S, S].
+    """
     device, width = y.device, y.shape[1]
     stored = torch.full((len(recalled.rows), width), -1, dtype=torch.int8)
     stored[:, : recalled.targets.shape[1]] = torch.as_tensor(recalled.targets)

@@ -57,17 +57,20 @@ class Replay(Strategy):
         return (self.beside or online) and not isinstance(self.buffer, HerdingMemory)
 
     def rehearse(self, session: LiveSession) -> Exemplars | None:
-        """Return everything held, unless it is set beside batches."""
+        """Return everything held, unless it is set beside batches. Targets int8 [M, seen]."""
         return None if self.stepwise else self.buffer.exemplars()
 
     def recall(self, batch: Batch) -> Exemplars | None:
-        """Return a random draw from the memory, in online scenarios."""
+        """Return a random draw from the memory, in online scenarios.
+
+        Targets int8 [m, seen], m as many as the batch has new images, or `replay_batch`.
+        """
         if not self.stepwise:
             return None
         return self.buffer.sample(self.replay_batch or len(batch.rows), rng=self.rng("recall"))
 
     def after_step(self, batch: Batch, logits: Tensor) -> None:
-        """Offer the batch's new images to the memory, in online scenarios."""
+        """Offer the batch's new images to the memory, in online scenarios. `logits` are [B, seen]."""
         if self.stepwise:
             fresh = ~batch.replayed.cpu()
             rows = batch.rows[fresh].numpy()

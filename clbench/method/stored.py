@@ -35,7 +35,10 @@ def memories(strategy: Strategy) -> dict[str, Any]:
 
 
 def check_counted(strategy: Strategy, rows: npt.NDArray[np.int64], *, own: npt.NDArray[np.int64]) -> None:
-    """Raise OverBudgetError unless each of the exemplars `rows` is held by a counted memory or is of this session."""
+    """Raise OverBudgetError unless each of the exemplars `rows` is held by a counted memory or is of this session.
+
+    `rows` is [M], `own` [n].
+    """
     held = [np.asarray(memory.exemplars().rows, dtype=np.int64) for memory in memories(strategy).values()]
     strange = np.setdiff1d(rows, np.concatenate([own, *held]))
     if len(strange):
@@ -46,7 +49,10 @@ def check_counted(strategy: Strategy, rows: npt.NDArray[np.int64], *, own: npt.N
 
 
 def check_met(strategy: Strategy, stored: Stored, *, met: npt.NDArray[np.int64]) -> None:
-    """Raise OverBudgetError when a memory holds a row that no session so far has shown."""
+    """Raise OverBudgetError when a memory holds a row that no session so far has shown.
+
+    `met` is [n], every row shown so far.
+    """
     strange = np.setdiff1d(stored.rows, met)
     if len(strange):
         raise OverBudgetError(

@@ -154,11 +154,17 @@ class Strategy(nn.Module):
         """
 
     def rehearse(self, session: LiveSession) -> Exemplars | None:
-        """Return exemplars to mix into this session's images, or None."""
+        """Return exemplars to mix into this session's images, or None.
+
+        Their targets are int8 [M, width] with width at most `session.seen`.
+        """
         return None
 
     def recall(self, batch: Batch) -> Exemplars | None:
-        """Return exemplars to set beside this very batch (online replay), or None."""
+        """Return exemplars to set beside this very batch (online replay), or None.
+
+        Their targets are int8 [m, width].
+        """
         return None
 
     def loss(self, batch: Batch, logits: Tensor) -> Tensor:
@@ -166,7 +172,7 @@ class Strategy(nn.Module):
         return self.classification(logits, batch.targets)
 
     def after_step(self, batch: Batch, logits: Tensor) -> None:
-        """Look at a batch after the optimiser's step (online memories, moving averages)."""
+        """Look at a batch after the optimiser's step (online memories, moving averages). `logits` are [B, seen]."""
 
     def end_session(self, session: LiveSession) -> None:
         """Update memory and statistics."""

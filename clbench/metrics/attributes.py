@@ -41,7 +41,10 @@ def mean_accuracies(
 
 
 def mean_accuracy(scores: npt.ArrayLike, targets: npt.ArrayLike, *, threshold: float = 0.5) -> float:
-    """Return mA, the mean of `mean_accuracies` over the attributes for which it is defined."""
+    """Return mA, the mean of `mean_accuracies` over the attributes for which it is defined.
+
+    scores and targets [N, K] as there.
+    """
     return defined_mean(mean_accuracies(scores, targets, threshold=threshold))
 
 
@@ -50,6 +53,7 @@ def instance(scores: npt.ArrayLike, targets: npt.ArrayLike, *, threshold: float 
 
     With Y the true and P the predicted attributes of an image: |Y and P| / |Y or P|, / |P| and / |Y|, each 0 where
     its divisor is 0, as in the published code. Images without a known attribute are left out; NaN if none is left.
+    scores and targets [N, K] as for `mean_accuracies`.
     """
     s, t = checked_matrix(scores, targets)
     prediction = predicted(s, threshold=threshold) & (t >= 0)

@@ -50,12 +50,12 @@ def session_maps(A: npt.ArrayLike) -> Matrix:
 
 
 def average_map(A: npt.ArrayLike) -> float:
-    """Return the mean of `session_maps` over all sessions, the first included."""
+    """Return the mean of `session_maps` over all sessions, the first included. A is [S, K]."""
     return defined_mean(session_maps(A))
 
 
 def last_map(A: npt.ArrayLike) -> float:
-    """Return mAP after the last session."""
+    """Return mAP after the last session. A is [S, K]."""
     return defined_mean(matrix_of(A)[-1])
 
 
@@ -64,6 +64,7 @@ def group_maps(A: npt.ArrayLike, learned: npt.ArrayLike) -> Groups:
 
     The groups are columns of one matrix, so the test images are the same for all three; KRT scores base and new
     labels on the images that hold one of them, which fewer negatives make easier (`clbench.metrics.krt_maps`).
+    A is [S, K], learned [K].
     """
     matrix, since = _known(A, learned)
     sessions = np.arange(len(matrix))[:, None]
@@ -126,7 +127,7 @@ def gap(last: float, joint_last: float) -> float:
 def task_maps(A: npt.ArrayLike, learned: npt.ArrayLike, *, labels: Literal["own", "seen"] = "own") -> Matrix:
     """Return R [S, S]: R[t, i] is the mAP after session t over the labels of session i, NaN for t < i.
 
-    With labels="seen" it is the mAP over all labels learned up to session i.
+    With labels="seen" it is the mAP over all labels learned up to session i. Raises UsageError for another `labels`.
     """
     matrix, since = _known(A, learned)
     if labels not in ("own", "seen"):

@@ -53,7 +53,7 @@ def counts_top(scores: npt.ArrayLike, targets: npt.ArrayLike, *, k: int = 3, thr
     A label is predicted where fewer than k labels of its row score higher, so labels that tie for the last place all
     are, and no order of the labels matters. Unknown labels take no place. With `threshold` the prediction must also
     score greater than it: ML-GCN and its successors report top-3 that way, with 0.5.
-    UsageError: k below 1.
+    UsageError: k below 1. scores and targets are [N, K].
     """
     s, t = checked_matrix(scores, targets)
     if k < 1:
@@ -65,7 +65,10 @@ def counts_top(scores: npt.ArrayLike, targets: npt.ArrayLike, *, k: int = 3, thr
 
 
 def predicted(scores: Floats, *, threshold: float) -> Bools:
-    """Return where a score is greater than the threshold, which is rounded to the precision of the scores."""
+    """Return where a score is greater than the threshold, which is rounded to the precision of the scores.
+
+    scores and result are [N, K]. Raises UsageError for a threshold that is NaN.
+    """
     if math.isnan(threshold):
         raise UsageError("the threshold is NaN; a number was expected", hint="Pass threshold=0.5.")
     return np.asarray(scores > scores.dtype.type(threshold))

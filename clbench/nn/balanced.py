@@ -68,7 +68,8 @@ class HerdingMemory(Memory):
     ) -> None:
         """Choose sets for the labels that have none yet, from these images alone, and cut the others to their quota.
 
-        `rows` int64 [n] without repetition, `targets` int8 [n, seen], `features` float [n, d].
+        `rows` int64 [n] without repetition, `targets` int8 [n, seen], `features` float [n, d]. Raises UsageError where
+        they are not as many, or an image is there twice.
         """
         given = gathered(rows, targets, logits)
         x = np.asarray(features)
@@ -103,7 +104,7 @@ class HerdingMemory(Memory):
         return super().state() | {"sets": np.array(sets, dtype=np.int64).reshape(-1, 2), "labels": done}
 
     def load(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Put back what `state` returned."""
+        """Put back what `state` returned. Arrays of the shapes that it gave, `rows` [M] and `targets` [M, seen]."""
         super().load(state)
         self._sets = {int(label): [] for label in np.asarray(state["labels"])}
         for label, row in np.asarray(state["sets"]).tolist():

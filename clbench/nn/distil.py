@@ -70,7 +70,8 @@ def sigmoid_distillation(
     Learning without forgetting (Li and Hoiem, TPAMI 2018) with one Bernoulli per label, since labels are not exclusive:
     T^2 * BCE(s / T, sigmoid(t / T)), the factor keeping the gradient's size. `logits` is [B, L], `teacher_logits`
     [B, O] with O <= L; entries outside `mask` [B, O] and NaN teacher entries are left out. `reduction` as in `bce`.
-    `reduction` as for the classification losses, so that both terms can be summed on the same scale.
+    `reduction` as for the classification losses, so that both terms can be summed on the same scale. Raises
+    ClbenchError where O > L.
     """
     old = teacher_logits.shape[1]
     if old > logits.shape[1]:
@@ -114,7 +115,7 @@ def pod_spatial(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
 
     PODNet (Douillard et al., ECCV 2020), "POD-spatial": squared activations of each map [B, C, h, w] are summed over
     the width and over the height, the two results joined into one vector per image, normalised, and compared by their
-    Euclidean distance.
+    Euclidean distance. Raises ClbenchError where student and teacher have other numbers of stages.
     """
     if len(student) != len(teacher) or not student:
         raise ClbenchError(f"pod_spatial: the student has {len(student)} stages, the teacher {len(teacher)}.")

@@ -83,7 +83,7 @@ class Shelf:
         return int(self.targets.shape[1])
 
     def slots(self, rows: Rows) -> npt.NDArray[np.intp]:
-        """Return the slot of each row, -1 where it is not held."""
+        """Return the slot of each row, -1 where it is not held. Both are [n]."""
         return np.fromiter((self._slots.get(row, -1) for row in rows.tolist()), dtype=np.intp, count=len(rows))
 
     def widen(self, width: int) -> None:
@@ -95,7 +95,7 @@ class Shelf:
                 self.logits = np.pad(self.logits, ((0, 0), (0, extra)), constant_values=np.nan)
 
     def padded(self, targets: Targets) -> Targets:
-        """Return `targets` in the width of the shelf, unknown where they had no column."""
+        """Return `targets` in the width of the shelf, unknown where they had no column. [n, w] becomes [n, width]."""
         extra = self.width - targets.shape[1]
         return np.pad(targets, ((0, 0), (0, extra)), constant_values=-1) if extra else targets
 
@@ -114,7 +114,7 @@ class Shelf:
     def merge(self, slots: npt.NDArray[np.intp], given: Exemplars) -> None:
         """Add what `given` knows of the images in `slots`: the larger of unknown < negative < positive.
 
-        Stored logits stay; entries without one take the new one.
+        Stored logits stay; entries without one take the new one. `slots` is [n], as long as `given`.
         """
         targets, logits = self._fitted(given)
         self.targets[slots] = np.maximum(self.targets[slots], targets)
@@ -123,7 +123,7 @@ class Shelf:
             self.logits[slots] = np.where(np.isnan(held), logits, held)
 
     def append(self, given: Exemplars) -> None:
-        """Put images that are not held into new slots."""
+        """Put images that are not held into new slots. Their targets [n, w] get the shelf's width."""
         targets, logits = self._fitted(given)
         self._slots.update(zip(given.rows.tolist(), range(len(self), len(self) + len(given)), strict=True))
         self.rows = np.concatenate([self.rows, given.rows])
@@ -132,7 +132,10 @@ class Shelf:
             self.logits = np.concatenate([self.logits, logits])
 
     def replace(self, slots: npt.NDArray[np.intp], given: Exemplars) -> None:
-        """Put images that are not held in the place of those in `slots`, each slot named once."""
+        """Put images that are not held in the place of those in `slots`, each slot named once.
+
+        `slots` is [n], as long as `given`.
+        """
         targets, logits = self._fitted(given)
         for row in self.rows[slots].tolist():
             del self._slots[row]
@@ -143,7 +146,7 @@ class Shelf:
             self.logits[slots] = logits
 
     def keep(self, slots: npt.NDArray[np.intp]) -> None:
-        """Keep only `slots`, in the order given."""
+        """Keep only `slots`, in the order given. `slots` is [n]."""
         self._set(self.view().take(slots))
 
     def _set(self, content: Exemplars) -> None:
@@ -151,11 +154,11 @@ class Shelf:
         self._slots = {row: slot for slot, row in enumerate(self.rows.tolist())}
 
     def view(self) -> Exemplars:
-        """Return everything held without a copy; to be read at once and not kept."""
+        """Return everything held without a copy; to be read at once and not kept. Targets are [M, width]."""
         return Exemplars(self.rows, self.targets, self.logits)
 
     def exemplars(self) -> Exemplars:
-        """Return a copy of everything held."""
+        """Return a copy of everything held. Targets are [M, width]."""
         return Exemplars(self.rows.copy(), self.targets.copy(), None if self.logits is None else self.logits.copy())
 
     def state(self) -> State:
@@ -164,7 +167,7 @@ class Shelf:
         return state if self.logits is None else state | {"logits": self.logits.copy()}
 
     def load(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Put back what `state` returned."""
+        """Put back what `state` returned. `rows` is [M], `targets` and `logits` are [M, width]."""
         logits = state.get("logits")
         self._set(
             Exemplars(

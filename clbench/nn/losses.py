@@ -17,7 +17,7 @@ REDUCTIONS = ("mean", "sum", "total")
 
 
 def known(targets: Tensor) -> Tensor:
-    """Return the boolean mask of the entries whose truth is known."""
+    """Return the boolean mask of the entries whose truth is known. Both are [B, L]."""
     return ~targets.isnan()
 
 
@@ -26,7 +26,7 @@ def reduce(entries: Tensor, mask: Tensor, *, reduction: str) -> Tensor:
 
     "mean": over the known entries, so that the step size does not change when labels are added. "sum": over the known
     labels, then the mean over the batch. "total": over labels and batch. In a distributed run counts are those of the
-    global batch.
+    global batch. The result is a scalar. Raises UsageError for another `reduction`.
     """
     # where, not a product: an infinite loss at an unknown entry must not turn into NaN
     total = torch.where(mask, entries, torch.zeros_like(entries)).sum()
@@ -68,7 +68,8 @@ def asl(
     """Asymmetric loss over the known entries (Ben-Baruch et al., ICCV 2021, equations 4-7).
 
     L+ = (1 - p)^gamma_pos log p and L- = q^gamma_neg log(1 - q) with q = max(p - clip, 0). Its authors sum over labels
-    and batch ("total") and keep the focusing factors out of the gradient; `focus_gradient` lets them in.
+    and batch ("total") and keep the focusing factors out of the gradient; `focus_gradient` lets them in. `logits` and
+    `targets` are [B, L], the result is a scalar.
     """
     mask = known(targets)
     positive = mask & (targets > 0.5)
@@ -103,7 +104,7 @@ def label_ratio_weights(targets: Tensor, *, ratio: Tensor) -> Tensor:
 
 
 def as_targets(y: Tensor) -> Tensor:
-    """Turn int8 labels in {1, 0, -1 = unknown} into float targets in {1, 0, NaN}."""
+    """Turn int8 labels in {1, 0, -1 = unknown} into float targets in {1, 0, NaN}. Any shape, most often [B, L]."""
     return y.float().masked_fill(y < 0, float("nan"))
 
 

@@ -85,11 +85,14 @@ class Memory:
             self._shelf.replace(slots, rest.take(entering[::-1][last]))
 
     def exemplars(self) -> Exemplars:
-        """Return everything held."""
+        """Return everything held. Targets are int8 [M, seen]."""
         return self._shelf.exemplars()
 
     def sample(self, n: int, *, rng: np.random.Generator) -> Exemplars:
-        """Return `n` different exemplars drawn uniformly, or all of them when fewer are held."""
+        """Return `n` different exemplars drawn uniformly, or all of them when fewer are held.
+
+        Targets are int8 [n, seen].
+        """
         if n >= len(self):
             return self.exemplars()
         return self._shelf.view().take(rng.choice(len(self), size=n, replace=False))
@@ -99,6 +102,6 @@ class Memory:
         return self._shelf.state() | {"met": np.array([self.met])}
 
     def load(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Put back what `state` returned."""
+        """Put back what `state` returned. `rows` is [M], `targets` and `logits` are [M, seen]."""
         self._shelf.load(state)
         self.met = int(np.asarray(state["met"])[0])

@@ -89,6 +89,6 @@ class OCDMMemory(Memory):
         return super().state() | {"positives": self._positives.copy()}
 
     def load(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Put back what `state` returned."""
+        """Put back what `state` returned. Arrays of the shapes that it gave, `rows` [M] and `targets` [M, seen]."""
         super().load(state)
         self._positives = np.array(state["positives"], dtype=np.float64)

@@ -66,7 +66,7 @@ class QuadraticPenalty:
         return carrier + (value - carrier.detach())
 
     def state(self) -> dict[str, dict[str, Tensor] | float]:
-        """Return everything that changes; `load` puts it back exactly."""
+        """Return everything that changes; `load` puts it back exactly. Each tensor has the shape of its parameter."""
         return {
             "weight": {name: tensor.clone() for name, tensor in self._weight.items()},
             "pull": {name: tensor.clone() for name, tensor in self._pull.items()},
@@ -74,7 +74,10 @@ class QuadraticPenalty:
         }
 
     def load(self, state: Mapping[str, Mapping[str, Tensor] | float]) -> None:
-        """Put back what `state` returned; it moves to the device of the weights when it is next used."""
+        """Put back what `state` returned; it moves to the device of the weights when it is next used.
+
+        Each tensor has the shape of its parameter.
+        """
         weight, pull, rest = state["weight"], state["pull"], state["rest"]
         assert isinstance(weight, Mapping)
         assert isinstance(pull, Mapping)
@@ -99,7 +102,8 @@ def importance(
 
     `power` 2 with one loss per image is the empirical Fisher information of EWC (per batch it is the squared mean
     gradient, as Avalanche has it, and smaller); `power` 1 with the squared norm of the outputs is MAS (Aljundi et al.,
-    ECCV 2018, equation 3). `losses` may be a generator: each graph is freed before the next loss is made.
+    ECCV 2018, equation 3). `losses` may be a generator: each graph is freed before the next loss is made. `losses` are
+    scalars; each tensor has the shape of its parameter.
     """
     names, tensors = list(parameters), list(parameters.values())
     total = {name: torch.zeros_like(tensor) for name, tensor in parameters.items()}
@@ -138,19 +142,22 @@ class PathIntegral:
 
     @torch.no_grad()
     def importance(self) -> dict[str, Tensor]:
-        """Return the importance of every parameter over the steps added so far."""
+        """Return the importance of every parameter over the steps added so far.
+
+        Each tensor has the shape of its parameter.
+        """
         return {
             name: omega.clamp(min=0) / ((self._last[name] - self._start[name]).square() + self.damping)
             for name, omega in self._omega.items()
         }
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """Return everything that changes; `load` puts it back exactly."""
+        """Return everything that changes; `load` puts it back exactly. Each tensor has the shape of its parameter."""
         parts = {"omega": self._omega, "start": self._start, "last": self._last}
         return {part: {name: tensor.clone() for name, tensor in tensors.items()} for part, tensors in parts.items()}
 
     def load(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Put back what `state` returned."""
+        """Put back what `state` returned. Each tensor has the shape of its parameter."""
         for part, held in (("omega", self._omega), ("start", self._start), ("last", self._last)):
             for name, tensor in held.items():
                 tensor.copy_(state[part][name])

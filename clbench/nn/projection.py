@@ -16,7 +16,8 @@ def project(gradient: Sequence[Tensor], reference: Sequence[Tensor]) -> list[Ten
     """Return `gradient` without its part against `reference`; both are lists of tensors read as one vector.
 
     A-GEM (Chaudhry et al., ICLR 2019, equation 11): g - (g.r / r.r) r where g.r < 0, g itself elsewhere. The scale of
-    `reference` does not matter. Decided without waiting for the device.
+    `reference` does not matter. Decided without waiting for the device. The shapes of the result are those of
+    `gradient`.
     """
     along = torch.stack([(g * r).sum() for g, r in zip(gradient, reference, strict=True)]).sum()
     length = torch.stack([r.square().sum() for r in reference]).sum()
@@ -32,7 +33,10 @@ class Projection:
         self._reference: list[Tensor] = []
 
     def aim(self, loss: Tensor, parameters: Sequence[nn.Parameter]) -> None:
-        """Take the gradient of `loss` as the reference of the coming step; its graph stays for the step's own loss."""
+        """Take the gradient of `loss` as the reference of the coming step; its graph stays for the step's own loss.
+
+        `loss` is a scalar.
+        """
         found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
         self._parameters = list(parameters)
         self._reference = [

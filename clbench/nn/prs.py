@@ -140,7 +140,7 @@ class PRSMemory(Memory):
         return super().state() | {"positives": self._positives.copy(), "last": self._last.copy()}
 
     def load(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Put back what `state` returned."""
+        """Put back what `state` returned. Arrays of the shapes that it gave, `rows` [M] and `targets` [M, seen]."""
         super().load(state)
         self._positives = np.array(state["positives"], dtype=np.float64)
         self._last = np.array(state["last"], dtype=np.float64)

@@ -18,7 +18,7 @@ def with_pseudo_labels(
 
     `targets` float [B, L] in {0, 1, NaN}, `scores` probabilities [B, O] of the first O labels, `threshold` a number or
     one per label [O]. The other unknown entries of the first O labels stay unknown, or become negatives with `below`
-    "negative" (KRT). What is known is never overruled.
+    "negative" (KRT). What is known is never overruled. Raises ClbenchError where O > L.
     """
     old = scores.shape[1]
     if old > targets.shape[1]:

@@ -44,7 +44,7 @@ class Tap:
         return self._take()[0]
 
     def output(self) -> Tensor:
-        """Return what the module put out and forget the pass."""
+        """Return what the module put out and forget the pass. Its shape is the module's, [B, ...]."""
         output: Tensor = self._take()[1]
         return output
 

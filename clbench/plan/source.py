@@ -26,7 +26,8 @@ class Source:
 def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
     """Return where the scenario's images come from. Raises DataError when a named folder is not there.
 
-    A stand-in takes the data set's place only where no folder was named or found.
+    A stand-in takes the data set's place only where no folder was named or found. Raises UsageError where a folder is
+    named that nobody would read.
     """
     if data is not None and not data.is_dir():
         raise DataError(f"--data {data}: there is no such folder.", hint="Name the folder that holds the images.")

@@ -32,7 +32,8 @@ _store: Any = None
 def start(device: str) -> str:
     """Join the processes that torchrun started, if it did, and return the device of this one.
 
-    NCCL on GPUs (one per process), gloo on CPUs. Does nothing in a process that torchrun did not start.
+    NCCL on GPUs (one per process), gloo on CPUs. Does nothing in a process that torchrun did not start. Raises
+    UsageError for more processes than GPUs.
     """
     if launched.processes() < 2 or distributed.is_initialized():
         return device
@@ -161,7 +162,8 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 def gathered(values: Tensor, *, total: int) -> Tensor:
     """Return the rows of all ranks in global order, where rank r holds rows r, r + world, ... of `total`.
 
-    Gradients find their way back (see `clbench.nn.shared.ranks.from_all`).
+    Gradients find their way back (see `clbench.nn.shared.ranks.from_all`). `values` is [n of this rank, ...], the
+    result [total, ...].
     """
     size = world()
     if size == 1:
@@ -174,7 +176,10 @@ def gathered(values: Tensor, *, total: int) -> Tensor:
 
 
 def shard(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return this rank's share of the test rows: no padding, so no image is scored twice."""
+    """Return this rank's share of the test rows: no padding, so no image is scored twice.
+
+    [n] becomes [n / world], rounded up or down.
+    """
     return rows[rank() :: world()]
 
 

@@ -70,7 +70,7 @@ def to_plain(record: Record) -> dict[str, Any]:
 def seal(record: Record) -> Record:
     """Return the record, checked against the schema, with its digests; raises ResultsError naming a field that is not.
 
-    NaN becomes null where a number may be missing and is refused elsewhere.
+    NaN becomes null where a number may be missing and is refused elsewhere. The error is a RecordError.
     """
     _refuse_odd_numbers(msgspec.structs.asdict(record))
     try:

@@ -54,7 +54,10 @@ def record_path(results: Path, record: Record) -> Path:
 
 
 def record_files(results: Path) -> Iterator[Path]:
-    """Yield every record file below a results folder in a fixed order; work folders and links are not entered."""
+    """Yield every record file below a results folder in a fixed order; work folders and links are not entered.
+
+    Raises ResultsError where there is no such folder.
+    """
     if not results.is_dir():
         raise ResultsError(f"{results}: no such results folder.", hint="Run something first: clbench run tiny")
     yield from _files(str(results), depth=0)

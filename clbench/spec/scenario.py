@@ -184,7 +184,10 @@ class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def entries(strategies: list[Yaml], *, source: str) -> list[tuple[str, dict[str, Yaml]]]:
-    """Return (name, fields) for each item of a `strategies:` list: a name, or one name with its fields."""
+    """Return (name, fields) for each item of a `strategies:` list: a name, or one name with its fields.
+
+    Raises UsageError for anything else.
+    """
     result: list[tuple[str, dict[str, Yaml]]] = []
     for item in strategies:
         if isinstance(item, str):

@@ -103,7 +103,7 @@ class TinyBody(nn.Module):
         return self.stages(images)[-1]
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Return both maps."""
+        """Return both maps. Each is [B, c, h, w]."""
         first = self.first(images)
         return [first, self.second(first)]
 

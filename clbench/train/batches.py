@@ -116,7 +116,7 @@ def order(view_length: int, fresh: int, *, seed: int, session: int, epoch: int) 
     """Return the positions of one epoch in the order in which they are shown.
 
     Every position has a random key; fresh images draw theirs from (seed, session, epoch) alone, so that rehearsing
-    exemplars inserts them without changing the order of the session's own images.
+    exemplars inserts them without changing the order of the session's own images. Its shape is [view_length].
     """
     keys = generator(seed, "order", session, epoch).random(fresh)
     extra = generator(seed, "order of exemplars", session, epoch).random(view_length - fresh)

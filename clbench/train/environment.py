@@ -65,7 +65,10 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device called `name`; `auto` is the first GPU if there is one."""
+    """Return the device called `name`; `auto` is the first GPU if there is one.
+
+    Raises UsageError where there is no such device.
+    """
     from clbench.errors import UsageError
 
     if name == "auto":

@@ -48,7 +48,8 @@ def score_matrix(
     """Return the probabilities float32 [n, seen] for the images `rows`; they stay on the device until the end.
 
     `readers` processes read pictures ahead. In a distributed run each rank scores its share and all return the whole.
-    Raises RunError when a strategy returns another shape, or values that are not finite or outside [0, 1].
+    Raises RunError when a strategy returns another shape, or values that are not finite or outside [0, 1]. The error is
+    a BadScoresError.
     """
     strategy.eval()
     everything, rows = rows, shard(rows)

@@ -315,7 +315,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         return logits
 
     def criterion(self) -> Tensor:
-        """Return the strategy's objective for the current batch."""
+        """Return the strategy's objective for the current batch. It is a scalar."""
         assert self.batch is not None
         with self._precision(), shared_norms():
             return self.strategy.loss(self.batch, self.mb_output)

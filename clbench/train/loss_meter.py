@@ -20,7 +20,7 @@ class LossMeter:
         self._unchecked: list[tuple[Tensor, list[int]]] = []
 
     def note(self, loss: Tensor, *, rows: list[int]) -> None:
-        """Add the loss of a step on the images `rows`, without waiting for the device."""
+        """Add the loss of a step on the images `rows`, without waiting for the device. `loss` is a scalar."""
         loss = loss.detach().reshape(())
         self.sum += loss
         self.count += 1

@@ -55,7 +55,7 @@ def file_sha256(path: Path) -> str:
 
 
 def save_scores(scores: npt.NDArray[np.float32], *, folder: Path, session: int) -> dict[str, Any]:
-    """Write the session's score matrix beside the record and return its entry."""
+    """Write the session's score matrix beside the record and return its entry. It is [n, seen]."""
     path = folder / f"scores-{session}.npy"
     with whole_file(path, what="the score matrix") as file:
         np.save(file, scores, allow_pickle=False)

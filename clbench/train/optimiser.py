@@ -29,6 +29,7 @@ def make_optimizer(strategy: Strategy, train: TrainSpec, *, session: int, device
 
     Four groups: backbone or not, decaying or not. Weights with two or more dimensions decay; vectors (biases, norms)
     only with `train.decay_vectors`. Fresh at every session, as in the KRT recipe: kept moments would move frozen rows.
+    Raises RunError where nothing can be trained.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in strategy.trainable():

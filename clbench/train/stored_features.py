@@ -150,7 +150,7 @@ def stored_features(
 
 
 def all_rows(stream: Stream) -> npt.NDArray[np.int64]:
-    """Return the rows of every picture that a run over `stream` may look at, in ascending order."""
+    """Return the rows of every picture that a run over `stream` may look at, in ascending order. Its shape is [n]."""
     shown = [*(session.rows for session in stream.sessions), stream.test_rows, stream.val_rows]
     return np.unique(np.concatenate(shown))
 

@@ -26,7 +26,8 @@ def carry_out(studies: Sequence[Study], *, carry: Carry, say: Callable[[str], No
 
     A trial that diverges, or whose strategy raises, has no value and is not repeated. What has nothing to do with its
     settings, such as missing data, a full disk or a killed process, stops the search, and the same call goes on from
-    there. Raises ClbenchError, RunError too where all trials of a study's first batch fail.
+    there. Raises ClbenchError, RunError too where all trials of a study's first batch fail. Raises UsageError in a
+    process that torchrun started.
     """
     import_optuna()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:

@@ -165,7 +165,10 @@ def _digits(text: object) -> bool:
 def build_table(
     parts: list[tuple[str, Instances, str]], *, name: str, revision: str, crowd: str, unlabelled: str
 ) -> LabelTable:
-    """Return the table of (split, instances, photo folder) triples that share their categories."""
+    """Return the table of (split, instances, photo folder) triples that share their categories.
+
+    Raises DataError where they do not.
+    """
     categories = sorted_categories(parts[0][1], name=name)
     for split, instances, _ in parts:
         if sorted_categories(instances, name=name) != categories:
@@ -204,7 +207,10 @@ def sorted_categories(instances: Instances, *, name: str) -> list[Category]:
 def matrices(
     instances: Instances, categories: list[Category], *, name: str, crowd: str
 ) -> tuple[npt.NDArray[np.int8], Mask, Mask]:
-    """Return y and member [images, categories], and which images have any annotation [images]."""
+    """Return y and member [images, categories], and which images have any annotation [images].
+
+    Raises DataError for an image id that occurs twice.
+    """
     boxes = instances.annotations
     numbers = np.fromiter((photo.id for photo in instances.images), dtype=np.int64, count=len(instances.images))
     values, counts = np.unique(numbers, return_counts=True)

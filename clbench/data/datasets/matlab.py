@@ -26,7 +26,7 @@ class Fields:
         return self.place
 
     def texts(self, field: str, *, position: int = -1) -> list[str]:
-        """Return a cell array of texts; of several columns the first."""
+        """Return a cell array of texts; of several columns the first. Raises DataError where it is something else."""
         cells = np.atleast_1d(np.asarray(self._field(field, position)))
         cells = cells[:, 0] if cells.ndim == 2 else cells
         texts = [_text(cell) for cell in cells.tolist()]
@@ -35,14 +35,20 @@ class Fields:
         return texts
 
     def matrix(self, field: str, *, position: int = -1) -> npt.NDArray[np.generic]:
-        """Return a matrix of numbers."""
+        """Return a matrix of numbers.
+
+        Its shape is the file's, [rows, columns]. Raises DataError where it is something else.
+        """
         values = np.atleast_2d(np.asarray(self._field(field, position)))  # a matrix of one row was squeezed
         if values.ndim != 2 or values.dtype.kind not in "biuf":
             raise DataError(f"{self.place}: {field} is not a matrix of numbers ({values.dtype} {list(values.shape)}).")
         return values
 
     def rows(self, field: str, *, position: int = -1, count: int) -> npt.NDArray[np.int64]:
-        """Return MATLAB's indices 1..count as 0..count-1."""
+        """Return MATLAB's indices 1..count as 0..count-1.
+
+        Shape [n]. Raises DataError for what is no whole number, or no row of 1..count.
+        """
         values = np.atleast_1d(np.asarray(self._field(field, position))).ravel()
         if values.dtype.kind not in "iuf" or not len(values) or (values != np.trunc(values)).any():
             raise DataError(f"{self.place}: {field} is not a list of whole numbers.")
@@ -55,7 +61,7 @@ class Fields:
         return self._fields(self._field(field, position), place=f"{self.place}: {field}")
 
     def structs(self, field: str, *, position: int = -1) -> list[Fields]:
-        """Return a cell array of structs."""
+        """Return a cell array of structs. Raises DataError for another number than 5."""
         cells = np.atleast_1d(np.asarray(self._field(field, position), dtype=object)).ravel()
         found = [self._fields(cell, place=f"{self.place}: {field}{{{i}}}") for i, cell in enumerate(cells, start=1)]
         if len(found) != 5:

@@ -46,7 +46,10 @@ def split_file(root: Path) -> Path:
 
 
 def image_list(root: Path, *, part: str, name: str) -> list[str]:
-    """Return the photos of the official "Train" or "Test" list, in its order: "actor/0001_2124494179.jpg"."""
+    """Return the photos of the official "Train" or "Test" list, in its order: "actor/0001_2124494179.jpg".
+
+    Raises DataError for an empty list, or an entry of another form.
+    """
     path = _folder(root, LISTS, "TrainImagelist.txt", name=name, get="nuswide-official") / f"{part}Imagelist.txt"
     lines = [line.strip().replace("\\", "/") for line in read_text(path, name=name).splitlines()]
     photos = [line for line in lines if line]
@@ -59,7 +62,10 @@ def image_list(root: Path, *, part: str, name: str) -> list[str]:
 
 
 def read_labels(root: Path, *, part: str, count: int, name: str) -> npt.NDArray[np.int8]:
-    """Return int8 [count, 81]: the labels of the official "Train" or "Test" list, row by row."""
+    """Return int8 [count, 81]: the labels of the official "Train" or "Test" list, row by row.
+
+    Raises DataError for a file that is missing or has another number of entries.
+    """
     folder = _folder(root, LABELS, "Labels_airport_Train.txt", name=name, get="nuswide-official")
     y = np.empty((count, len(CONCEPTS)), dtype=np.int8)
     for column, label in enumerate(CONCEPTS):
@@ -78,7 +84,10 @@ def read_labels(root: Path, *, part: str, count: int, name: str) -> npt.NDArray[
 
 
 def label_column(data: bytes, *, damaged: dict[int, str], path: Path, name: str) -> npt.NDArray[np.int8]:
-    """Return the 0s and 1s of a label file; an entry that `damaged` names by line and text is -1, unknown."""
+    """Return the 0s and 1s of a label file; an entry that `damaged` names by line and text is -1, unknown.
+
+    int8 [images]. Raises DataError for any other entry.
+    """
     codes = np.frombuffer(data, dtype=np.uint8)
     digits = np.flatnonzero((codes == ord("0")) | (codes == ord("1")))
     blanks = np.isin(codes, np.frombuffer(b" \t\r\n", dtype=np.uint8)).sum()
@@ -98,7 +107,10 @@ def label_column(data: bytes, *, damaged: dict[int, str], path: Path, name: str)
 
 
 def read_split_file(path: Path, *, name: str) -> tuple[list[str], npt.NDArray[np.int8], list[str]]:
-    """Return paths, int8 [images, 81] and splits of the csv (file, "['clouds', 'sky']", train or val)."""
+    """Return paths, int8 [images, 81] and splits of the csv (file, "['clouds', 'sky']", train or val).
+
+    Raises DataError naming the row that is not of that form.
+    """
     try:
         rows = list(csv.reader(io.StringIO(read_text(path, name=name), newline="")))
     except csv.Error as error:

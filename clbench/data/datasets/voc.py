@@ -79,7 +79,10 @@ def read(root: Path, *, name: str, options: Mapping[str, str], photos: bool = Tr
 
 
 def find_home(root: Path, *, name: str) -> Path:
-    """Return the folder with ImageSets: `root` itself, or VOC2007 below it or below its VOCdevkit."""
+    """Return the folder with ImageSets: `root` itself, or VOC2007 below it or below its VOCdevkit.
+
+    Raises DataError where there is none.
+    """
     year = f"VOC{name.removeprefix('voc')}"
     places = [root / "VOCdevkit" / year, root / year, root]
     for place in places:
@@ -92,7 +95,10 @@ def find_home(root: Path, *, name: str) -> Path:
 
 
 def read_lists(home: Path, *, part: str, name: str) -> tuple[list[str], npt.NDArray[np.int8]]:
-    """Return the image ids of a part ("trainval", "val", ...) and int8 [images, 20] as the official lists have it."""
+    """Return the image ids of a part ("trainval", "val", ...) and int8 [images, 20] as the official lists have it.
+
+    Raises DataError where the lists of two labels differ in their images.
+    """
     main = home / "ImageSets" / "Main"
     ids = [image for image, _ in _rows(main / f"{part}.txt", columns=1, name=name)]
     marks = np.empty((len(ids), len(LABELS)), dtype=np.int8)

@@ -16,7 +16,10 @@ MAX_BYTES = 10_000_000
 
 
 def marks(home: Path, ids: Sequence[str], *, name: str) -> npt.NDArray[np.int8]:
-    """Return int8 [images, 20] in the values of the lists: 1 an object, 0 only difficult ones, -1 none."""
+    """Return int8 [images, 20] in the values of the lists: 1 an object, 0 only difficult ones, -1 none.
+
+    Raises DataError for an object that is none of the 20 labels.
+    """
     found = np.full((len(ids), len(LABELS)), ABSENT, dtype=np.int8)
     column = {label: index for index, label in enumerate(LABELS)}
     for row, image in enumerate(ids):

@@ -62,12 +62,15 @@ def _ahead(pictures: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
 
 
 def flip(picture: torch.Tensor, seed: int) -> torch.Tensor:
-    """Mirror the picture with probability one half."""
+    """Mirror the picture with probability one half. uint8 [3, S, S], as it comes and as it goes."""
     return picture.flip(2) if seed & 1 else picture
 
 
 def crop(picture: torch.Tensor, seed: int) -> torch.Tensor:
-    """Random resized crop (area 0.2 to 1, ratio 3/4 to 4/3) and flip, taken from the squashed picture."""
+    """Random resized crop (area 0.2 to 1, ratio 3/4 to 4/3) and flip, taken from the squashed picture.
+
+    uint8 [3, S, S], as it comes and as it goes.
+    """
     from clbench.imports.picture_functions import functional
 
     top, left, height, width = crop_box(picture.shape[-1], seed)
@@ -81,7 +84,10 @@ def crop_box(size: int, seed: int) -> tuple[int, int, int, int]:
 
 
 def rrc(picture: torch.Tensor, size: int, seed: int) -> torch.Tensor:
-    """Random resized crop (area 0.2 to 1, ratio 3/4 to 4/3) and flip, taken from the whole picture, resized once."""
+    """Random resized crop (area 0.2 to 1, ratio 3/4 to 4/3) and flip, taken from the whole picture, resized once.
+
+    uint8 [3, h, w] becomes [3, size, size].
+    """
     from clbench.imports.picture_functions import functional
 
     top, left, height, width = box_inside(picture.shape[1], picture.shape[2], seed)
@@ -117,7 +123,8 @@ def krt(picture: torch.Tensor, seed: int) -> torch.Tensor:
     """Cutout of half the side in a random colour, then RandAugment (2 operations, magnitude 9).
 
     The KRT recipe (KRT-MLCIL, baseline data transforms). Its RandAugment is another package's; torchvision's has the
-    same two parameters and nearly the same operations, which is a stated deviation.
+    same two parameters and nearly the same operations, which is a stated deviation. uint8 [3, S, S], as it comes and as
+    it goes.
     """
     from PIL import Image
     from torchvision.transforms.v2 import RandAugment

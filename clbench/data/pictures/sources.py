@@ -109,7 +109,10 @@ def decode(path: Path) -> torch.Tensor:
 
 @functools.cache
 def torchcodec_decoder() -> Callable[[torch.Tensor], torch.Tensor | list[torch.Tensor]] | None:
-    """Return torchcodec's decoder of JPEGs, or None where it cannot be used."""
+    """Return torchcodec's decoder of JPEGs, or None where it cannot be used.
+
+    It turns bytes, uint8 [n], into a picture, uint8 [3, h, w].
+    """
     try:
         from torchcodec.decoders import decode_jpeg  # type: ignore[attr-defined]
     except (ImportError, OSError, RuntimeError):

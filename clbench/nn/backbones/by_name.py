@@ -97,7 +97,10 @@ class Backbone(nn.Module):
         return features
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Return the maps of the intermediate stages, shallow to deep; the last one is `forward`'s."""
+        """Return the maps of the intermediate stages, shallow to deep; the last one is `forward`'s.
+
+        Each is [B, c, h, w]. Raises UsageError where the last one alone is stored.
+        """
         if self.given is not None:
             if len(self.given.shapes) == 1:
                 raise UsageError(
@@ -126,11 +129,11 @@ class TimmBody(nn.Module):
         return features.permute(0, 3, 1, 2) if self.channels_end else features
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the feature map."""
+        """Return the feature map. [B, 3, H, W] becomes [B, width, h, w]."""
         return self._as_map(self.model.forward_features(images))
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Return the maps of all stages, the final one last."""
+        """Return the maps of all stages, the final one last. Each is [B, c, h, w]."""
         final, maps = self.model.forward_intermediates(images)
         last = self._as_map(final)
         stages: list[Tensor] = list(maps)

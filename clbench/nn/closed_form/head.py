@@ -102,7 +102,8 @@ def check_recipe(*, ema: float, trained: bool) -> None:
 def random_features(width: int, *, hidden: int, draw: Literal["uniform", "normal"], seed: int) -> Tensor | None:
     """Return R [hidden, width]: uniform in +-1/sqrt(width) (ACIL, L3A) or standard normal (RanPAC); None for hidden 0.
 
-    The two differ in scale, so gamma = g of the one is 3 width g of the other.
+    The two differ in scale, so gamma = g of the one is 3 width g of the other. Raises UsageError for a negative
+    `hidden`.
     """
     if hidden < 0:
         raise UsageError(f"hidden is {hidden}, expected a number of random features, or 0 for the features themselves.")

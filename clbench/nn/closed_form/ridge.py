@@ -97,11 +97,11 @@ class BlockSums:
             part.add(phi[known], y[known], weight=None if weight is None else weight[known])
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Return all sums as arrays."""
+        """Return all sums as arrays. Those of a block are [H, H] and [H, L]."""
         return {f"{i} {name}": array for i, part in enumerate(self.parts) for name, array in part.state().items()}
 
     def load(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Put back what `state` returned."""
+        """Put back what `state` returned. The shapes are those of the sums."""
         self.parts = [RidgeSums(0) for _ in range(len(state) // 2)]
         for i, part in enumerate(self.parts):
             part.load({name: state[f"{i} {name}"] for name in ("gram", "cross")})

@@ -35,6 +35,7 @@ class Head(nn.Module):
         """Add `k` labels as one new block of parameters, drawn from the global torch generator.
 
         Earlier tensors keep their identity and their values. Tables are filled in the order of their registration.
+        Raises UsageError for k below 1.
         """
         if k < 1:
             raise UsageError(f"head.grow: k is {k}, expected at least one new label.")
@@ -75,7 +76,10 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def attention(self, features: Tensor) -> Tensor:
-        """Return where each label looks: [B, heads, seen, N], non-negative, summing to one over the N positions."""
+        """Return where each label looks: [B, heads, seen, N], non-negative, summing to one over the N positions.
+
+        Raises UsageError where all labels share one feature.
+        """
         raise UsageError(
             f"{type(self).__name__} has no attention: all its labels share one feature.",
             hint="Use a head with a feature per label, such as head=queries.",

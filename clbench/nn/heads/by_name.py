@@ -37,7 +37,7 @@ HEADS: dict[str, type[Head]] = {
 
 
 def head_options(name: str) -> dict[str, object]:
-    """Return the options of the head `name` with their defaults."""
+    """Return the options of the head `name` with their defaults. Raises UsageError for an unknown name."""
     if name not in HEADS:
         raise UsageError(
             f"head '{name}' is unknown.{suggest(name, HEADS)}", hint=f"Use one of: {', '.join(sorted(HEADS))}."

@@ -23,7 +23,7 @@ def uniform(fan_in: int) -> Init:
 
 
 def zeros(rows: Tensor) -> Tensor:
-    """Fill `rows` with zeros."""
+    """Fill `rows` with zeros. They are [k, ...]."""
     return nn.init.zeros_(rows)
 
 

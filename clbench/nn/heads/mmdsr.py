@@ -146,7 +146,7 @@ class MMDSRHead(Head):
         return torch.cat([heard, x[images, positions].mean(1)], dim=2)
 
     def classifier(self) -> tuple[Tensor, Tensor]:
-        """Return (weight, bias) that meet `label_features`."""
+        """Return (weight, bias) that meet `label_features`. Shapes [seen, d] and [seen]."""
         if self.graph is None:
             return self.weight(), self.bias()
         return torch.cat([self.weight(), self.node()], dim=1) / 2, (self.bias() + self.node_bias()) / 2
@@ -162,7 +162,8 @@ class MMDSRHead(Head):
 def chosen_levels(shapes: Sequence[tuple[int, int, int]], *, levels: int) -> list[int]:
     """Return which stages to merge: the deepest of each of the last `levels` sizes, shallow to deep.
 
-    A backbone whose stages all have one size (a plain transformer) gives its last `levels` stages.
+    A backbone whose stages all have one size (a plain transformer) gives its last `levels` stages. Raises UsageError
+    where there is one stage alone.
     """
     chosen: list[int] = []
     for i in reversed(range(len(shapes))):

@@ -24,6 +24,7 @@ def greedy_balanced(targets: Targets, m: int, *, rng: np.random.Generator) -> In
 
     Greedy balancing (GDumb, Prabhu et al., ECCV 2020) for images with several labels: a pick counts for all its
     positives, so labels that come along with others are picked for less often. Ties go to the label that came first.
+    `targets` is int8 [n, L], the result [at most m].
     """
     return _picked(targets, m, rng=rng, count_all=True)
 
@@ -83,7 +84,8 @@ def herding(features: npt.ArrayLike, m: int) -> Indices:
 def herding_per_label(features: npt.ArrayLike, targets: Targets, *, quota: int) -> list[Indices]:
     """Return for each column of `targets` up to `quota` herded indices among its positives.
 
-    An image may be chosen for several labels, as in KRT (Dong et al., ICCV 2023).
+    An image may be chosen for several labels, as in KRT (Dong et al., ICCV 2023). `features` is [n, d], `targets` int8
+    [n, L]; each result is [at most quota].
     """
     x = np.asarray(features)
     chosen = []

@@ -64,11 +64,14 @@ class EMA:
             tensor.copy_(values[name])
 
     def state(self) -> dict[str, Tensor]:
-        """Return the averages by the names of the module's tensors."""
+        """Return the averages by the names of the module's tensors. Each has the shape of its tensor."""
         return {name: tensor.clone() for name, tensor in self._average.items()}
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Put back what `state` returned; tensors move to where the current averages are."""
+        """Put back what `state` returned; tensors move to where the current averages are.
+
+        Each has the shape of its tensor.
+        """
         self._average = {
             name: tensor.to(self._average[name].device) if name in self._average else tensor.clone()
             for name, tensor in state.items()

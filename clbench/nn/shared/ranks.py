@@ -22,7 +22,7 @@ def global_share(count: Tensor) -> Tensor:
     """Return the sum of `count` over all processes divided by their number: what a local sum is to be divided by.
 
     Gradients are averaged over processes afterwards; together that divides the global sum by the global count, however
-    the entries are spread. Without other processes it is `count` itself.
+    the entries are spread. Without other processes it is `count` itself. `count` is a scalar, and so is the result.
     """
     if world() == 1:
         return count
@@ -32,7 +32,10 @@ def global_share(count: Tensor) -> Tensor:
 
 
 def global_mean(values: Tensor) -> Tensor:
-    """Return the mean of `values`, over all processes, as something whose gradients are averaged over them."""
+    """Return the mean of `values`, over all processes, as something whose gradients are averaged over them.
+
+    `values` are of any shape, the result is a scalar.
+    """
     if world() == 1:
         return values.mean()
     return values.sum() / global_share(torch.tensor(float(values.numel()), device=values.device))

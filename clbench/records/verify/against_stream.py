@@ -79,7 +79,10 @@ def stream_of(record: Record, *, data: Path | None = None) -> Stream:
 
 
 def tested_places(record: Record, stream: Stream) -> list[npt.NDArray[np.int64]]:
-    """Return, per session of the record, the positions of the growing test set within the fixed one."""
+    """Return, per session of the record, the positions of the growing test set within the fixed one.
+
+    Each is [n], n images of that session's test set.
+    """
     # what saw everything in one session was tested on everything
     static = len(record.scenario.sessions) == 1
     growing = [stream.test_rows] if static else [session.test_rows for session in stream.sessions]

@@ -24,7 +24,10 @@ _NUMBERED = np.dtype([("key", "<u8"), ("number", "<u2"), ("check", "<u2")])
 
 
 def keys(ids: npt.NDArray[np.str_]) -> npt.NDArray[np.uint64]:
-    """Return one 64-bit key for each id; `text_of` reads ids of up to 17 digits, or 7 characters, back from it."""
+    """Return one 64-bit key for each id; `text_of` reads ids of up to 17 digits, or 7 characters, back from it.
+
+    Both are [n].
+    """
     codes = np.ascontiguousarray(ids).view(np.uint32).reshape(len(ids), ids.dtype.itemsize // 4)
     # one length and digits only, as in most data sets, needs no loop
     if len(ids) and codes.shape[1] <= _DIGITS and codes.min() >= ord("0") and codes.max() <= ord("9"):
@@ -33,7 +36,10 @@ def keys(ids: npt.NDArray[np.str_]) -> npt.NDArray[np.uint64]:
 
 
 def sketch(key: npt.NDArray[np.uint64], *, number: npt.NDArray[np.int64] | None = None) -> str:
-    """Return the sketch of the elements (key, number) as base64 text; numbers are 0 to 65,535, or left out."""
+    """Return the sketch of the elements (key, number) as base64 text; numbers are 0 to 65,535, or left out.
+
+    `key` and `number` are [n].
+    """
     numbers = np.zeros(len(key), np.uint64) if number is None else number.astype(np.uint64)
     cell, check = _place(key, numbers)
     cells = np.zeros(CELLS, _PLAIN if number is None else _NUMBERED)

@@ -19,7 +19,10 @@ CLOSE = 1e-5
 
 @torch.no_grad()
 def asked(strategy: Strategy, images: Tensor) -> Tensor:
-    """Return the scores as the evaluation asks for them, and leave the training mode as it was."""
+    """Return the scores as the evaluation asks for them, and leave the training mode as it was.
+
+    uint8 [n, 3, S, S] becomes float [n, seen].
+    """
     modes = [(module, module.training) for module in strategy.modules()]
     strategy.eval()
     scores = strategy.scores(images)
@@ -29,7 +32,7 @@ def asked(strategy: Strategy, images: Tensor) -> Tensor:
 
 
 def some_images(trial: Trial) -> Tensor:
-    """Return a few train pictures."""
+    """Return a few train pictures. uint8 [n, 3, S, S]."""
     return trial.world.pictures.read(trial.run.stream.table.rows("train")[:16])
 
 

@@ -59,7 +59,10 @@ class Savepoint:
 
     @contextlib.contextmanager
     def understood(self) -> Iterator[None]:
-        """Tell what goes wrong while a state is put back as a fault of the file, which may be from anywhere."""
+        """Tell what goes wrong while a state is put back as a fault of the file, which may be from anywhere.
+
+        Raises ResultsError.
+        """
         try:
             yield
         except ResultsError as error:
@@ -75,7 +78,10 @@ class Savepoint:
     def save(
         self, strategy: Strategy, loop: SharedLoop, progress: Progress, *, inside: bool, exemplars: Exemplars | None
     ) -> None:
-        """Write everything that the rest of the run depends on; `inside` a session, the loop's own state too."""
+        """Write everything that the rest of the run depends on; `inside` a session, the loop's own state too.
+
+        Of `exemplars` the targets are [M, width].
+        """
         if rank() > 0:
             return
         from clbench.train.resume.plugin_state import plugin_state
@@ -124,7 +130,7 @@ def restore_inside(strategy: Strategy, loop: SharedLoop, saved: dict[str, Any]) 
 
 
 def saved_exemplars(saved: dict[str, Any]) -> Exemplars | None:
-    """Return the exemplars that were being rehearsed."""
+    """Return the exemplars that were being rehearsed. Their targets are [M, width]."""
     plain = saved["exemplars"]
     if plain is None:
         return None
