@@ -128,7 +128,11 @@ def _find_mark(cells: Sequence[Cell], names: Sequence[str], found: Labels) -> st
     marks = [mark for mark in (";", "|") if any(mark in cell.text for cell in filled)]
     if len(marks) > 1:
         cell = next(cell for cell in filled if marks[1] in cell.text)
-        _refuse(cell, 'holds "|", and another holds ";"', 'Say which separates labels: separator=";" or separator="|".')
+        _refuse(
+            cell,
+            'holds "|", and another holds ";"',
+            'Say which separates labels with the option separator=";" or separator="|".',
+        )
     if marks:
         _refuse_commas_beside(filled, marks[0], known)
         return marks[0]
@@ -138,7 +142,7 @@ def _find_mark(cells: Sequence[Cell], names: Sequence[str], found: Labels) -> st
             numbers[0],
             "is a row of numbers",
             "Positions need a classes.json beside the table that names the labels. If it is a 1 or 0 for each label, "
-            "say cells=onehot too; if the numbers are names, separator=blank or separator=comma.",
+            "set the option cells=onehot too; if the numbers are names, separator=blank or separator=comma.",
         )
     if any("," in cell.text for cell in filled):
         return _comma(filled, known, found)
@@ -147,14 +151,14 @@ def _find_mark(cells: Sequence[Cell], names: Sequence[str], found: Labels) -> st
     for cell in filled:
         for name in ("tab", "newline"):
             if SEPARATORS[name] in cell.text:
-                _refuse(cell, f"holds a {name}", f"If it separates labels, say so: separator={name}.")
+                _refuse(cell, f"holds a {name}", f"If it separates labels, set the option separator={name}.")
     texts = {cell.text for cell in filled}
     times = Counter(word for text in texts for word in text.split())
     shared = sorted(text for text in texts - known if " " in text and any(times[word] > 1 for word in text.split()))
     if shared and not known:
         found.notes.append(
             f"{len(shared)} labels hold blanks, such as {shared[0][:60]!r}, and share words with others; each is one "
-            "label. If blanks separate labels, say separator=blank"
+            "label. If blanks separate labels, set the option separator=blank"
         )
     return ""
 
@@ -171,11 +175,11 @@ def _comma(filled: Sequence[Cell], known: set[str], found: Labels) -> str:
             _refuse(
                 cell,
                 "holds commas and is no list of labels: an entry is empty or there twice",
-                "If commas separate labels, say separator=comma; if they are part of names, separator=none.",
+                "If commas separate labels, set the option separator=comma; if they are part of names, separator=none.",
             )
     found.notes.append(
         f"labels are taken to be separated by commas, as in {next(c.text for c in filled if ',' in c.text)[:60]!r}; "
-        "if commas are part of names, say separator=none"
+        "if commas are part of names, set the option separator=none"
     )
     return ","
 
@@ -195,15 +199,17 @@ def _refuse_commas_beside(filled: Sequence[Cell], mark: str, known: set[str]) ->
                 _refuse(
                     cell,
                     f'holds a comma, and labels are separated by "{mark}"',
-                    f'If the comma is part of a name, say separator="{mark}"; else write "{mark}" for it.',
+                    f'If the comma is part of a name, set the option separator="{mark}"; else write "{mark}" for it.',
                 )
 
 
 def _refuse_printed(texts: Sequence[tuple[Cell, str]], names: Sequence[str]) -> None:
     known = set(names)
-    first = {text: cell for cell, text in reversed(texts) if text not in known}
-    for text, cell in first.items():
-        if form := printed_lists.form(text):
+    seen: dict[str, Cell] = {}
+    for cell, text in texts:
+        seen.setdefault(text, cell)
+    for text, cell in seen.items():
+        if text not in known and (form := printed_lists.form(text)):
             _refuse(
                 cell,
                 f"holds {form}, as a program prints it",
@@ -243,7 +249,7 @@ def _named(words: list[list[str]], cells: Sequence[Cell], names: Sequence[str]) 
         _refuse(
             cells[flags],
             "looks like a 1 or 0 for each label, not like a list of positions",
-            "Say cells=onehot, with a classes.json beside the table that names the labels in order.",
+            "Set the option cells=onehot, with a classes.json beside the table that names the labels in order.",
         )
     if not names:
         return words

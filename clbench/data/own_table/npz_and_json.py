@@ -69,7 +69,7 @@ def read_json(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
         listed = [f"{one.name}: {count:,}" for one, count in zip(categories, crowds.tolist(), strict=True) if count]
         notes.append(
             f"{crowds.sum():,} times all objects of a label in an image are marked as crowds (iscrowd 1), which makes "
-            f"it no positive ({', '.join(listed[:20])}); if they are objects with holes or in parts, say crowd=keep"
+            f"it no positive ({', '.join(listed[:20])}); objects with holes or in parts need the option crowd=keep"
         )
     return Draft(
         [category.name for category in categories],
