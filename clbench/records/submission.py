@@ -9,7 +9,7 @@ from pathlib import Path
 from clbench.errors import CheckError, UsageError
 from clbench.files import roots
 from clbench.files.whole_file import whole_file
-from clbench.records.record import Record
+from clbench.records.record import Record, to_text
 from clbench.records.store import record_path
 from clbench.records.verify.findings import Verification
 
@@ -18,7 +18,7 @@ _KEPT_OUT = ("dirty", "local-strategy", "local-scenario", "trial", "unverified")
 
 
 def submitted(right: Sequence[Verification]) -> list[Path]:
-    """Copy records that were found right, each with its `config.yaml`, below `results/reference`; return the paths.
+    """Write records that were found right, each with its `config.yaml`, below `results/reference`; return the paths.
 
     Nothing is copied unless all may be. Raises UsageError outside a checkout, and CheckError for a record that the
     checkout cannot make: of uncommitted or local code, or of another version of the strategy's file.
@@ -33,10 +33,13 @@ def submitted(right: Sequence[Verification]) -> list[Path]:
     copied = []
     for path, record in records:
         target = record_path(root / "results" / "reference", record)
-        for source in (path.with_name("config.yaml"), path):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(target.with_name(source.name), what="the reference") as file:
-                file.write(source.read_bytes())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for name, content in (
+            ("config.yaml", path.with_name("config.yaml").read_bytes()),
+            (target.name, to_text(record)),
+        ):
+            with whole_file(target.with_name(name), what="the reference") as file:
+                file.write(content)
         copied.append(target)
     return copied
 

@@ -19,7 +19,8 @@ from record_factory import B40, METHODS, TINY, make_record
 from clbench.cli import installation as doctor
 from clbench.cli.heads import heads
 from clbench.nn.heads.by_name import HEADS
-from clbench.records.record import Record, write_record
+from clbench.records.record import write_record
+from clbench.records.rows import Row
 from clbench.records.store import record_path
 from clbench.report.formats.write import write_report
 
@@ -183,9 +184,9 @@ def test_a_scenario_without_records_is_refused_with_the_nearest_name(cli: Cli, r
 def test_curves_and_everything_are_written_where_asked(cli: Cli, results: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[dict[str, Any]] = []
 
-    def quick(records: list[Record], *, formats: tuple[str, ...], **how: Any) -> list[Path]:
-        asked.append({"scenarios": {record.scenario.name for record in records}, "formats": formats, **how})
-        return write_report(records, formats=("md",), **how)
+    def quick(rows: list[Row], *, formats: tuple[str, ...], **how: Any) -> list[Path]:
+        asked.append({"scenarios": {row.first.scenario.name for row in rows}, "formats": formats, **how})
+        return write_report(rows, formats=("md",), **how)
 
     monkeypatch.setattr("clbench.report.formats.write.write_report", quick)
     assert cli("report", "curves", "coco_b40c10", "--out", "figures", "--format", "pdf").code == 0
