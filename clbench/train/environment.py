@@ -37,10 +37,22 @@ def describe(device: torch.device, *, threads: int) -> dict[str, str | int | flo
     found["jpeg_decoder"] = "torchcodec" if torchcodec_decoder() else "pillow"
     found["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     found["cpu"] = platform.machine()
+    found["cpu_model"] = _cpu_model()
     found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
     found["threads"] = threads
     found["world_size"] = world()
     return found
+
+
+def _cpu_model() -> str:
+    """Return which processor this is: kernels are chosen by model and caches, and each rounds in its own way."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+    except OSError:
+        return platform.processor()
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    numbers = "/".join(told[key] for key in ("cpu family", "model", "stepping") if key in told)
+    return " ".join(filter(None, (told.get("model name", platform.processor()), numbers)))
 
 
 def code() -> CodePart:

@@ -19,7 +19,7 @@ from clbench.records.rows import Row, group_rows
 from clbench.report.figures import album, curves, style
 from clbench.report.figures import draw as figures
 from clbench.report.figures.album import write_album
-from clbench.report.figures.thresholds import THRESHOLDS, threshold_curves
+from clbench.report.figures.curves import THRESHOLDS, threshold_curves
 from clbench.report.formats.write import write_report
 from clbench.report.table.columns import columns
 

@@ -17,6 +17,7 @@ from clbench.metrics.continual import Groups, group_maps
 from clbench.records.record import read_record
 from clbench.records.rows import group_rows as rows_of
 from clbench.report.figures.curves import names
+from clbench.report.table import heads_compared, label_groups
 from clbench.report.table.label_groups import TITLES, csv_text, group_rows, markdown
 from clbench.train.run import RunOptions, run
 
@@ -66,3 +67,11 @@ def test_a_run_shows_its_groups_from_the_scores_it_left(
     assert invoke(["report", "groups", "miniature", "--results", str(tmp_path / "r")]) == 0
     out = capsys.readouterr().out
     assert all(title in out for title in TITLES) and "–" in out, "without the labels the record alone speaks"
+
+
+def test_groups_and_heads_are_written_in_latex_like_the_leaderboard() -> None:
+    rows = rows_of([factory.make_record(factory.METHODS[4])])
+    text = label_groups.latex(group_rows(rows, {}), heading="coco_b40c10 v1")
+    assert text.count(r" \\") == 1 + 5 and r"\label{tab:coco_b40c10-groups}" in text
+    assert r"\begin{tabular}{@{}lrrrrrrr@{}}" in text
+    assert heads_compared.latex([]) == ""

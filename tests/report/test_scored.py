@@ -14,7 +14,7 @@ from clbench.errors import UsageError
 from clbench.metrics.f1 import counts, cp, cr
 from clbench.records.rows import group_rows
 from clbench.report.figures import from_scores as scored
-from clbench.report.figures.thresholds import THRESHOLDS
+from clbench.report.figures.curves import THRESHOLDS
 
 
 class Stream:

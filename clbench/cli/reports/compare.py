@@ -24,10 +24,18 @@ from clbench.cli.reports.formats import printed
     "--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Draws of the test images."
 )
 @options.results
+@options.reference
 @printed("text", "md", "csv", note="csv: fractions.")
 @click.option("--data", type=options.FOLDER, help="The data set's folder, for the labels of the test images.")
 def compare(
-    scenario: str, baseline: str, measure: str, resamples: int, results: Path, form: str, data: Path | None
+    scenario: str,
+    baseline: str,
+    measure: str,
+    resamples: int,
+    results: Path,
+    reference: bool | None,
+    form: str,
+    data: Path | None,
 ) -> None:
     """Say whether a difference between rows is real.
 
@@ -41,16 +49,14 @@ def compare(
     """
     from clbench.cli.terminal import output
     from clbench.records.collection import collect, folders
-    from clbench.records.rows import comparable_groups
-    from clbench.records.rows import group_rows as rows_of
     from clbench.report.compare import table as compared
     from clbench.report.compare.resampled import resampler
-    from clbench.report.table.leaderboard import heading_of
+    from clbench.report.table.leaderboard import heading_of, sections
 
-    collection = collect(results, scenario=Path(scenario).stem).of(scenario)
-    tables = [rows for rows in comparable_groups(rows_of(collection.records)) if compared.named(rows, baseline)]
+    collection = collect(results, scenario=Path(scenario).stem, reference=reference).of(scenario)
+    tables = [rows for rows, _ in sections(collection.rows) if compared.named(rows, baseline)]
     if not tables:
-        compared.refuse(rows_of(collection.records), baseline)
+        compared.refuse(collection.rows, baseline)
     for rows in tables:
         drawn = resampler(rows, data=data, resamples=resamples)
         found = compared.compare(rows, baseline=baseline, measure=measure, folders=folders(results), resampler=drawn)

@@ -134,7 +134,7 @@ def curves(
 @click.argument("scenario", type=complete.SCENARIO)
 @options.results
 @options.reference
-@printed("text", "md", "csv", note="csv: per seed.")
+@printed("text", "md", "csv", "latex", note="csv: per seed.")
 @click.option(
     "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw it too: a .pdf, .svg or .png file."
 )
@@ -151,12 +151,12 @@ def heads(scenario: str, results: Path, reference: bool | None, form: str, figur
       clbench report heads coco_b40c10 --figure heads.png
     """
     from clbench.cli.terminal import output
-    from clbench.report.table.heads_compared import TITLES, bars, csv_text, head_tables, markdown
+    from clbench.report.table import heads_compared as compared
 
     if figure is not None and figure.suffix.removeprefix(".") not in FIGURES:
         raise UsageError(f"--figure {figure}: expected a file that ends in .{', .'.join(FIGURES)}.")
     collection = _collected(scenario, results, reference)
-    found = head_tables(collection.rows)
+    found = compared.head_tables(collection.rows)
     if not found:
         raise UsageError(
             f"{scenario}: no method has records with more than one head.",
@@ -165,21 +165,26 @@ def heads(scenario: str, results: Path, reference: bool | None, form: str, figur
     if form == "text":
         for table in found:
             click.secho(table.heading, bold=True)
-            output.table(list(TITLES), [row.cells() for row in table.rows])
+            output.table(list(compared.TITLES), [row.cells() for row in table.rows])
     else:
-        click.echo(csv_text(found) if form == "csv" else markdown(found), nl=False)
+        write = {"md": compared.markdown, "csv": compared.csv_text, "latex": compared.latex}[form]
+        click.echo(write(found), nl=False)
     if figure is not None:
         from clbench.report.figures.draw import draw_heads
         from clbench.report.figures.style import save
 
-        save(draw_heads(bars(found[0]), note=found[0].heading), figure.with_suffix(""), formats=[figure.suffix[1:]])
+        save(
+            draw_heads(compared.bars(found[0]), note=found[0].heading),
+            figure.with_suffix(""),
+            formats=[figure.suffix[1:]],
+        )
 
 
 @command.command("groups")
 @click.argument("scenario", type=complete.SCENARIO)
 @options.results
 @options.reference
-@printed("text", "md", "csv", note="csv: fractions.")
+@printed("text", "md", "csv", "latex", note="csv: fractions.")
 @click.option("--data", type=options.FOLDER, help="The data set's folder, for groups on their own images.")
 def groups(scenario: str, results: Path, reference: bool | None, form: str, data: Path | None) -> None:
     """Print mAP over base, new and seen labels after each session.
@@ -194,20 +199,22 @@ def groups(scenario: str, results: Path, reference: bool | None, form: str, data
     from clbench.cli.terminal import output
     from clbench.records.collection import folders
     from clbench.report.figures.from_scores import groups_on_own_images
-    from clbench.report.table.label_groups import NOTE, TITLES, csv_text, group_rows, markdown
+    from clbench.report.table import label_groups
     from clbench.report.table.leaderboard import heading_of, sections
 
     collection = _collected(scenario, results, reference)
     for rows, _ in sections(collection.rows):
         own = groups_on_own_images(rows, folders=folders(results), data=data)
-        found = group_rows(rows, own)
+        found = label_groups.group_rows(rows, own)
         if form == "text":
             click.secho(heading_of(rows[0]), bold=True)
-            output.table(list(TITLES), [row.cells() for row in found])
+            output.table(list(label_groups.TITLES), [row.cells() for row in found])
+        elif form == "latex":
+            click.echo(label_groups.latex(found, heading=heading_of(rows[0])), nl=False)
         else:
-            click.echo(csv_text(found) if form == "csv" else markdown(found), nl=False)
+            click.echo((label_groups.csv_text if form == "csv" else label_groups.markdown)(found), nl=False)
     if form == "text":
-        click.echo(NOTE)
+        output.say(label_groups.NOTE)
 
 
 @command.command("html")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +16,9 @@ from clbench.records.rows import Row
 from clbench.report.compare.paired import Difference, first_place, paired_difference
 from clbench.report.compare.resampled import Resampler
 from clbench.report.figures.curves import names
-from clbench.report.formats.markdown import escape, line
+from clbench.report.formats.csv_sheet import as_csv
+from clbench.report.formats.grid import plain_grid
+from clbench.report.formats.markdown import grid_lines
 
 TITLES = ("Method", "Seeds", "mAP", "± images", "Difference", "95 % interval", "First", "Verdict")
 
@@ -122,24 +122,20 @@ def notes(rows: Sequence[ComparedRow], *, measure: str, images: int | None, resa
 
 def markdown(rows: Sequence[ComparedRow], said: Sequence[str]) -> str:
     """Return the table and its notes as Markdown."""
-    body = [line([escape(cell) for cell in row.cells()]) for row in rows]
-    cells = [line(list(TITLES)), line([":--", *["--:"] * 6, ":--"]), *body]
-    return "\n".join([*cells, "", *(f"> {text}" for text in said)]) + "\n"
+    shown = plain_grid(TITLES, [row.cells() for row in rows], sides="lrrrrrrl")
+    return "\n".join([*grid_lines(shown), "", *(f"> {text}" for text in said)]) + "\n"
 
 
 def csv_text(rows: Sequence[ComparedRow]) -> str:
     """Return the table as CSV, in fractions."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["method", "seeds", "mean", "error_images", "difference", "low", "high", "error_seeds", "first", "verdict"]
-    )
+    names = ("method", "seeds", "mean", "error_images", "difference", "low", "high", "error_seeds", "first", "verdict")
+    lines = []
     for row in rows:
         gap = row.difference
         told = [None] * 4 if gap is None else [gap.mean, gap.low, gap.high, gap.error_seeds]
         verdict = "baseline" if gap is None else gap.verdict
-        writer.writerow([row.name, row.seeds, row.mean, row.error_images, *told, row.first, verdict])
-    return out.getvalue()
+        lines.append([row.name, row.seeds, row.mean, row.error_images, *told, row.first, verdict])
+    return as_csv(names, lines)
 
 
 def _values(row: Row, measure: str) -> dict[int, float]:

@@ -42,7 +42,7 @@ def write_album(
 ) -> list[Path]:
     """Draw every figure that comparable rows allow, best average mAP first, and return the paths of what was written.
 
-    `formats` are pdf, svg, png. `thresholds` (see `thresholds.threshold_curves`) adds CP and CR over the threshold.
+    `formats` are pdf, svg, png. `thresholds` (see `curves.threshold_curves`) adds CP and CR over the threshold.
     `own` are the rows that may have figures of their own, by default all.
     """
     ordered = sorted(rows, key=lambda row: -curves.average(row))
@@ -112,10 +112,8 @@ def _single(rows: Sequence[tuple[Row, str]]) -> Iterator[Drawn]:
 
 def _thresholds(lines: dict[str, list[curves.Line]] | None, *, note: str) -> Iterator[Drawn]:
     if lines:
-        from clbench.report.figures.thresholds import THRESHOLDS
-
-        table = numbers.of_lines(lines, kind="figure", steps=THRESHOLDS, step="threshold")
-        yield "thresholds", figures.draw_thresholds(lines, thresholds=THRESHOLDS, note=note), table
+        table = numbers.of_lines(lines, kind="figure", steps=curves.THRESHOLDS, step="threshold")
+        yield "thresholds", figures.draw_thresholds(lines, thresholds=curves.THRESHOLDS, note=note), table
 
 
 def _shown(items: Sequence[Item]) -> list[Item]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clbench.report.figures.curves import Forgotten, Heat, Line, Point
+from clbench.report.formats.csv_sheet import as_csv
 
 Lines = list[dict[str, Any]]
 
@@ -58,15 +57,6 @@ def of_forgotten(found: Iterable[Forgotten]) -> Lines:
 def write_csv(lines: Lines, path: Path) -> Path:
     """Write rows as CSV; NaN becomes an empty cell."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(lines[0]) if lines else ["empty"], lineterminator="\n")
-        writer.writeheader()
-        for line in lines:
-            writer.writerow({key: _shown(value) for key, value in line.items()})
+    names = list(lines[0]) if lines else ["empty"]
+    path.write_text(as_csv(names, (list(line.values()) for line in lines)), encoding="utf-8", newline="")
     return path
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else repr(float(value))
-    return value

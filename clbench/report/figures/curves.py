@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from clbench.metrics.continual import bwt_per_label, forgetting_per_label, forgetting_per_session, session_maps
+from clbench.metrics.f1 import cf1_harmonic, counts, cp, cr
 from clbench.metrics.inputs import defined_mean
 from clbench.records.record import Record
 from clbench.records.rows import Row
@@ -16,6 +17,10 @@ from clbench.report.table.columns import Column
 from clbench.report.table.rows import changed_values, common_recipe, upper_bounds
 
 Array = npt.NDArray[np.float64]
+
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+DECIDED = {"CP": cp, "CR": cr, "CF1": cf1_harmonic}
+"""Figures over the threshold, which need score files: a record alone holds two thresholds only."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +168,23 @@ def pareto(points: Sequence[Point]) -> list[Point]:
         if not front or point.y > front[-1].y:
             front.append(point)
     return front
+
+
+def threshold_curves(
+    scores: Mapping[tuple[str, str, int], Sequence[npt.NDArray[np.float32]]], *, truth: npt.NDArray[np.int8]
+) -> dict[str, list[Line]]:
+    """Return a list of lines for CP, CR and CF1 over `THRESHOLDS`.
+
+    scores: (name, strategy, variant), as `names` gives them, -> one matrix [n, K] per seed, probabilities after
+    the last session; truth int8 [n, K] in {1, 0, -1}, in the same order.
+    """
+    found: dict[str, list[Line]] = {figure: [] for figure in DECIDED}
+    for (name, strategy, variant), seeds in scores.items():
+        decided = [[counts(matrix, truth, threshold=threshold) for threshold in THRESHOLDS] for matrix in seeds]
+        for figure, compute in DECIDED.items():
+            values = np.array([[compute(c) for c in row] for row in decided])
+            found[figure].append(Line(name, strategy, variant, *_spread(values), len(values)))
+    return found
 
 
 def _learned_later(record: Record) -> float:

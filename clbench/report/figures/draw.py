@@ -163,7 +163,7 @@ def draw_tradeoff(points: Sequence[Point], *, note: str = "") -> Figure:
 
 
 def draw_thresholds(curves: Mapping[str, Sequence[Line]], *, thresholds: Sequence[float], note: str = "") -> Figure:
-    """Draw a panel per figure (CP, CR, CF1) over the threshold; see `thresholds.threshold_curves`."""
+    """Draw a panel per figure (CP, CR, CF1) over the threshold; see `curves.threshold_curves`."""
     with styled():
         figure, panels = _figure(len(curves), height=2.3, note=note, share_y=True)
         for panel, (name, lines) in zip(panels, curves.items(), strict=True):

@@ -18,8 +18,7 @@ from clbench.records.store import record_path
 from clbench.records.verify.against_stream import other_stream, stream_of, tested_places
 from clbench.records.verify.findings import Finding
 from clbench.records.verify.rescore import load_scores
-from clbench.report.figures.curves import Line, average, names
-from clbench.report.figures.thresholds import threshold_curves
+from clbench.report.figures.curves import Line, average, names, threshold_curves
 from clbench.stream.stream import Stream
 
 log = logging.getLogger(__name__)

@@ -1,11 +1,14 @@
-"""The leaderboard as CSV, for spreadsheets and scripts: all digits, one line per row, printed numbers among them."""
+"""Rows as CSV, for spreadsheets and scripts; the leaderboard with all digits, printed numbers among its rows."""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from clbench.report.table.model import Leaderboard, Table
+from clbench.report.table.model import Leaderboard
 from clbench.report.table.published import Printed
 
 _ABOUT = (
@@ -15,6 +18,26 @@ _ABOUT = (
 _AFTER = ("trust", "marks", "configuration", "source", "remarks")
 
 
+def as_csv(names: Sequence[str], rows: Iterable[Sequence[Any]], *, digits: int = 0) -> str:
+    """Return rows under `names` as CSV. Floats have `digits` significant digits, 0 for all; None and NaN are empty.
+
+    Texts that a spreadsheet would run as a formula get a quote in front.
+    """
+
+    def shown(value: Any) -> Any:
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return ""
+        if isinstance(value, float):
+            return f"{value:.{digits}g}" if digits else repr(float(value))
+        return safe(value) if isinstance(value, str) else value
+
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([shown(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
 def sheet(board: Leaderboard) -> str:
     """Return all tables as one CSV text: means as fractions with every digit, `NAME_std` beside `NAME`.
 
@@ -22,26 +45,24 @@ def sheet(board: Leaderboard) -> str:
     under `macro_f1` only where it is known to be that, at the decision rule of this leaderboard. Texts that a
     spreadsheet would run as a formula get a quote in front.
     """
-    names = [name for key in board.columns for name in (key, f"{key}_std")]
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, [*_ABOUT, *names, *_AFTER], lineterminator="\n", restval="")
-    writer.writeheader()
+    names = [*_ABOUT, *(name for key in board.columns for name in (key, f"{key}_std")), *_AFTER]
+    lines: list[dict[str, Any]] = []
     for table in board.tables:
         about = {name: getattr(table, name) for name in ("scenario", "version", "dataset", "protocol", "digest")}
-        about |= {"stand_in": int(table.stand_in), "track": safe(table.track), "apart": table.apart}
+        about |= {"stand_in": int(table.stand_in), "track": table.track, "apart": table.apart}
         for row in table.rows:
-            numbers: dict[str, str] = {}
+            numbers: dict[str, Any] = {}
             for key, cell in row.cells.items():
-                numbers |= {key: _digits(cell.mean), f"{key}_std": _digits(cell.std)}
-            writer.writerow(
+                numbers |= {key: cell.mean, f"{key}_std": cell.std}
+            lines.append(
                 about
                 | numbers
                 | {
                     "kind": "reference" if table.reference else "run",
                     "rank": "" if row.rank is None else row.rank,
                     "strategy": row.strategy,
-                    "head": safe(row.head),
-                    "settings": safe(row.settings),
+                    "head": row.head,
+                    "settings": row.settings,
                     "seeds": " ".join(map(str, row.seeds)),
                     "n": len(row.seeds),
                     "trust": row.trust,
@@ -49,33 +70,29 @@ def sheet(board: Leaderboard) -> str:
                     "configuration": row.configuration,
                 }
             )
-        writer.writerows(about | _printed(printed, board, table) for printed in table.printed)
-    return stream.getvalue()
+        lines += [about | _printed(printed, board) for printed in table.printed]
+    return as_csv(names, ([line.get(name) for name in names] for line in lines))
 
 
-def _printed(row: Printed, board: Leaderboard, table: Table) -> dict[str, str]:
+def _printed(row: Printed, board: Leaderboard) -> dict[str, Any]:
     same_rule = row.f1_kind == f"macro-F1 @{board.threshold}"
     return {
         "kind": "printed",
         "dataset": row.dataset,
-        "track": safe(row.pretraining),
-        "strategy": safe(row.method),
-        "settings": safe(f"buffer: {row.buffer}" if row.buffer else ""),
+        "track": row.pretraining,
+        "strategy": row.method,
+        "settings": f"buffer: {row.buffer}" if row.buffer else "",
         "average_map": _fraction(row.average_map),
         "last_map": _fraction(row.last_map),
         "macro_f1": _fraction(row.cf1 if same_rule else ""),
         "of1": _fraction(row.of1 if same_rule else ""),
-        "source": safe(row.source),
-        "remarks": safe("; ".join(filter(None, (row.year, row.remarks)))),
+        "source": row.source,
+        "remarks": "; ".join(filter(None, (row.year, row.remarks))),
     }
 
 
-def _digits(value: float | None) -> str:
-    return "" if value is None else repr(value)
-
-
-def _fraction(percent: str) -> str:
-    return repr(round(float(percent) / 100, 8)) if percent else ""
+def _fraction(percent: str) -> float | None:
+    return round(float(percent) / 100, 8) if percent else None
 
 
 def safe(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from clbench.report.table.model import Leaderboard, Table, TableRow
@@ -28,6 +28,29 @@ class Grid:
 
     headings: list[tuple[str, str]]
     rows: list[list[Field]]
+    sides: str = ""
+    """Per column l or r, or - where it does not matter; empty: numbers to the right."""
+
+    @property
+    def titles(self) -> list[str]:
+        """The headings as texts."""
+        return [name for name, _ in self.headings]
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """The cells as texts."""
+        return [[field.text for field in row] for row in self.rows]
+
+    @property
+    def aligned(self) -> str:
+        """One letter per column: the sides given, or those that follow from the headings."""
+        right = {name for name, key in self.headings if key} | {RANK, SEEDS, *NUMBERS_OF_PRINTED}
+        return self.sides or "".join("r" if name.split(" (")[0] in right else "l" for name in self.titles)
+
+
+def plain_grid(titles: Sequence[str], rows: Iterable[Sequence[str]], *, sides: str) -> Grid:
+    """Return a grid of plain texts; `sides` has one letter for each column, as in `Grid`."""
+    return Grid([(title, "") for title in titles], [[Field(text) for text in row] for row in rows], sides)
 
 
 def grid(board: Leaderboard, table: Table, *, keys: Iterable[str] = (), texts: Iterable[str] = ()) -> Grid:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from clbench.report.formats.grid import NUMBERS_OF_PRINTED, RANK, SEEDS, Grid, grid, notes, printed_grid, printed_notes
+from clbench.report.formats.grid import Grid, grid, notes, printed_grid, printed_notes
 from clbench.report.table.columns import Column
 from clbench.report.table.model import Leaderboard, Table
 
@@ -41,8 +41,7 @@ def _section(board: Leaderboard, table: Table) -> str:
 
 
 def _grid(shown: Grid, *, tips: dict[str, str], kind: str = "run") -> list[str]:
-    right = {name for name, key in shown.headings if key} | {RANK, SEEDS, *NUMBERS_OF_PRINTED}
-    number = [name.split(" (")[0] in right for name, _ in shown.headings]
+    number = [side == "r" for side in shown.aligned]
     head = "".join(
         f'<th scope="col"{_class(is_number)}{_title(tips.get(key, ""))}>{escape(name)}</th>'
         for (name, key), is_number in zip(shown.headings, number, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clbench.report.formats.grid import Grid
 from clbench.report.table.columns import Column
 from clbench.report.table.model import Leaderboard, Table, TableRow
 
@@ -120,6 +121,22 @@ def _printed(table: Table) -> str:
         lines.append(" & ".join([escape(row.method) + note, *(escape(cell or "–") for cell in cells)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}", *_below({_letter(i): text for i, text in enumerate(sources)})]
     return "\n".join([*lines, r"\end{table*}", ""])
+
+
+def grid_table(shown: Grid, *, caption: str, label: str) -> str:
+    """Return any grid as a `table*` for the width of a page; the preamble needs `\\usepackage{booktabs}`."""
+    lines = [
+        r"\begin{table*}[t]",
+        r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
+        rf"\caption{{{escape(caption)}}}",
+        rf"\label{{tab:{label}}}",
+        rf"\begin{{tabular}}{{@{{}}{shown.aligned.replace('-', 'l')}@{{}}}}",
+        r"\toprule",
+        " & ".join(map(escape, shown.titles)) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(escape, row)) + r" \\" for row in shown.texts),
+    ]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}", ""])
 
 
 def _below(notes: dict[str, str]) -> list[str]:

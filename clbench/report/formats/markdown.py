@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from clbench.report.formats.grid import NUMBERS_OF_PRINTED, RANK, SEEDS, Grid, grid, notes, printed_grid, printed_notes
+from clbench.report.formats.grid import Grid, grid, notes, printed_grid, printed_notes
 from clbench.report.table.model import Leaderboard, Table
 
 # an underscore inside a word is no emphasis, so names stay readable in the source
@@ -25,12 +25,12 @@ def markdown_table(board: Leaderboard, table: Table, *, keys: Iterable[str] = ()
 
     `keys` and `texts` choose the columns as in `grid.grid`.
     """
-    blocks = [_quoted(notes(board, table)), _grid(grid(board, table, keys=keys, texts=texts))]
+    blocks = [quoted(notes(board, table)), grid_lines(grid(board, table, keys=keys, texts=texts))]
     if table.marks():
         blocks.append([f"- **{escape(mark)}**: {escape(meaning)}" for mark, meaning in table.marks().items()])
     if table.printed:
         blocks.append([f"### Printed in papers: {escape(table.heading)}"])
-        blocks += [_quoted(printed_notes()), _grid(printed_grid(table))]
+        blocks += [quoted(printed_notes()), grid_lines(printed_grid(table))]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -39,19 +39,13 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def _quoted(texts: list[str]) -> list[str]:
+def quoted(texts: Iterable[str]) -> list[str]:
+    """Return the lines of a quotation, a paragraph for each text."""
     return "\n>\n".join(f"> {escape(text)}" for text in texts).splitlines()
 
 
-def _grid(shown: Grid) -> list[str]:
-    right = {name for name, key in shown.headings if key} | {RANK, SEEDS, *NUMBERS_OF_PRINTED}
-    rules = ["--:" if name.split(" (")[0] in right else ":--" for name, _ in shown.headings]
-    lines = [line([escape(name) for name, _ in shown.headings]), line(rules)]
-    for row in shown.rows:
-        lines.append(line([f"**{escape(field.text)}**" if field.best else escape(field.text) for field in row]))
-    return lines
-
-
-def line(cells: list[str]) -> str:
-    """Return one line of a table; the cells are escaped already."""
-    return f"| {' | '.join(cells)} |"
+def grid_lines(shown: Grid) -> list[str]:
+    """Return the lines of a table; what is best in its column is bold."""
+    rules = [{"r": "--:", "l": ":--"}.get(side, "---") for side in shown.aligned]
+    cells = [[f"**{escape(field.text)}**" if field.best else escape(field.text) for field in row] for row in shown.rows]
+    return [f"| {' | '.join(line)} |" for line in (map(escape, shown.titles), rules, *cells)]

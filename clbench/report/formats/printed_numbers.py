@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
-from clbench.report.formats.csv_sheet import safe
-from clbench.report.formats.markdown import escape, line
+from clbench.report.formats.csv_sheet import as_csv
+from clbench.report.formats.grid import plain_grid
+from clbench.report.formats.markdown import escape, grid_lines
 from clbench.report.table.published import CAUTION, Printed
 
 TITLES = {
@@ -45,18 +44,14 @@ def short(rows: Sequence[Printed]) -> dict[str, str]:
 def markdown(rows: Sequence[Printed]) -> str:
     """Return the rows as a Markdown table under the words of caution."""
     titles, told = cells(rows, TITLES)
-    lines = [line(titles), line([":--"] * len(titles)), *(line([escape(cell) for cell in row]) for row in told)]
+    lines = grid_lines(plain_grid(titles, told, sides="l" * len(titles)))
     return "\n".join([f"> {escape(CAUTION)}", "", *lines]) + "\n"
 
 
 def csv_text(rows: Sequence[Printed]) -> str:
     """Return the rows as CSV, every field as it is kept; texts that a spreadsheet would run get a quote in front."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     names = Printed.__struct_fields__
-    writer.writerow(names)
-    writer.writerows([safe(getattr(row, name)) for name in names] for row in rows)
-    return out.getvalue()
+    return as_csv(names, ([getattr(row, name) for name in names] for row in rows))
 
 
 def _text(row: Printed, field: str) -> str:

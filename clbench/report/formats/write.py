@@ -37,7 +37,7 @@ FIGURES = ("pdf", "svg", "png")
 """The formats of a figure."""
 
 Decided = Callable[[Sequence[Row]], dict[str, list[Line]]]
-"""Rows of one table -> figure (CP, CR, CF1) -> lines over `thresholds.THRESHOLDS`."""
+"""Rows of one table -> figure (CP, CR, CF1) -> lines over `curves.THRESHOLDS`."""
 
 
 def write_report(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +12,10 @@ from clbench.records.record import Record
 from clbench.records.rows import Row, Stat
 from clbench.records.store import record_scenario_id
 from clbench.report.figures.draw import Bars
-from clbench.report.formats.csv_sheet import safe
-from clbench.report.formats.markdown import escape, line
+from clbench.report.formats.csv_sheet import as_csv
+from clbench.report.formats.grid import Grid, plain_grid
+from clbench.report.formats.latex import grid_table
+from clbench.report.formats.markdown import escape, grid_lines
 from clbench.report.table.columns import columns
 from clbench.report.table.leaderboard import heading_of, sections
 from clbench.report.table.rows import changed_values, common_recipe
@@ -113,42 +113,38 @@ def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[
     return found
 
 
+def grid_of(table: HeadTable) -> Grid:
+    """Return a table as texts, for every format."""
+    return plain_grid(TITLES, [row.cells() for row in table.rows], sides="-" * len(TITLES))
+
+
 def markdown(tables: Sequence[HeadTable]) -> str:
     """Return the tables in Markdown, each under its heading."""
-    parts = []
-    for table in tables:
-        lines = [line(list(TITLES)), line(["---"] * len(TITLES))]
-        lines += [line([escape(text) for text in row.cells()]) for row in table.rows]
-        parts.append(f"**{escape(table.heading)}**\n\n" + "\n".join(lines) + "\n")
-    return "\n".join(parts)
+    return "\n".join(f"**{escape(t.heading)}**\n\n" + "\n".join(grid_lines(grid_of(t))) + "\n" for t in tables)
+
+
+def latex(tables: Sequence[HeadTable]) -> str:
+    """Return the tables in LaTeX."""
+    return "\n".join(grid_table(grid_of(t), caption=t.heading, label=f"{t.folder}-heads") for t in tables)
 
 
 def csv_text(tables: Sequence[HeadTable]) -> str:
     """Return one line per record in CSV: mAP and forgetting as fractions, angles in degrees."""
     known = columns("0.5")
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     about = ("table", "method", "head", "features", "positions", "seed")
-    writer.writerow([*about, *NUMBERS, "angle", "images_per_second"])
-    for table in tables:
-        for row in table.rows:
-            for record in row.row.records:
-                values = [known[key].read(record) for key in NUMBERS]
-                positions, angle, speed = noted_positions(record), last_angle(record), _images_per_second(record)
-                writer.writerow(
-                    [
-                        table.heading,
-                        safe(row.method),
-                        safe(row.head),
-                        "shared" if row.shared else "own",
-                        "" if positions is None else positions,
-                        record.seed,
-                        *("" if value is None or math.isnan(value) else f"{value:.6g}" for value in values),
-                        "" if angle is None else angle,
-                        f"{speed:.6g}",
-                    ]
-                )
-    return out.getvalue()
+    lines = (
+        [
+            *(table.heading, row.method, row.head, "shared" if row.shared else "own", noted_positions(record)),
+            record.seed,
+            *(known[key].read(record) for key in NUMBERS),
+            None if (angle := last_angle(record)) is None else str(angle),
+            _images_per_second(record),
+        ]
+        for table in tables
+        for row in table.rows
+        for record in row.row.records
+    )
+    return as_csv([*about, *NUMBERS, "angle", "images_per_second"], lines, digits=6)
 
 
 def bars(table: HeadTable) -> list[Bars]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +12,10 @@ import numpy as np
 from clbench.metrics.continual import Groups, group_maps
 from clbench.records.rows import Row, Stat, stat
 from clbench.report.figures.curves import names
-from clbench.report.formats.csv_sheet import safe
-from clbench.report.formats.markdown import escape, line
+from clbench.report.formats.csv_sheet import as_csv
+from clbench.report.formats.grid import Grid, plain_grid
+from clbench.report.formats.latex import grid_table
+from clbench.report.formats.markdown import escape, grid_lines
 
 TITLES = ("Strategy", "Seeds", "Session", "Base", "New", "Seen", "Base (own images)", "New (own images)")
 NOTE = (
@@ -72,24 +72,31 @@ def group_rows(rows: Sequence[Row], own: Mapping[tuple[str, str, int], Sequence[
     return found
 
 
+def grid_of(rows: Sequence[GroupRow]) -> Grid:
+    """Return the table as texts, for every format."""
+    return plain_grid(TITLES, [row.cells() for row in rows], sides="l" + "r" * (len(TITLES) - 1))
+
+
 def markdown(rows: Sequence[GroupRow]) -> str:
     """Return the table in Markdown."""
-    rules = [":--", *["--:"] * (len(TITLES) - 1)]
-    lines = [line(list(TITLES)), line(rules), *(line([escape(text) for text in row.cells()]) for row in rows)]
-    return "\n".join(lines) + f"\n\n{escape(NOTE)}\n"
+    return "\n".join(grid_lines(grid_of(rows))) + f"\n\n{escape(NOTE)}\n"
+
+
+def latex(rows: Sequence[GroupRow], *, heading: str) -> str:
+    """Return the table in LaTeX."""
+    return grid_table(grid_of(rows), caption=f"{heading}. {NOTE}", label=f"{heading.split()[0]}-groups")
 
 
 def csv_text(rows: Sequence[GroupRow]) -> str:
     """Return the table in CSV, means and standard deviations as fractions."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     parts = ("base", "new", "seen", "base_own_images", "new_own_images")
-    writer.writerow(["configuration", "seeds", "session", *(f"{p}{s}" for p in parts for s in ("", "_std"))])
-    for row in rows:
-        values = [value for part in row.parts for value in ((math.nan,) * 2 if part is None else (part.mean, part.std))]
-        shown = ["" if math.isnan(value) else f"{value:.6g}" for value in values]
-        writer.writerow([safe(row.name), row.seeds, row.session, *shown])
-    return out.getvalue()
+    names = ["configuration", "seeds", "session", *(f"{part}{end}" for part in parts for end in ("", "_std"))]
+    lines = (
+        [row.name, row.seeds, row.session]
+        + [value for part in row.parts for value in ((None, None) if part is None else (part.mean, part.std))]
+        for row in rows
+    )
+    return as_csv(names, lines, digits=6)
 
 
 def _over(seeds: Sequence[Groups] | None, group: Literal["base", "new", "seen"], session: int) -> Stat | None:
