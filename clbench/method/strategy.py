@@ -215,14 +215,18 @@ class Strategy(nn.Module):
         """How the recipe sums losses over labels and images; terms that are added to its loss use the same."""
         return self._train.reduction if self._train else "mean"
 
-    def classification(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the recipe's loss (`train.loss`) of logits [B, L] against targets [B, L] over known labels only."""
+    def classification(self, logits: Tensor, targets: Tensor, *, weight: Tensor | None = None) -> Tensor:
+        """Return the recipe's loss (`train.loss`) of logits [B, L] against targets [B, L] over known labels only.
+
+        `weight` [B, L] multiplies the entries.
+        """
         train = self._train
         if train is None or train.loss == "bce":
-            return bce(logits, targets, reduction=self.reduction)
+            return bce(logits, targets, reduction=self.reduction, weight=weight)
         if train.loss == "bce-ratio":
             ratio = self._ratio[: targets.shape[1]].to(targets.device)
-            return bce(logits, targets, reduction=self.reduction, weight=label_ratio_weights(targets, ratio=ratio))
+            rarity = label_ratio_weights(targets, ratio=ratio)
+            return bce(logits, targets, reduction=self.reduction, weight=rarity if weight is None else rarity * weight)
         return asl(
             logits,
             targets,
@@ -230,6 +234,7 @@ class Strategy(nn.Module):
             gamma_pos=train.gamma_pos,
             clip=train.clip,
             reduction=self.reduction,
+            weight=weight,
         )
 
     def whole(self, values: Tensor) -> Tensor:

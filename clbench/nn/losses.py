@@ -64,12 +64,13 @@ def asl(
     clip: float = 0.05,
     reduction: Reduction = "total",
     focus_gradient: bool = False,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Asymmetric loss over the known entries (Ben-Baruch et al., ICCV 2021, equations 4-7).
 
     L+ = (1 - p)^gamma_pos log p and L- = q^gamma_neg log(1 - q) with q = max(p - clip, 0). Its authors sum over labels
-    and batch ("total") and keep the focusing factors out of the gradient; `focus_gradient` lets them in. `logits` and
-    `targets` are [B, L], the result is a scalar.
+    and batch ("total") and keep the focusing factors out of the gradient; `focus_gradient` lets them in. `logits`,
+    `targets` and `weight`, which multiplies the entries, are [B, L], the result is a scalar.
     """
     mask = known(targets)
     positive = mask & (targets > 0.5)
@@ -84,7 +85,7 @@ def asl(
             distance = torch.where(positive, 1 - p, shifted)
             focus = torch.where(positive, distance**gamma_pos, distance**gamma_neg)
         entries = entries * focus
-    return reduce(entries, mask, reduction=reduction)
+    return reduce(entries if weight is None else entries * weight, mask, reduction=reduction)
 
 
 def positive_ratio(targets: Tensor) -> Tensor:

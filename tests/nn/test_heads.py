@@ -18,6 +18,10 @@ SMALL: dict[str, dict[str, object]] = {
     "csra": {},
     "sarl": {"d": 16, "heads": 4, "hidden": 32, "dropout": 0.0},
     "mmdsr": {"d": 16, "heads": 4, "m1": False},
+    "ica": {"d": 16, "heads": 4},
+    "cigcn": {"d": 8},
+    "joint": {"d": 16, "heads": 4, "mid": False},
+    "gcn": {"vectors": 10, "hidden": 16},
 }
 ALL = sorted(SMALL)
 
@@ -77,7 +81,7 @@ def test_old_logits_do_not_depend_on_what_arrives_unless_labels_look_at_each_oth
     after = head(a_map())
     assert torch.isnan(after[:, 3:]).all()
     assert torch.equal(after[:, :3], before[:, :3]) is not head.entangled
-    assert head.entangled is (name == "q2l")
+    assert head.entangled is (name in {"q2l", "cigcn", "joint", "gcn"})
 
 
 @pytest.mark.parametrize("name", ALL)

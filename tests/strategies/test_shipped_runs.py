@@ -19,6 +19,10 @@ from clbench.train.run import RunOptions, run
 SMALL = {
     "dlfl": ("dlfl.head_options={d: 16, heads: 2}",),
     "ridge": ("ridge.base=given", "ridge.hidden=64"),
+    "krt": ("krt.head_options={d: 16, heads: 2}",),
+    "kbk": ("kbk.head_options={d: 16, heads: 2}",),
+    "csc": ("csc.head_options={d: 16}",),
+    "agcn": ("agcn.head_options={vectors: 16, hidden: 32}",),
 }
 """What keeps a strategy's default head small enough for a test."""
 STEPWISE = {"agem", "bic", "derpp", "er", "ocdm", "prs", "relabel", "si"}
@@ -47,6 +51,10 @@ OPTIONS = {
     "naive": ["unknown=ignore"],
     "ocdm": ["per_class=true"],
     "prs": ["rho=0.5"],
+    "kbk": ["hidden=negative", "memory=12"],
+    "krt": ["rule=density", "head=queries", "memory=12"],
+    "csc": ["head=linear", "entropy=0"],
+    "agcn": ["beliefs=softmax"],
     "relabel": ["which=new-images", "below=negative"],
     "ridge": ["unknown=ignore", "weights=l3a", "select=holdout", "completion=0.7"],
     "pseudo": ["rule=krt", "rule=density", "memory=12"],

@@ -12,12 +12,16 @@ from clbench.errors import UsageError, suggest
 from clbench.files.field_words import choices, may_be
 from clbench.nn.heads.base import Head, LabelwiseHead
 from clbench.nn.heads.csra import CSRAHead
+from clbench.nn.heads.graphs.cigcn import CIGCNHead
+from clbench.nn.heads.graphs.gcn import GCNHead
 from clbench.nn.heads.ml_decoder import MLDecoderHead
 from clbench.nn.heads.mmdsr import MMDSRHead
 from clbench.nn.heads.network import Network
 from clbench.nn.heads.pooled import LinearHead, MaxPoolHead
 from clbench.nn.heads.queries import QueriesHead
 from clbench.nn.heads.query2label import Query2LabelHead
+from clbench.nn.heads.tokens.ica import ICAHead
+from clbench.nn.heads.tokens.joint import JointHead
 from clbench.nn.sadcl import SARLHead
 
 __all__ = ["HEADS", "CSRAHead", "Head", "LabelwiseHead", "LinearHead", "MLDecoderHead", "MMDSRHead", "MaxPoolHead",
@@ -33,6 +37,10 @@ HEADS: dict[str, type[Head]] = {
     "csra": CSRAHead,
     "sarl": SARLHead,
     "mmdsr": MMDSRHead,
+    "ica": ICAHead,
+    "cigcn": CIGCNHead,
+    "joint": JointHead,
+    "gcn": GCNHead,
 }
 
 

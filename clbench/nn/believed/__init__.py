@@ -1,0 +1,1 @@
+"""What networks believe of labels that are unknown."""

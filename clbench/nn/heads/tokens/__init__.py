@@ -1,0 +1,1 @@
+"""Heads whose labels or sessions are tokens beside those of the image."""
