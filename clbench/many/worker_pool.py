@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import queue
 import signal
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError
+from clbench.many.fork_server import end_with_parent, orphaned, take_environment, worker_context
 from clbench.many.one import Outcome, one, tell_failure
 from clbench.train.events import Watch, relay
 from clbench.train.failures import CutOffError
@@ -40,10 +39,10 @@ def run_in_processes(plans: Sequence[Plan], options: RunOptions, *, jobs: int, w
     A run whose worker dies is started once more, alone, so that what kills workers is told from what shared a pool with
     it. SIGINT and SIGTERM stop every run at the end of its step, with its state saved, and raise KeyboardInterrupt.
     """
-    context = multiprocessing.get_context("spawn")
+    context = worker_context()
     outcomes: dict[int, Outcome] = {}
     manager = SyncManager(ctx=context)
-    manager.start(initializer=_watch_parent, initargs=(os.getpid(), 0.0))
+    manager.start(initializer=end_with_parent, initargs=(0.0,))
     with manager, termination_interrupts():
         pool = _Pool(plans, options, context=context, calls=manager.Queue())
         stop = threading.Event()
@@ -83,7 +82,7 @@ class _Pool:
             mp_context=self.context,
             initializer=_start_worker,
             initargs=(
-                os.getpid(),
+                dict(os.environ),
                 self.calls,
                 _gpu_queue(self.options, jobs, self.context),
                 logging.getLogger().level,
@@ -128,38 +127,25 @@ def _died(plan: Plan) -> CutOffError:
 
 
 _calls: Any = None
-_parent = 0
 
 
-def _start_worker(parent: int, calls: Any, gpus: Any, level: int) -> None:
-    global _calls, _parent
-    _calls, _parent = calls, parent  # told, not asked for: it may have died while this process was importing
+def _start_worker(environment: Mapping[str, str], calls: Any, gpus: Any, level: int) -> None:
+    global _calls
+    _calls = calls
+    take_environment(environment)
     # Ctrl-C reaches every process of a terminal: runs listen to it while they run, an idle worker to its parent alone
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _watch_parent(_parent, PATIENCE)
+    end_with_parent(PATIENCE)
     logging.basicConfig(level=level, format="%(message)s")
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(gpus.get())
-
-
-def _watch_parent(parent: int, patience: float) -> None:
-    """Stop this process when its parent has died: nobody would ever collect what it does."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(patience)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(plan: Plan, options: RunOptions) -> tuple[str, ClbenchError | None]:
     try:
         outcome = one(plan, options, relay(_calls.put))
     except KeyboardInterrupt as error:  # this worker alone was asked to stop, or nobody reads what it returns
-        if os.getppid() != _parent:
+        if orphaned():
             os._exit(1)  # the state is saved, and to wait for more work would be to wait for ever
         return "", CutOffError(f"{plan.title}: {str(error) or 'interrupted'}")
     return str(outcome.record or ""), outcome.error

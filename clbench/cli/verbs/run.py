@@ -12,11 +12,9 @@ from clbench.cli import complete, failures, options
 from clbench.cli.terminal import output
 from clbench.cli.terminal.progress import watching
 from clbench.errors import UsageError
-from clbench.train.events import Event, StreamBuilt, several
 
 if TYPE_CHECKING:
     from clbench.many.one import Outcome
-    from clbench.stream.stream import Stream
 
 
 @click.command()
@@ -125,16 +123,10 @@ def command(
         resume=not no_resume,
         keep_weights=keep_weights,
     )
-    built: dict[str, Stream] = {}
-
-    def keep(event: Event) -> None:
-        if isinstance(event, StreamBuilt):
-            built["stream"] = event.stream  # the same for all runs of a scenario
-
-    with watching(quiet=quiet) as terminal, followed(plans, how, watch=several(terminal, keep), kinds=logs) as watch:
+    with watching(quiet=quiet) as terminal, followed(plans, how, watch=terminal, kinds=logs) as watch:
         outcomes = run_all(plans, how, jobs=jobs, watch=watch)
     if launched.number() == 0:
-        _finish(outcomes, results, stream=built.get("stream"))
+        _finish(outcomes, results)
 
 
 def _check_devices(devices: int, *, jobs: int | None, calibrate: bool) -> None:
@@ -153,13 +145,13 @@ def _check_devices(devices: int, *, jobs: int | None, calibrate: bool) -> None:
         )
 
 
-def _finish(outcomes: list[Outcome], results: Path, *, stream: Stream | None) -> None:
+def _finish(outcomes: list[Outcome], results: Path) -> None:
     """Print table and paths of what finished; raise for what failed."""
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     if records:
         from clbench.cli.terminal.after_run import print_results
 
-        print_results(records, outcomes[0].plan, results, stream=stream)
+        print_results(records, outcomes[0].plan, results)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
         raise failures.of_runs(failed, len(outcomes))

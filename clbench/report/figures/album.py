@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,19 +40,22 @@ def write_album(
     matrices: int = MOST_MATRICES,
     thresholds: dict[str, list[curves.Line]] | None = None,
     own: Collection[Row] | None = None,
+    most: int | None = None,
 ) -> list[Path]:
     """Draw every figure that comparable rows allow, best average mAP first, and return the paths of what was written.
 
     `formats` are pdf, svg, png. `thresholds` (see `curves.threshold_curves`) adds CP and CR over the threshold.
-    `own` are the rows that may have figures of their own, by default all.
+    `own` are the rows that may have figures of their own, by default all. `most` is how many figures are drawn, the
+    curves of mAP first.
     """
     ordered = sorted(rows, key=lambda row: -curves.average(row))
     written = []
-    for name, figure, lines in (
-        *_common(ordered),
-        *_single([named for named in _named(ordered) if _drawn_alone(named[0], own)][:matrices]),
-        *_thresholds(thresholds, note=_note(ordered[:1])),
-    ):
+    drawn = chain(
+        _common(ordered),
+        _single([named for named in _named(ordered) if _drawn_alone(named[0], own)][:matrices]),
+        _thresholds(thresholds, note=_note(ordered[:1])),
+    )
+    for name, figure, lines in islice(drawn, most):
         written += [
             *style.save(figure, folder / name, formats=formats),
             numbers.write_csv(lines, folder / f"{name}.csv"),

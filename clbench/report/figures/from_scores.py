@@ -19,7 +19,6 @@ from clbench.records.verify.against_stream import other_stream, stream_of, teste
 from clbench.records.verify.findings import Finding
 from clbench.records.verify.rescore import load_scores
 from clbench.report.figures.curves import Line, average, names, threshold_curves
-from clbench.stream.stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +29,17 @@ MOST_ROWS = 10
 """Configurations that are drawn, the best ones: a score file of MS-COCO has 13 MB."""
 
 
-def over_thresholds(
-    rows: Sequence[Row], *, folders: Sequence[Path], data: Path | None = None, stream: Stream | None = None
-) -> dict[str, list[Line]]:
+def over_thresholds(rows: Sequence[Row], *, folders: Sequence[Path], data: Path | None = None) -> dict[str, list[Line]]:
     """Return CP, CR and CF1 over the threshold, on the growing test set after the last session, for rows of one table.
 
     Rows count whose seeds all have score files below one of `folders` (results folders), the best `MOST_ROWS` of them.
-    `stream` is the scenario's, where whoever asks has it at hand. Empty where there is no such row, or where the data
-    set that says what is right is not here; that is logged.
+    Empty where there is none, or where the data set that says what is right is not here; that is logged.
     """
     kept = _kept(rows, folders)[:MOST_ROWS]
     if not kept:
         return {}
     try:
-        stream = stream or stream_of(kept[0][0].first, data=data)
+        stream = stream_of(kept[0][0].first, data=data)
     except ClbenchError as error:
         log.warning("CP and CR over the threshold are not drawn. %s", error.message)
         return {}

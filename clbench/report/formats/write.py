@@ -52,14 +52,15 @@ def write_report(
     digits: int = 1,
     decided: Decided | None = None,
     only: Collection[str] = (),
+    most: int | None = None,
 ) -> list[Path]:
     """Write leaderboard and figures of records that were verified already, and return the paths.
 
     Files: `leaderboard.md`, `.csv`, `.tex`, `.html`, `.json`, and per table a folder `figures/SCENARIO…` with a CSV
     beside every figure; `formats` chooses among `TABLES` and `FIGURES`. `decided` gives the lines of CP and CR over the
     threshold for the rows of a table, which need score files. `only` names configurations by their first digits: tables
-    without any of them get no figures, and other rows none of their own. The rest is as in `leaderboard`. Raises
-    UsageError for an unknown format, column or rule.
+    without any of them get no figures, and other rows none of their own. `most` is how many figures each table gets,
+    the curves of mAP first. The rest is as in `leaderboard`. Raises UsageError for an unknown format, column or rule.
     """
     chosen = _checked(formats)
     board = leaderboard(records, sort=sort, threshold=threshold, trust=trust, published=published, digits=digits)
@@ -72,7 +73,7 @@ def write_report(
             written.append(path)
     pictures = [name for name in chosen if name in FIGURES]
     return written + (
-        _figures(board, records, out=out, formats=pictures, decided=decided, only=only) if pictures else []
+        _figures(board, records, out=out, formats=pictures, decided=decided, only=only, most=most) if pictures else []
     )
 
 
@@ -84,6 +85,7 @@ def _figures(
     formats: list[str],
     decided: Decided | None,
     only: Collection[str],
+    most: int | None,
 ) -> list[Path]:
     from clbench.report.figures.album import write_album
 
@@ -93,7 +95,7 @@ def _figures(
         if touched:
             lines = decided(rows) if decided else None
             folder = out / "figures" / table.slug
-            written += write_album(rows, folder, formats=formats, thresholds=lines, own=touched)
+            written += write_album(rows, folder, formats=formats, thresholds=lines, own=touched, most=most)
     return written
 
 

@@ -1,0 +1,32 @@
+"""What the fork server imports for all workers, and how it behaves; nobody else imports this.
+
+Nothing here may use a GPU or torch's threads: neither survives a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import warnings
+
+import clbench.data.datasets.registry
+import clbench.data.scenes.scenes
+import clbench.imports.picture_functions
+import clbench.many.one
+import clbench.train.loop
+import clbench.train.run  # noqa: F401 - to import all these is what this module is for
+
+_server = os.getpid()
+
+
+def _stop_as_usual() -> None:
+    if os.getppid() == _server and signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+# a signal to the whole group asks workers to save and to stop, and their parent to wait: only the server can tell it
+# when they have ended, and it ends after them anyhow
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.register_at_fork(after_in_child=_stop_as_usual)
+# Python 3.12 warns of the threads that NumPy's BLAS has; it stops them before a fork and starts them again
+warnings.filterwarnings("ignore", message="This process .* is multi-threaded", category=DeprecationWarning)
