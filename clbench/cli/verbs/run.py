@@ -74,7 +74,7 @@ def command(
     """Train and evaluate strategies on a scenario.
 
     SCENARIO is a name or the path of a scenario file. A run that is finished is not repeated, and one that was stopped
-    goes on where it was. At the end the leaderboard is printed and written into the results folder with its curves.
+    goes on where it was. At the end the leaderboard is printed and written into the results folder with the mAP curves.
 
     \b
     Examples:
