@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "report": "errors files spec metrics records stream",
     "train": "errors seeds files imports spec data stream nn ranks method plan metrics records",
     "cost": "errors files data stream nn method plan train",
-    "many": "errors files spec data plan ranks records train",
+    "many": "errors files imports spec data plan ranks records train",
     "tune": "errors seeds files spec stream plan records train many",
     "watch": "errors files plan records train",
     "explain": "errors spec data stream nn method plan records report train",
