@@ -6,13 +6,17 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import clbench
 
+WIDEST = 20
+"""Files in a folder of the package."""
 PACKAGE = Path(clbench.__file__).parent
 ROOT = PACKAGE.parent
 
@@ -89,6 +93,49 @@ def test_imports_go_one_way():
             if name.startswith("clbench.") and not within(inside, [own, *(places or [])]):
                 wrong.append(f"{path}:{line} imports {name}")
     assert wrong == []
+
+
+def modules_imported() -> dict[str, set[str]]:
+    """Every module of the package -> the modules of it that it imports, also inside functions and for types alone."""
+    paths = {f"clbench.{module}" if module else "clbench": path for module, path in modules(PACKAGE)}
+    paths.pop("clbench.__init__", None)
+    found: dict[str, set[str]] = {}
+    for name, path in paths.items():
+        found[name] = set()
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                named = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                # `from a import b` imports the module a.b where there is one, else the module a
+                inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                named = [one if one in paths else node.module for one in inner]
+            else:
+                continue
+            found[name].update(one for one in named if one in paths and one != name)
+    return found
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    try:
+        TopologicalSorter(modules_imported()).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_no_folder_is_wide_and_few_modules_stand_loose():
+    width = Counter(path.parent.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py"))
+    assert {folder: files for folder, files in width.items() if files > WIDEST} == {}
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "__main__", "errors", "seeds", "strategies"}
+
+
+def test_nothing_derives_from_a_run():
+    nodes = [(path, node) for _, path in modules(PACKAGE) for node in ast.walk(ast.parse(path.read_bytes()))]
+    derived = [
+        f"{path}:{node.lineno}"
+        for path, node in nodes
+        if isinstance(node, ast.ClassDef) and "Run" in {getattr(base, "id", "") for base in node.bases}
+    ]
+    assert derived == [], "a run is handed its parts: clbench.train.assembly.Parts"
 
 
 def test_every_part_of_the_package_has_a_place():

@@ -27,6 +27,7 @@ from clbench.many.sweep_file import SweepSpec
 from clbench.nn import PUBLIC
 from clbench.nn.heads.by_name import HEADS, head_options
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.records import schema
 from clbench.records.rows import MARKS
 from clbench.spec.scenario import LabelsSpec, PinsSpec, ScenarioSpec, StandInSpec, TrainSpec, ValidationSpec
@@ -105,7 +106,7 @@ def test_marks_metrics_heads_data_sets_strategies_and_records_are_complete(pages
     for entry in catalog.strategies():
         if entry.origin == "shipped":
             section = pages["reference/strategies.md"].split(f"\n## {entry.name}\n")[1].split("\n## ")[0]
-            fields = set(catalog.load_strategy(entry).fields_of()) - {"head", "head_options"}
+            fields = set(load_strategy(entry).fields_of()) - {"head", "head_options"}
             assert fields <= set(rows(section))
     for kind in vars(schema).values():
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == schema.__name__:

@@ -15,6 +15,7 @@ from clbench.data.datasets.registry import DATASETS
 from clbench.many.sweep_file import SweepSpec
 from clbench.nn.heads.by_name import HEADS, head_options
 from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.records import schema
 from clbench.records.rows import MARKS, meaning
 from clbench.spec.scenario import LabelsSpec, PinsSpec, ScenarioSpec, StandInSpec, TrainSpec, ValidationSpec
@@ -76,7 +77,7 @@ def strategies_page() -> str:
     for entry in catalog.strategies():
         if entry.origin != "shipped":
             continue
-        kind = catalog.load_strategy(entry)
+        kind = load_strategy(entry)
         types = {k: v for k, v in kind.fields_of().items() if k not in ("head", "head_options")}
         sections.append(f"## {entry.name}\n")
         sections.append(words(inspect.cleandoc(kind.__doc__ or "")) + "\n")
