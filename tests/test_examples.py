@@ -5,27 +5,76 @@ from __future__ import annotations
 import doctest
 import importlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 import clbench
+from clbench import metrics
+from clbench.method.session import LiveSession
+from clbench.nn import PUBLIC
+from clbench.stream.stream import Session
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-MODULES = ["clbench.files.field_words", "clbench.many.run_scenario", "clbench.records.frame"]
+NAMES = [
+    getattr(clbench, name) for name in clbench.__all__ if name not in ("PROTOCOL", "StandInWarning", "__version__")
+]
+MODULES = sorted(
+    {item.__module__ for item in NAMES}
+    | {getattr(metrics, name).__module__ for name in metrics.__all__ if callable(getattr(metrics, name))}
+    | {f"clbench.nn.{name}" for name in ("memory", "balanced", "prs", "ocdm", "bank", "exemplars")}
+    | {"clbench.files.field_words"}
+)
+PLAIN = {"Groups", "Instance", "Metric"}
+"""What functions return, shown in their examples."""
+
+
+def a_session() -> LiveSession:
+    """Return the second session of a stream, with two pictures of 8 x 8."""
+
+    class Grey:
+        def read(self, rows: np.ndarray, *_: Any, **__: Any) -> torch.Tensor:
+            return torch.full((len(rows), 3, 8, 8), 128, dtype=torch.uint8)
+
+    shown = Session(
+        index=1,
+        new=slice(2, 4),
+        seen=4,
+        learned=4,
+        labels=("person", "chair", "car", "cup"),
+        rows=np.array([3, 5]),
+        targets=np.array([[-1, -1, 1, 0], [-1, -1, 0, 1]], dtype=np.int8),
+        test_rows=np.array([7]),
+    )
+    return LiveSession(
+        shown,
+        source=Grey(),  # type: ignore[arg-type]
+        device=torch.device("cpu"),
+        batch_size=2,
+        stored=lambda: np.empty(0, dtype=np.int64),
+    )
 
 
 def examples(module: str) -> list[doctest.DocTest]:
     """Return the docstrings of a module that have examples."""
-    found = doctest.DocTestFinder().find(importlib.import_module(module), module, extraglobs={"clbench": clbench})
+    known = {"clbench": clbench, "metrics": metrics, "np": np, "torch": torch, "session": a_session()}
+    found = doctest.DocTestFinder().find(importlib.import_module(module), module, extraglobs=known)
     return [test for test in found if test.examples]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_do_what_they_show(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    tests = examples(module)
-    assert tests, f"{module} has no example"
-    for test in tests:
+    for test in examples(module):
         told: list[str] = []
         outcome = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=told.append)
         assert outcome.failed == 0, "".join(told)
+
+
+def test_public_names_metrics_and_memories_have_examples():
+    wanted = [*NAMES, *(getattr(metrics, name) for name in metrics.__all__ if name not in PLAIN | {"NAMES"})]
+    memories = [(module, name) for module, names in PUBLIC.items() for name in names if "Memory" in name]
+    wanted += [getattr(importlib.import_module(f"clbench.nn.{module}"), name) for module, name in memories]
+    assert [item.__qualname__ for item in wanted if ">>> " not in (item.__doc__ or "")] == []

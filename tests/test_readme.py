@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import forked
 import pytest
@@ -103,6 +104,15 @@ def test_the_table_of_exit_codes_is_that_of_the_command_line():
 def test_the_scenario_shown_is_a_scenario():
     for path, text in files(".yaml").items():
         assert parse_scenario(text, source=path).name == Path(path).stem
+
+
+def test_the_python_lines_do_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (lines,) = re.findall(r"```python\n(.*?)```", README.split("\n## Try it\n")[1].split("\n## ")[0], re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(lines, names)
+    assert [record.strategy.name for record in names["records"]] == ["naive", "er"]
+    assert set(names["frame"].strategy) == {"naive", "er"}
 
 
 @pytest.mark.slow

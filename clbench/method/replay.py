@@ -25,6 +25,12 @@ class Replay(Strategy):
     In an offline scenario a session's images are offered to the memory after it, and everything held is mixed into the
     next session; so it is for herded memories always. In an online one every batch is offered after its step, and a
     random draw is set beside every batch. An exemplar keeps the labels that were visible when it was stored.
+
+    >>> strategy = clbench.Replay(memory=2)
+    >>> memory = strategy.make_memory()
+    >>> memory.add([4, 9, 7], [[1], [0], [1]], rng=strategy.rng("memory"))
+    >>> len(memory), memory.limit
+    (2, 2)
     """
 
     memory: int = 1000

@@ -26,6 +26,20 @@ class LiveSession:
     `targets` (int8 [n, seen], -1 unknown) describe it; `online` says that its images are shown once, in small batches.
     `images` and `batches` read pictures of this session and of rows the strategy has stored, and of no others: test
     images and images of other sessions are out of reach.
+
+    In the second session of a stream, with two labels a session:
+
+    >>> session.index, session.new, session.seen, session.labels
+    (1, slice(2, 4, None), 4, ('person', 'chair', 'car', 'cup'))
+    >>> session.targets.tolist()  # what was not asked for is unknown
+    [[-1, -1, 1, 0], [-1, -1, 0, 1]]
+    >>> [tuple(batch.images.shape) for batch in session.batches(size=1)]
+    [(1, 3, 8, 8), (1, 3, 8, 8)]
+    >>> session.images(np.array([1000]))
+    Traceback (most recent call last):
+      ...
+    clbench.errors.RunError: session 1: row 1000 is neither an image of this session nor a stored exemplar.
+      ...
     """
 
     def __init__(

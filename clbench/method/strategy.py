@@ -38,6 +38,21 @@ class Strategy(nn.Module):
 
     Fields are keyword-only, typed and JSON-able. The loop calls `build` once; at every session `begin_session`,
     `prepare`, `rehearse`, then `loss` and `after_step` for each batch, then `end_session`; `scores` for test images.
+
+    >>> class Mine(clbench.Strategy):
+    ...     '''Twice the loss.'''
+    ...
+    ...     weight: float = 2.0
+    ...
+    ...     def loss(self, batch, logits):
+    ...         return self.weight * self.classification(logits, batch.targets)
+    >>> Mine(weight=3, head="queries").changed()
+    {'head': 'queries', 'weight': 3}
+    >>> Mine.configured({"wait": 1}, source="mine.yaml")
+    Traceback (most recent call last):
+      ...
+    clbench.errors.UsageError: mine.yaml: strategy 'Mine' has no field 'wait'. ...
+      ...
     """
 
     head: str = "linear"

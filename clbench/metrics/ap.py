@@ -29,6 +29,9 @@ def average_precision(scores: npt.ArrayLike, targets: npt.ArrayLike) -> float:
     scores [N]: real numbers, higher means more likely, infinities allowed; targets [N]: 1, 0, or -1 for unknown.
     Non-interpolated: the sum over distinct thresholds of (recall gained) x (precision), as in scikit-learn. NaN when
     no row is positive. DataError: NaN scores, other targets, unequal shapes.
+
+    >>> metrics.average_precision([0.9, 0.8, 0.1], [1, 0, 1])  # (1/1 + 2/3) / 2
+    0.8333333333333333
     """
     if np.ndim(scores) != 1:
         raise DataError(
@@ -43,6 +46,9 @@ def average_precisions(scores: npt.ArrayLike, targets: npt.ArrayLike) -> Aps:
 
     scores [N, K] and targets [N, K] as in `average_precision`, one column per label; [N] gives an array of no
     dimensions. Rows that tie count together, so that no order of the rows can change the value.
+
+    >>> metrics.average_precisions([[0.9, 0.1], [0.8, 0.2], [0.1, 0.3]], [[1, -1], [0, 0], [1, 1]]).tolist()
+    [0.8333333333333333, 1.0]
     """
     return _per_label(*checked(scores, targets), _steps)
 
@@ -52,6 +58,9 @@ def ap_voc_envelope(scores: npt.ArrayLike, targets: npt.ArrayLike) -> Aps:
 
     At each recall the precision is replaced by the best precision at that recall or a higher one, so the value is
     never below `average_precisions`. Query2Label and SADCL report this one. Arguments and NaN as there.
+
+    >>> float(metrics.ap_voc_envelope([0.9, 0.8, 0.7, 0.1], [0, 1, 1, 0]))  # 2/3 at both positives, not 1/2 and 2/3
+    0.6666666666666666
     """
     return _per_label(*checked(scores, targets), _envelope)
 
@@ -62,6 +71,9 @@ def ap_voc07(scores: npt.ArrayLike, targets: npt.ArrayLike) -> Aps:
     The mean over the recalls 0, 0.1, ..., 1 of the best precision at that recall or a higher one. The comparison of
     recalls is done in integers, so that 3 of 10 positives do reach a recall of 0.3. Arguments and NaN as in
     `average_precisions`.
+
+    >>> round(float(metrics.ap_voc07([0.9, 0.8, 0.7, 0.1], [1, 0, 0, 1])), 4)  # 1 up to recall 0.5, then 1/2
+    0.7727
     """
     return _per_label(*checked(scores, targets), _eleven_points)
 
@@ -72,6 +84,9 @@ def ap_legacy_krt(scores: npt.ArrayLike, targets: npt.ArrayLike) -> Aps:
     Three differences from `average_precisions`: ties are broken by an unstable sort read backwards (so the value can
     change with the order of the rows and with the machine), the divisor is the number of positives + 1e-8, and a
     label without positives gets 0 and stays in the mean. Scores are ranked in the precision they come in.
+
+    >>> metrics.ap_legacy_krt([[0.9, 0.9], [0.1, 0.1]], [[1, 0], [0, 0]]).round(4).tolist()  # 0 where others say NaN
+    [1.0, 0.0]
     """
     s, t = checked(scores, targets)
     raw = np.asarray(scores)
@@ -82,6 +97,9 @@ def mean_ap(aps: npt.ArrayLike) -> float:
     """Return the mean of the average precisions that are defined, or NaN if none is.
 
     aps [K]: one value per label, NaN where the label has no positive among the evaluated rows.
+
+    >>> metrics.mean_ap([0.5, float("nan"), 1.0])
+    0.75
     """
     return defined_mean(aps)
 

@@ -31,6 +31,10 @@ def mean_accuracies(
     """Return the balanced accuracy of every attribute [K]: half the recall of positives, half that of negatives.
 
     scores [N, K] and targets [N, K] in {1, 0, -1 = unknown}. NaN for an attribute that lacks positives or negatives.
+
+    >>> scores, targets = [[0.9, 0.2], [0.6, 0.7], [0.4, 0.8]], [[1, 0], [0, 1], [1, 1]]
+    >>> metrics.mean_accuracies(scores, targets).tolist()  # (1/2 + 0) / 2 and (1 + 1) / 2
+    [0.25, 1.0]
     """
     s, t = checked_matrix(scores, targets)
     prediction = predicted(s, threshold=threshold)
@@ -44,6 +48,9 @@ def mean_accuracy(scores: npt.ArrayLike, targets: npt.ArrayLike, *, threshold: f
     """Return mA, the mean of `mean_accuracies` over the attributes for which it is defined.
 
     scores and targets [N, K] as there.
+
+    >>> metrics.mean_accuracy([[0.9, 0.2], [0.6, 0.7], [0.4, 0.8]], [[1, 0], [0, 1], [1, 1]])
+    0.625
     """
     return defined_mean(mean_accuracies(scores, targets, threshold=threshold))
 
@@ -54,6 +61,10 @@ def instance(scores: npt.ArrayLike, targets: npt.ArrayLike, *, threshold: float 
     With Y the true and P the predicted attributes of an image: |Y and P| / |Y or P|, / |P| and / |Y|, each 0 where
     its divisor is 0, as in the published code. Images without a known attribute are left out; NaN if none is left.
     scores and targets [N, K] as for `mean_accuracies`.
+
+    >>> found = metrics.instance([[0.9, 0.2], [0.6, 0.7], [0.4, 0.8]], [[1, 0], [0, 1], [1, 1]])
+    >>> [round(value, 3) for value in found]  # accuracies 1, 1/2, 1/2; precisions 1, 1/2, 1; recalls 1, 1, 1/2
+    [0.667, 0.833, 0.833, 0.833]
     """
     s, t = checked_matrix(scores, targets)
     prediction = predicted(s, threshold=threshold) & (t >= 0)

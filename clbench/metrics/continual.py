@@ -45,17 +45,29 @@ def matrix_of(A: npt.ArrayLike) -> Matrix:
 
 
 def session_maps(A: npt.ArrayLike) -> Matrix:
-    """Return mAP after each session [S]: the mean over the labels with an AP, NaN for a session without any."""
+    """Return mAP after each session [S]: the mean over the labels with an AP, NaN for a session without any.
+
+    >>> metrics.session_maps([[0.8, None], [0.5, 0.9], [0.6, 0.7]]).round(4).tolist()
+    [0.8, 0.7, 0.65]
+    """
     return np.array([defined_mean(row) for row in matrix_of(A)])
 
 
 def average_map(A: npt.ArrayLike) -> float:
-    """Return the mean of `session_maps` over all sessions, the first included. A is [S, K]."""
+    """Return the mean of `session_maps` over all sessions, the first included. A is [S, K].
+
+    >>> round(metrics.average_map([[0.8, None], [0.5, 0.9], [0.6, 0.7]]), 4)  # (0.8 + 0.7 + 0.65) / 3
+    0.7167
+    """
     return defined_mean(session_maps(A))
 
 
 def last_map(A: npt.ArrayLike) -> float:
-    """Return mAP after the last session. A is [S, K]."""
+    """Return mAP after the last session. A is [S, K].
+
+    >>> round(metrics.last_map([[0.8, None], [0.5, 0.9], [0.6, 0.7]]), 4)
+    0.65
+    """
     return defined_mean(matrix_of(A)[-1])
 
 
@@ -65,6 +77,10 @@ def group_maps(A: npt.ArrayLike, learned: npt.ArrayLike) -> Groups:
     The groups are columns of one matrix, so the test images are the same for all three; KRT scores base and new
     labels on the images that hold one of them, which fewer negatives make easier (`clbench.metrics.krt_maps`).
     A is [S, K], learned [K].
+
+    >>> groups = metrics.group_maps([[0.8, None], [0.5, 0.9]], learned=[0, 1])
+    >>> groups.base.tolist(), groups.new.tolist(), groups.seen.tolist()
+    ([0.8, 0.5], [0.8, 0.9], [0.8, 0.7])
     """
     matrix, since = _known(A, learned)
     sessions = np.arange(len(matrix))[:, None]
@@ -80,6 +96,9 @@ def forgetting(A: npt.ArrayLike, learned: npt.ArrayLike) -> float:
 
     The forgetting measure of Chaudhry et al., "Riemannian Walk for Incremental Learning" (ECCV 2018), per label
     instead of per task.
+
+    >>> round(metrics.forgetting([[0.8, None], [0.5, 0.9], [0.6, 0.8]], learned=[0, 1]), 4)  # (0.2 + 0.1) / 2
+    0.15
     """
     return defined_mean(forgetting_per_label(A, learned))
 
@@ -89,12 +108,21 @@ def forgetting_per_label(A: npt.ArrayLike, learned: npt.ArrayLike) -> Matrix:
 
     Earlier sessions run from the one that introduced the label to the last but one, so a label that got better has
     negative forgetting. NaN for labels of the last session, and where either AP is undefined.
+
+    >>> A = [[0.8, None, None], [0.5, 0.7, None], [0.6, 0.8, 0.9]]
+    >>> metrics.forgetting_per_label(A, learned=[0, 1, 2]).round(4).tolist()  # the second label got better
+    [0.2, -0.1, nan]
     """
     return _forgotten(*_known(A, learned))
 
 
 def forgetting_per_session(A: npt.ArrayLike, learned: npt.ArrayLike) -> Matrix:
-    """Return the curve [S] whose entry s is `forgetting` as if session s had been the last; entry 0 is NaN."""
+    """Return the curve [S] whose entry s is `forgetting` as if session s had been the last; entry 0 is NaN.
+
+    >>> A = [[0.8, None], [0.5, 0.9], [0.6, 0.8]]
+    >>> metrics.forgetting_per_session(A, learned=[0, 1]).round(4).tolist()
+    [nan, 0.3, 0.15]
+    """
     matrix, since = _known(A, learned)
     return np.array([defined_mean(_forgotten(matrix[: s + 1], since)) for s in range(len(matrix))])
 
@@ -104,6 +132,9 @@ def bwt(A: npt.ArrayLike, learned: npt.ArrayLike) -> float:
 
     Lopez-Paz and Ranzato, "Gradient Episodic Memory for Continual Learning" (NeurIPS 2017), section 2, per label
     instead of per task.
+
+    >>> round(metrics.bwt([[0.8, None], [0.5, 0.7], [0.6, 0.8]], learned=[0, 1]), 4)  # (-0.2 + 0.1) / 2
+    -0.05
     """
     return defined_mean(bwt_per_label(A, learned))
 
@@ -112,6 +143,9 @@ def bwt_per_label(A: npt.ArrayLike, learned: npt.ArrayLike) -> Matrix:
     """Return, for every label [K], its AP after the last session minus its AP right after it was learned.
 
     NaN for labels of the last session, and where either AP is undefined.
+
+    >>> metrics.bwt_per_label([[0.8, None], [0.5, 0.7], [0.6, 0.8]], learned=[0, 1]).round(4).tolist()
+    [-0.2, 0.1]
     """
     matrix, since = _known(A, learned)
     earlier = since < len(matrix) - 1
@@ -120,7 +154,11 @@ def bwt_per_label(A: npt.ArrayLike, learned: npt.ArrayLike) -> Matrix:
 
 
 def gap(last: float, joint_last: float) -> float:
-    """Return last mAP minus the last mAP of joint training: below 0 while learning in sessions costs something."""
+    """Return last mAP minus the last mAP of joint training: below 0 while learning in sessions costs something.
+
+    >>> metrics.gap(0.5, 0.75)
+    -0.25
+    """
     return last - joint_last
 
 
@@ -128,6 +166,9 @@ def task_maps(A: npt.ArrayLike, learned: npt.ArrayLike, *, labels: Literal["own"
     """Return R [S, S]: R[t, i] is the mAP after session t over the labels of session i, NaN for t < i.
 
     With labels="seen" it is the mAP over all labels learned up to session i. Raises UsageError for another `labels`.
+
+    >>> metrics.task_maps([[0.8, None, None], [0.5, 0.7, 0.9]], learned=[0, 1, 1]).round(4).tolist()
+    [[0.8, nan], [0.5, 0.8]]
     """
     matrix, since = _known(A, learned)
     if labels not in ("own", "seen"):
@@ -147,6 +188,9 @@ def forgetting_relative_agcn(
     Du et al., "AGCN: Augmented Graph Convolutional Network for Lifelong Multi-label Image Recognition" (ICME 2022). R
     as in `task_maps`; the released code evaluates task i on all labels up to i, which is labels="seen". Sessions with
     an R[i, i] of 0 are left out. NaN if there is a single session.
+
+    >>> round(metrics.forgetting_relative_agcn([[0.8, None], [0.6, 0.9]], learned=[0, 1]), 4)  # (0.8 - 0.6) / 0.8
+    0.25
     """
     R = task_maps(A, learned, labels=labels)
     first = np.diag(R)[:-1]
@@ -159,6 +203,10 @@ def forgetting_prs(A: npt.ArrayLike, learned: npt.ArrayLike) -> float:
     Kim et al., "Imbalanced Continual Learning with Partitioning Reservoir Sampling" (ECCV 2020) and its released
     code. R as in `task_maps`, best = the largest R[t, i] for i <= t < last. Where best is 0 the divisor is 1, and
     where both are 0 the value is 1 (never learned counts as all forgotten). NaN if there is a single session.
+
+    >>> A = [[0.4, None], [0.8, 0.9], [0.6, 0.9]]
+    >>> round(metrics.forgetting_prs(A, learned=[0, 1]), 4)  # ((0.8 - 0.6) / 0.8 + 0) / 2
+    0.125
     """
     R = task_maps(A, learned)
     values = []

@@ -29,7 +29,12 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """True positives, false positives and false negatives of every label, int64 [K] each."""
+    """True positives, false positives and false negatives of every label, int64 [K] each.
+
+    >>> c = metrics.Counts(tp=np.array([1, 2]), fp=np.array([3, 0]), fn=np.array([0, 2]))
+    >>> metrics.cp(c), metrics.cr(c)  # precisions 1/4 and 1, recalls 1 and 1/2
+    (0.625, 0.75)
+    """
 
     tp: npt.NDArray[np.int64]
     fp: npt.NDArray[np.int64]
@@ -42,6 +47,10 @@ def counts(scores: npt.ArrayLike, targets: npt.ArrayLike, *, threshold: float) -
     scores [N, K] and targets [N, K] in {1, 0, -1 = unknown, not counted}. The threshold is rounded to the precision
     of the scores, and a score equal to it is no prediction. DataError as for average precision; UsageError: a
     threshold that is NaN.
+
+    >>> found = metrics.counts([[0.9, 0.2], [0.6, 0.7], [0.4, 0.8]], [[1, 0], [0, 1], [1, 1]], threshold=0.5)
+    >>> found.tp.tolist(), found.fp.tolist(), found.fn.tolist()
+    ([1, 2], [1, 0], [1, 0])
     """
     s, t = checked_matrix(scores, targets)
     return _count(predicted(s, threshold=threshold), t)
@@ -54,6 +63,10 @@ def counts_top(scores: npt.ArrayLike, targets: npt.ArrayLike, *, k: int = 3, thr
     are, and no order of the labels matters. Unknown labels take no place. With `threshold` the prediction must also
     score greater than it: ML-GCN and its successors report top-3 that way, with 0.5.
     UsageError: k below 1. scores and targets are [N, K].
+
+    >>> found = metrics.counts_top([[0.9, 0.2], [0.6, 0.7], [0.4, 0.8]], [[1, 0], [0, 1], [1, 1]], k=1)
+    >>> found.tp.tolist(), found.fp.tolist(), found.fn.tolist()
+    ([1, 2], [0, 0], [1, 0])
     """
     s, t = checked_matrix(scores, targets)
     if k < 1:
@@ -90,37 +103,68 @@ def f1s(c: Counts) -> PerLabel:
 
 
 def cp(c: Counts) -> float:
-    """Return CP, the mean precision of the labels that have positives."""
+    """Return CP, the mean precision of the labels that have positives.
+
+    >>> metrics.cp(metrics.Counts(tp=np.array([1, 2]), fp=np.array([3, 0]), fn=np.array([0, 2])))  # (1/4 + 1) / 2
+    0.625
+    """
     return defined_mean(precisions(c))
 
 
 def cr(c: Counts) -> float:
-    """Return CR, the mean recall of the labels that have positives."""
+    """Return CR, the mean recall of the labels that have positives.
+
+    >>> metrics.cr(metrics.Counts(tp=np.array([1, 2]), fp=np.array([3, 0]), fn=np.array([0, 2])))  # (1 + 1/2) / 2
+    0.75
+    """
     return defined_mean(recalls(c))
 
 
 def cf1_harmonic(c: Counts) -> float:
-    """Return CF1 as the static literature defines it: the harmonic mean of CP and CR (0 when both are 0)."""
+    """Return CF1 as the static literature defines it: the harmonic mean of CP and CR (0 when both are 0).
+
+    >>> c = metrics.Counts(tp=np.array([1, 2]), fp=np.array([3, 0]), fn=np.array([0, 2]))
+    >>> round(metrics.cf1_harmonic(c), 4)  # of 0.625 and 0.75
+    0.6818
+    """
     return harmonic(cp(c), cr(c))
 
 
 def macro_f1(c: Counts) -> float:
-    """Return the mean of the F1 of the labels that have positives; KRT and its successors print it as CF1."""
+    """Return the mean of the F1 of the labels that have positives; KRT and its successors print it as CF1.
+
+    >>> c = metrics.Counts(tp=np.array([1, 2]), fp=np.array([3, 0]), fn=np.array([0, 2]))
+    >>> round(metrics.macro_f1(c), 4)  # (2/5 + 4/6) / 2
+    0.5333
+    """
     return defined_mean(f1s(c))
 
 
 def op(c: Counts) -> float:
-    """Return OP, the precision of the decisions on all labels together (0 when nothing was predicted)."""
+    """Return OP, the precision of the decisions on all labels together (0 when nothing was predicted).
+
+    >>> metrics.op(metrics.Counts(tp=np.array([1, 2]), fp=np.array([3, 0]), fn=np.array([0, 2])))  # 3 of 6
+    0.5
+    """
     return _overall(c, hits=c.tp, among=c.tp + c.fp)
 
 
 def or_(c: Counts) -> float:
-    """Return OR, the recall of the decisions on all labels together."""
+    """Return OR, the recall of the decisions on all labels together.
+
+    >>> metrics.or_(metrics.Counts(tp=np.array([1, 2]), fp=np.array([3, 0]), fn=np.array([0, 2])))  # 3 of 5
+    0.6
+    """
     return _overall(c, hits=c.tp, among=c.tp + c.fn)
 
 
 def of1(c: Counts) -> float:
-    """Return OF1, the F1 of the decisions on all labels together: 2 tp / (2 tp + fp + fn)."""
+    """Return OF1, the F1 of the decisions on all labels together: 2 tp / (2 tp + fp + fn).
+
+    >>> c = metrics.Counts(tp=np.array([1, 2]), fp=np.array([3, 0]), fn=np.array([0, 2]))
+    >>> round(metrics.of1(c), 4)  # 6 / (6 + 3 + 2)
+    0.5455
+    """
     return _overall(c, hits=2 * c.tp, among=2 * c.tp + c.fp + c.fn)
 
 

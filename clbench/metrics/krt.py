@@ -28,6 +28,12 @@ def krt_maps(
     {1, 0, -1}; member bool [N, K]: which images count as holding a label; learned [K]: the session that introduced it.
     `ap` is the rule: `ap_legacy_krt` gives what their code prints. NaN where a group has no label with an AP. Raises
     DataError for shapes that do not fit.
+
+    >>> scores = [[[0.9], [0.1]], [[0.1, 0.2], [0.9, 0.8]]]
+    >>> truth = np.array([[1, 0], [0, 1]])
+    >>> groups = metrics.krt_maps(scores, truth, member=truth == 1, learned=[0, 1])
+    >>> groups.base.tolist(), groups.seen.tolist()  # the one image with the base label, then both images
+    ([1.0, 1.0], [1.0, 0.75])
     """
     t, held, since = np.asarray(truth), np.asarray(member, dtype=np.bool_), np.asarray(learned)
     if t.ndim != 2 or held.shape != t.shape or since.shape != t.shape[1:]:

@@ -148,6 +148,9 @@ def describe(name: str) -> Metric:
     """Return the definition of a metric or of a summary key such as "of1@0.8", whose title names the decision rule.
 
     UsageError: no metric of that name.
+
+    >>> metrics.describe("of1@0.8").title
+    'OF1 @0.8'
     """
     base, _, rule = name.partition("@")
     if base not in NAMES:

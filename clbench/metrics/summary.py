@@ -44,6 +44,12 @@ def summarize(
     images are the same after every session; the figures from counts ("of1@0.5") are those of the last session.
     A pure function, the same in every process: no order of the labels changes a bit. DataError: shapes that differ,
     values before a label was learned, counts that are no counts.
+
+    >>> A = [[0.8, None], [0.5, 0.7]]
+    >>> table = {"tp": [[1, None], [1, 2]], "fp": [[0, None], [3, 0]], "fn": [[0, None], [0, 2]]}
+    >>> found = metrics.summarize(A, A, {"0.5": table}, learned=[0, 1])
+    >>> [round(found[name], 4) for name in ("average_map", "last_map", "forgetting", "of1@0.5")]
+    [0.7, 0.6, 0.3, 0.5455]
     """
     growing, fixed = _strict(ap_growing, learned, "growing"), _strict(ap_fixed, learned, "fixed")
     if growing.shape != fixed.shape:

@@ -19,6 +19,11 @@ class BalancedMemory(Memory):
     """A memory balanced over labels, chosen anew from the held and the offered images together.
 
     `select` is "greedy" (always for the label with the fewest positives so far) or "class" (labels take turns).
+
+    >>> memory = BalancedMemory(2)
+    >>> memory.add([1, 2, 3, 4], [[1, 0], [1, 0], [1, 0], [0, 1]], rng=np.random.default_rng(0))
+    >>> memory.exemplars().targets.sum(axis=0).tolist()  # one of each label
+    [1, 1]
     """
 
     def __init__(self, capacity: int, *, select: str = "greedy", per_class: bool = False) -> None:
@@ -45,6 +50,11 @@ class HerdingMemory(Memory):
     2023): an image may stand in several sets and is stored once. With a total budget a set is cut to its first
     capacity / seen images when labels are added, the remainder going to the first labels; KRT rounds up instead and
     may exceed its budget. With `per_class`, `capacity` is the size of each set.
+
+    >>> memory = HerdingMemory(1, per_class=True)
+    >>> memory.herd([1, 2, 3], [[1], [1], [1]], features=[[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
+    >>> memory.exemplars().rows.tolist()  # the image nearest to the mean direction
+    [2]
     """
 
     def __init__(self, capacity: int, *, per_class: bool = False) -> None:

@@ -16,6 +16,13 @@ class FeatureBank:
     Confirmed in the code of SADCL (ECAI 2023): one feature per label and place in the batch, the latest that was
     confident there. Reconstructed: a label has places of its own, so that the bank outlives sessions and changes of the
     batch size.
+
+    >>> bank = FeatureBank(1)
+    >>> bank.widen(2, d=3)
+    >>> bank.add(torch.eye(3), torch.tensor([0, 0, 1]))
+    >>> features, labels = bank.features()
+    >>> features.tolist(), labels.tolist()  # of label 0 the newer one
+    ([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [0, 1])
     """
 
     def __init__(self, size: int) -> None:

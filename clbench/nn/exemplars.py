@@ -22,6 +22,10 @@ class Exemplars:
 
     `rows` int64 [M] are rows of the label table, `targets` int8 [M, width] what is known of their labels (1, 0,
     -1 unknown), `logits` float32 [M, width] the outputs stored with them, NaN where none were, or None.
+
+    >>> held = clbench.Exemplars(np.array([4, 9]), np.array([[1, -1], [0, 1]], dtype=np.int8))
+    >>> len(held), held.take(np.array([1])).rows.tolist()
+    (2, [9])
     """
 
     rows: Rows

@@ -20,6 +20,15 @@ class Memory:
     capacity / n. An image that is held when it is met again is not a new arrival: what is known of it is merged
     (unknown < negative < positive). An image that was dropped and comes back is one, since nothing remembers it.
     `capacity` counts images, or images per seen label with `per_class`.
+
+    >>> memory = Memory(2)
+    >>> memory.add([7, 8], [[1], [0]], rng=np.random.default_rng(0))
+    >>> memory.add([7], [[-1, 1]], rng=np.random.default_rng(1))  # met again, with a second label
+    >>> memory.exemplars().rows.tolist(), memory.exemplars().targets.tolist()
+    ([7, 8], [[1, 1], [0, -1]])
+    >>> memory.add([9], [[0, 1]], rng=np.random.default_rng(2))
+    >>> len(memory), memory.met
+    (2, 3)
     """
 
     def __init__(self, capacity: int, *, per_class: bool = False) -> None:

@@ -27,6 +27,11 @@ class OCDMMemory(Memory):
     + sum over Y_i of t_c (log l_c - log(l_c - 1)) + (sum of t_c over l_c > 0) log(S - |Y_i|),
     so that all removals are weighed by one matrix-vector product. A label with no image left has no finite
     divergence; each counts 10^4 times its share, which spares wanted labels first. Values within 1e-9 are equal.
+
+    >>> memory = OCDMMemory(2)
+    >>> memory.add([1, 2, 3], [[1, 0], [1, 0], [0, 1]], rng=np.random.default_rng(0))
+    >>> memory.exemplars().targets.sum(axis=0).tolist()  # one of each label
+    [1, 1]
     """
 
     def __init__(self, capacity: int, *, rho: float = 0.0, per_class: bool = False) -> None:

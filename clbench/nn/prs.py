@@ -34,6 +34,12 @@ class PRSMemory(Memory):
     held when it returns is merged and counted, then the others are decided on. The authors' code differs in two
     corners: it drops a label that a removal would empty from the sum, and takes the first candidate when all sums
     exceed M.
+
+    >>> memory = PRSMemory(4)
+    >>> rng = np.random.default_rng(0)
+    >>> memory.add(range(20), [[1, 0]] * 19 + [[0, 1]], rng=rng)
+    >>> memory.shares().tolist()  # with rho 0 both labels are wanted alike
+    [0.5, 0.5]
     """
 
     def __init__(self, capacity: int, *, rho: float = 0.0, per_class: bool = False) -> None:

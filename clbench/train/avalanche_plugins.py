@@ -16,6 +16,15 @@ def builtin(name: str, *, options: Mapping[str, Any]) -> Any:
     To be called inside `Strategy.plugins`: importing Avalanche takes seconds. A plugin reads a session as (image, y,
     row) with y int8 in {1, 0, -1 = unknown}; one that reads the values of y by itself is not exact here. Raises
     UsageError for a name or an option that Avalanche does not have.
+
+    >>> plugin = clbench.builtin("GEMPlugin", options={"patterns_per_experience": 10, "memory_strength": 0.5})
+    >>> type(plugin).__name__
+    'GEMPlugin'
+    >>> clbench.builtin("GEMPlugin", options={"strength": 0.5})
+    Traceback (most recent call last):
+      ...
+    clbench.errors.UsageError: Avalanche's GEMPlugin has no option 'strength'. Did you mean 'memory_strength'?
+      ...
     """
     from clbench.train.loop import training_plugins
 

@@ -55,9 +55,11 @@ __all__ = ["ParamData", "SharedLoop", "training_plugins"]
 
 def training_plugins(name: str = "") -> dict[str, type[Any]]:
     """Return Avalanche's training plugins by class name; one that is known by `name` alone, without all the others."""
-    if name in PLACES["avalanche.training.plugins"]:
-        return {name: getattr(avalanche_plugins, name)}
-    kinds = {name: getattr(avalanche_plugins, name) for name in dir(avalanche_plugins) if name.endswith("Plugin")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above: what was deferred is imported now
+        if name in PLACES["avalanche.training.plugins"]:
+            return {name: getattr(avalanche_plugins, name)}
+        kinds = {name: getattr(avalanche_plugins, name) for name in dir(avalanche_plugins) if name.endswith("Plugin")}
     return {name: kind for name, kind in kinds.items() if isinstance(kind, type)}
 
 

@@ -147,7 +147,7 @@ def metrics_page() -> str:
     functions = sorted(n for n in metrics.__all__ if inspect.isroutine(getattr(metrics, n)))
     return (
         "# Metrics\n\nFractions from 0 to 1 in records and in Python, per cent or points in tables. The reasons are\n"
-        "on the page [The protocol](../protocol.md).\n\n"
+        "on the page [The protocol](../protocol.md). In examples `np` is NumPy and `metrics` is `clbench.metrics`.\n\n"
         + table(["name", "column", "formula", "remarks", "better"], rows)
         + "\n## Functions\n\n"
         + "\n".join(f"::: clbench.metrics.{name}\n    options: {{heading_level: 3}}\n" for name in functions)
