@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -121,10 +122,9 @@ def _with_photos(table: LabelTable, *, root: Path, allowed: float) -> LabelTable
     note = f" absent={len(gone)}" if gone else ""
     if gone:
         log.warning("%s: %d of %d photos are absent and left out", table.name, len(gone), len(table))
-    return LabelTable(
-        name=table.name,
+    return replace(
+        table,
         revision=table.revision + note,
-        labels=table.labels,
         ids=table.ids[keep],
         paths=np.array(found, dtype=np.str_)[keep],
         y=table.y[keep],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from xml.parsers import expat
 
 import numpy as np
 import numpy.typing as npt
 
 from clbench.data.datasets.voc import ABSENT, DIFFICULT, LABELS, POSITIVE
+from clbench.data.xml_tree import read_xml
 from clbench.errors import DataError
 
 MAX_BYTES = 10_000_000
@@ -38,53 +38,16 @@ def objects(path: Path, *, name: str) -> list[tuple[str, bool]]:
     Raises DataError for a file that is missing, is not well-formed XML or declares entities.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{name}: {path} cannot be read ({error.strerror}).", hint=f"clbench data get {name}"
-        ) from error
-    if len(data) > MAX_BYTES:
-        raise DataError(f"{name}: {path} has {len(data):,} bytes; an annotation here has at most {MAX_BYTES:,}.")
-    reader = _Reader()
-    try:
-        reader.parse(data)
-    except (expat.ExpatError, ValueError, LookupError) as error:  # an encoding nobody knows is a LookupError
-        raise DataError(f"{name}: {path} is not a VOC annotation: {error}.", hint=f"clbench data get {name}") from error
-    return reader.found
-
-
-class _Reader:
-    """An expat parser that keeps the name and difficult of objects and refuses entities (they can grow without end)."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[str, bool]] = []
-        self.place: list[str] = []
-        self.fields: dict[str, str] = {}
-
-    def parse(self, data: bytes) -> None:
-        parser = expat.ParserCreate()
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
-        parser.EntityDeclHandler = self._entity
-        parser.Parse(data, True)
-
-    def _start(self, tag: str, _: dict[str, str]) -> None:
-        self.place.append(tag)
-        if self.place == ["annotation", "object"]:
-            self.fields = {}
-
-    def _end(self, _: str) -> None:
-        if self.place == ["annotation", "object"]:
-            label, difficult = self.fields.get("name", "").strip(), self.fields.get("difficult", "0").strip()
+        if path.is_file() and path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path} has more than {MAX_BYTES:,} bytes, which none has.")
+        listed = read_xml(path, root="annotation").findall("object")
+        found = [
+            tuple(one.findtext(field, default).strip() for field, default in (("name", ""), ("difficult", "0")))
+            for one in listed
+        ]
+        for label, difficult in found:
             if not label or difficult not in ("0", "1"):
-                raise ValueError(f"an object has name {label!r} and difficult {difficult!r}")
-            self.found.append((label, difficult == "1"))
-        self.place.pop()
-
-    def _text(self, text: str) -> None:
-        if len(self.place) == 3 and self.place[:2] == ["annotation", "object"]:
-            self.fields[self.place[2]] = self.fields.get(self.place[2], "") + text
-
-    def _entity(self, *_: object) -> None:
-        raise ValueError("it declares an entity")
+                raise DataError(f"{path}: an object has name {label!r} and difficult {difficult!r}.")
+    except DataError as error:
+        raise DataError(f"{name}: not a VOC annotation: {error.message}", hint=f"clbench data get {name}") from error
+    return [(label, difficult == "1") for label, difficult in found]

@@ -12,7 +12,7 @@ import numpy as np
 from clbench.data.importers.export import ABSENT, PRESENT, Export, Form
 from clbench.data.importers.feature_rows import number, row_entry, with_features
 from clbench.data.importers.source import Source
-from clbench.data.importers.xml_tree import outermost, read_xml
+from clbench.data.xml_tree import outermost, read_xml
 from clbench.errors import DataError
 
 MEKA = re.compile(r"-C\s+(-?\d+)")

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from clbench.data.importers.export import PRESENT, Entry, Export, Form, named_once, split_of
 from clbench.data.importers.source import Source
-from clbench.data.importers.xml_tree import outermost, read_xml
+from clbench.data.xml_tree import outermost, read_xml
 from clbench.errors import DataError
 
 SHAPES = ("tag", "box", "polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from clbench.data.datasets.dataset import Option
 from clbench.data.importers.export import ABSENT, PRESENT, UNKNOWN, Entry, Export, Form, split_of
 from clbench.data.importers.source import Source
-from clbench.data.importers.xml_tree import outermost, read_xml
+from clbench.data.xml_tree import outermost, read_xml
 from clbench.errors import DataError
 
 OPTIONS = (
