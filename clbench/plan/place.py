@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from clbench.errors import ResultsError
+from clbench.files import roots
 from clbench.files.whole_file import remove_unfinished
 
 SEARCHES = ".search"
@@ -96,7 +97,16 @@ def run_folder(results: Path, scenario_id: str, strategy: str, configuration: st
 
 
 def check_writable(results: Path) -> None:
-    """Raise ResultsError when records cannot be written below `results`, which is made where it is missing."""
+    """Raise ResultsError when records cannot be written below `results`, which is made where it is missing.
+
+    Nothing runs in the folder of the records that clbench ships: a run there would take them for its own.
+    """
+    shipped = roots.reference_results()
+    if shipped is not None and results.resolve().is_relative_to(shipped.resolve()):
+        raise ResultsError(
+            f"{results}: holds the records that clbench ships; no run writes there.",
+            hint="Run in another folder, then: clbench verify RECORDS --scores --submit",
+        )
     try:
         results.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=results, prefix=".probe-"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,39 +75,6 @@ def scan(results: Path) -> tuple[list[Stored], list[Damaged]]:
         except ResultsError as error:
             damaged.append(Damaged(path, error))
     return stored, damaged
-
-
-def read_all(results: Path, *, on_damage: Callable[[Damaged], None] | None = None) -> list[Record]:
-    """Return every record below a results folder.
-
-    Damaged files are handed to `on_damage`; without it, one ResultsError names them all.
-    """
-    stored, damaged = scan(results)
-    if damaged and on_damage is None:
-        shown = "\n".join(f"  {item.error.message}" for item in damaged[:5])
-        more = f"\n  and {len(damaged) - 5} more" if len(damaged) > 5 else ""
-        raise ResultsError(
-            f"{results}: {len(damaged)} of {len(stored) + len(damaged)} records cannot be used:\n{shown}{more}",
-            hint=damaged[0].error.hint,
-        )
-    for item in damaged:
-        assert on_damage is not None
-        on_damage(item)
-    return [item.record for item in stored]
-
-
-def find(
-    stored: list[Stored], *, scenario: str = "", strategy: str = "", configuration: str = "", seed: int | None = None
-) -> list[Stored]:
-    """Return the records that match: scenario by name or folder name, configuration by its first digits."""
-    return [
-        item
-        for item in stored
-        if scenario in ("", item.record.scenario.name, record_scenario_id(item.record))
-        and strategy in ("", item.record.strategy.name)
-        and item.record.configuration.startswith(configuration)
-        and seed in (None, item.record.seed)
-    ]
 
 
 def _files(folder: str, *, depth: int) -> Iterator[Path]:

@@ -245,3 +245,14 @@ def test_verify_looks_at_ones_own_records_and_at_shipped_ones_where_there_are_no
     write_record(own, record_path(here / "results", own))
     assert "naive" not in cli("verify").out
     assert "2 of 2 records" in cli("verify", "--reference").out
+
+
+def test_no_run_writes_into_the_folder_of_shipped_records(
+    cli: Cli, engine: Engine, here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ships(here / "shipped", [made(METHODS[1], seed=0, stand_in=False)], monkeypatch)
+    before = sorted(here.rglob("*"))
+    done = cli("run", "tiny", "--strategy", "naive", "--results", "shipped")
+    assert (done.code, engine.plans) == (4, [])
+    assert "holds the records that clbench ships" in done.err and "--submit" in done.err
+    assert sorted(here.rglob("*")) == before

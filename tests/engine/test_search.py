@@ -24,7 +24,7 @@ from clbench.many.here import run_all
 from clbench.many.one import Outcome
 from clbench.plan.plan import Plan
 from clbench.records.record import read_record, to_plain, tuning_of
-from clbench.records.store import read_all
+from clbench.records.store import scan
 from clbench.records.verify.verify import verify
 from clbench.train import prepare
 from clbench.train.failures import CutOffError, DivergedError
@@ -119,12 +119,13 @@ def test_the_best_configuration_runs_normally_and_says_how_it_was_found(tmp_path
     for trial in study.trials:
         assert len(trial.values) == 2 and trial.value == pytest.approx(sum(trial.values) / 2)
     assert not list(results.glob("*.v1")), "trials leave nothing where records lie"
-    assert read_all(results) == []
+    assert scan(results) == ([], [])
 
     (plan,) = study.final_plans()
     (outcome,) = really(results)([plan])
     assert outcome.record is not None
-    (record,) = read_all(results)
+    ((stored,), _) = scan(results)
+    record = stored.record
     assert verify(outcome.record).level == "consistent"
     assert record.seed == 4 and record.train["lr"] == best.set["train.lr"] and record.strategy.head == best.set["head"]
     assert len(record.scenario.sessions) == 3, "a trial's first session is not all that the run has"

@@ -16,7 +16,7 @@ from clbench.errors import ResultsError
 from clbench.plan.place import run_folder, scenario_id
 from clbench.records.record import Record, to_text, write_record
 from clbench.records.rows import comparable_groups, group_rows, meaning, stat, why_not
-from clbench.records.store import Damaged, find, read_all, record_path, scan
+from clbench.records.store import record_path, scan
 
 ER, LWF = factory.METHODS[4], factory.METHODS[2]
 
@@ -57,19 +57,17 @@ def test_all_records_are_read_in_a_fixed_order_and_work_folders_are_left_alone(t
     (work / "seed9.json").write_text("{}")
     (paths[0].parent / "config.yaml").write_text("x: 1")
     (tmp_path / "leaderboard.json").write_text("{}")
-    read = read_all(tmp_path)
+    read = [item.record for item in scan(tmp_path)[0]]
     assert [(record.strategy.name, record.seed) for record in read] == [("er", 0), ("er", 1), ("lwf", 0), ("lwf", 1)]
 
 
 def test_a_damaged_record_is_reported_with_its_path_and_the_rest_is_read(tmp_path: Path) -> None:
     paths = fill(tmp_path, *(factory.make_record(ER, factory.TINY, seed=seed) for seed in range(3)))
     paths[1].write_bytes(paths[1].read_bytes()[:500])
-    with pytest.raises(ResultsError, match="1 of 3 records cannot be used") as caught:
-        read_all(tmp_path)
-    assert str(paths[1]) in str(caught.value)
-    damaged: list[Damaged] = []
-    assert [record.seed for record in read_all(tmp_path, on_damage=damaged.append)] == [0, 2]
+    stored, damaged = scan(tmp_path)
+    assert [item.record.seed for item in stored] == [0, 2]
     assert [item.path for item in damaged] == [paths[1]]
+    assert str(paths[1]) in damaged[0].error.message
 
 
 def test_a_record_in_the_wrong_folder_is_reported(tmp_path: Path) -> None:
@@ -81,18 +79,7 @@ def test_a_record_in_the_wrong_folder_is_reported(tmp_path: Path) -> None:
 
 def test_a_missing_results_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="no such results folder"):
-        read_all(tmp_path / "nowhere")
-
-
-def test_records_are_found_by_scenario_strategy_configuration_and_seed(tmp_path: Path) -> None:
-    fill(tmp_path, *(factory.make_record(m, factory.TINY, seed=s) for m in (LWF, ER) for s in (0, 1)))
-    stored, _ = scan(tmp_path)
-    assert len(find(stored, strategy="er")) == 2
-    assert len(find(stored, scenario="tiny", seed=1)) == 2
-    assert len(find(stored, scenario="tiny.v1.scenes")) == 4
-    digest = stored[0].record.configuration
-    assert {item.record.configuration for item in find(stored, configuration=digest[:6])} == {digest}
-    assert find(stored, scenario="coco_b0c10") == []
+        scan(tmp_path / "nowhere")
 
 
 @pytest.mark.slow
@@ -109,8 +96,8 @@ def test_a_thousand_records_are_read_in_a_few_times_what_decoding_takes(tmp_path
         f"texts = [path.read_bytes() for path in Path({str(folder)!r}).iterdir()]\n"
         "a = time.process_time(); plain = [msgspec.json.decode(text) for text in texts]; b = time.process_time()\n"
         "del plain; c = time.process_time()\n"
-        "from clbench.records.store import read_all\n"
-        f"assert len(read_all(Path({str(tmp_path)!r}))) == 1000\n"
+        "from clbench.records.store import scan\n"
+        f"assert len(scan(Path({str(tmp_path)!r}))[0]) == 1000\n"
         "assert not {'torch', 'pandas', 'scipy', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
         "print((time.process_time() - c) / (b - a))"
     )
