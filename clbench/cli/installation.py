@@ -10,9 +10,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from clbench.cli.gpus import gpus, torch_cuda
 from clbench.errors import ClbenchError
 from clbench.files import roots
 from clbench.plan import catalog
@@ -34,12 +36,15 @@ class Finding:
     next_step: str = ""
 
 
-def examine(results: Path) -> Iterator[Finding]:
-    """Yield findings on Python, packages, solver, device, roots, data sets, disk and the results folder."""
+def examine(results: Path, *, thorough: bool = False) -> Iterator[Finding]:
+    """Yield findings on Python, packages, solver, device, roots, data sets, disk and the results folder.
+
+    What is `thorough` imports the loop and torch, solves a small problem and asks torch for its devices.
+    """
     yield Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
     yield from _guarded("packages", _packages)
-    yield from _guarded("solver", _solver)
-    yield from _guarded("loop", _loop)
+    for topic, look in (("solver", _solver), ("loop", _loop), ("torch", _torch)) if thorough else (("loop", _there),):
+        yield from _guarded(topic, look)
     yield from _guarded("device", _device)
     yield from _guarded("roots", _roots)
     yield from _guarded("files", _broken_files)
@@ -101,18 +106,35 @@ def _loop() -> Iterator[Finding]:
     yield Finding("loop", "ok", f"Avalanche {version('avalanche-lib')} imports")
 
 
+def _there() -> Iterator[Finding]:
+    """Say what `--thorough` would try: torch alone takes longer to import than everything else takes to look at."""
+    for topic, package, name in (("solver", "qpsolvers", "qpsolvers"), ("loop", "avalanche", "avalanche-lib")):
+        if find_spec(package) is None:
+            yield Finding(topic, "bad", f"{name} cannot be imported", f"pip install {name}")
+        else:
+            yield Finding(topic, "ok", f"{name} {version(name)} is there; clbench doctor --thorough tries it")
+
+
 def _device() -> Iterator[Finding]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding("device", "ok", f"cpu with {cores} cores, {platform.machine()}")
+    found, built = gpus(), torch_cuda()
+    for number, (name, memory) in enumerate(found):
+        yield Finding("device", "ok", f"cuda:{number} {name}, {memory / GIB:.0f} GiB")
+    if found and built is None:
+        yield Finding("device", "note", "this torch was built without CUDA and runs on the CPU alone")
+    if not found:
+        yield Finding("device", "note", "no GPU here; runs are slow beyond the stand-in and tiny scenarios")
+
+
+def _torch() -> Iterator[Finding]:
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("device", "ok", f"cpu with {cores} cores, {torch.backends.cpu.get_cpu_capability()}")
-    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        properties = torch.cuda.get_device_properties(number)
-        yield Finding("device", "ok", f"cuda:{number} {properties.name}, {properties.total_memory / GIB:.0f} GiB")
-    if not torch.cuda.is_available():
-        yield Finding(
-            "device", "note", "no GPU that torch can use; runs are slow beyond the stand-in and tiny scenarios"
-        )
+    yield Finding("torch", "ok", f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
+    usable = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = len(gpus())
+    if usable < there:
+        yield Finding("torch", "bad", f"torch can use {usable} of {there} GPUs", "Is the driver as new as torch wants?")
 
 
 def _roots() -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from filelock import FileLock
 from record_factory import B40, METHODS, TINY, make_record
 
 from clbench.cli import installation as doctor
+from clbench.cli.gpus import gpus, torch_cuda
 from clbench.cli.heads import heads
 from clbench.nn.heads.by_name import HEADS
 from clbench.records.record import write_record
@@ -300,10 +301,53 @@ def test_the_doctor_finds_this_installation_fit(cli: Cli, here: Path):
     assert "coco2014 is not here: clbench data get coco2014" in done.out
     bad = [line for line in done.out.splitlines() if line.startswith("BAD")]
     assert (done.code, bad) == (0, [])
+    thorough = cli("doctor", "--thorough")
+    assert {line.split()[1] for line in thorough.out.splitlines()} == topics | {"torch"}
+    assert thorough.code == 0 and "Avalanche 0.6.0 imports" in thorough.out
+
+
+class Driver:
+    """Two GPUs, as a driver tells of them."""
+
+    def cuInit(self, flags: int) -> int:
+        return 0
+
+    def cuDeviceGetCount(self, count: Any) -> int:
+        count._obj.value = 2
+        return 0
+
+    def cuDeviceGet(self, device: Any, number: int) -> int:
+        device._obj.value = 10 + number
+        return 0
+
+    def cuDeviceGetName(self, name: Any, length: int, device: Any) -> int:
+        name.value = f"Model {device.value}".encode()
+        return 0
+
+    def cuDeviceTotalMem_v2(self, memory: Any, device: Any) -> int:
+        memory._obj.value = device.value << 30
+        return 0
+
+
+def test_gpus_are_those_that_the_driver_names(monkeypatch: pytest.MonkeyPatch):
+    assert gpus(Driver()) == [("Model 10", 10 << 30), ("Model 11", 11 << 30)]
+    broken = Driver()
+    broken.cuInit = lambda flags: 100  # type: ignore[method-assign]
+    assert gpus(broken) == []
+    monkeypatch.setattr("clbench.cli.installation.gpus", lambda: gpus(Driver()))
+    monkeypatch.setattr("clbench.cli.installation.torch_cuda", lambda: None)
+    found = [(finding.verdict, finding.text) for finding in doctor._device()][1:]
+    assert found[0] == ("ok", "cuda:0 Model 10, 10 GiB")
+    assert found[2] == ("note", "this torch was built without CUDA and runs on the CPU alone")
+
+
+def test_what_torch_was_built_for_is_read_without_importing_it():
+    import torch
+
+    assert torch_cuda() == torch.version.cuda
 
 
 def test_the_doctor_fails_where_results_cannot_be_written(cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(doctor, "_loop", lambda: iter(()))
     (here / "results").write_text("")
     done = cli("doctor")
     assert done.code == 6
@@ -316,7 +360,8 @@ def test_what_breaks_while_looking_is_a_finding(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(doctor, "_solver", broken)
     monkeypatch.setattr(doctor, "_loop", lambda: iter(()))
-    found = {finding.topic: finding for finding in doctor.examine(tmp_path)}
+    monkeypatch.setattr(doctor, "_torch", lambda: iter(()))
+    found = {finding.topic: finding for finding in doctor.examine(tmp_path, thorough=True)}
     assert (found["solver"].verdict, "no module named qpsolvers" in found["solver"].text) == ("bad", True)
 
 

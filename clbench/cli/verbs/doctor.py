@@ -19,19 +19,21 @@ SIGNS = {"ok": "ok", "note": "--", "bad": "BAD"}
 
 @click.command()
 @options.results
-def command(results: Path) -> None:
+@click.option("--thorough", is_flag=True, help="Try the loop, torch and the solver too, which takes seconds.")
+def command(results: Path, *, thorough: bool) -> None:
     """Look at this installation and say what is missing.
 
-    Lines with -- are worth knowing and stop nothing; with BAD, runs would fail, and the exit code is 6.
+    Lines with -- are worth knowing and stop nothing; with BAD, runs would fail, and the exit code is 6. What is only
+    looked at is tried with --thorough.
 
     \b
     Examples:
       clbench doctor
-      clbench doctor --results /big/disk/results
+      clbench doctor --thorough --results /big/disk/results
     """
     from clbench.cli.installation import examine
 
-    found = list(examine(results))
+    found = list(examine(results, thorough=thorough))
     output.table(["", "", ""], [[SIGNS[f.verdict], f.topic, _text(f)] for f in found])
     bad = [finding for finding in found if finding.verdict == "bad"]
     if bad:
