@@ -33,9 +33,10 @@ def report_text(
         lines += ["", f"## {len(left_out):,} photos in the folder that the export does not name", ""]
         lines += [f"- {path}" for path in left_out]
     lines += ["", "## Labels", "", "| label | split | present | absent | unknown |", "| :-- | :-- | --: | --: | --: |"]
+    sides = {split: np.array([place == split for place in table.splits]) for split in ("train", "test")}
+    counts = {split: [(table.y[rows] == value).sum(axis=0) for value in (1, 0, -1)] for split, rows in sides.items()}
     for column, label in enumerate(table.labels):
-        for split in ("train", "test"):
-            marks = table.y[np.array([place == split for place in table.splits]), column]
-            counts = " | ".join(f"{int((marks == value).sum()):,}" for value in (1, 0, -1))
-            lines.append(f"| {label.replace('|', chr(92) + '|')} | {split} | {counts} |")
+        for split, marks in counts.items():
+            cells = " | ".join(f"{int(count[column]):,}" for count in marks)
+            lines.append(f"| {label.replace('|', chr(92) + '|')} | {split} | {cells} |")
     return "\n".join(lines) + "\n"
