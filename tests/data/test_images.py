@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from clbench.data.pictures.augment import flip
 from clbench.data.pictures.sources import CachedImages, FolderImages, SceneImages, cached, decode
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
@@ -76,6 +77,11 @@ def test_reading_squashes_to_the_size_asked_for_in_the_order_asked_for(folder: P
     both = source.read(np.array([3, 1]))
     assert both.shape == (2, 3, 16, 16) and both.dtype == torch.uint8
     assert torch.equal(both[1], source.read(np.array([1]))[0])
+
+
+def test_a_flip_mirrors_left_and_right_for_odd_seeds() -> None:
+    picture = torch.arange(12, dtype=torch.uint8).view(3, 2, 2)
+    assert flip(picture, 1)[0].tolist() == [[1, 0], [3, 2]] and flip(picture, 2) is picture
 
 
 def test_the_cache_holds_the_same_pixels_and_is_made_once(folder: Path) -> None:

@@ -140,6 +140,11 @@ def test_labels_arrive_in_the_named_order(order: str | list[str], wanted: str) -
     assert "".join(stream.labels) == wanted
 
 
+def test_the_order_by_frequency_does_not_look_at_test_images() -> None:
+    uneven = table("a b", {"t1": "a", "t2": "a b"}, {"u1": "b", "u2": "b", "u3": "a b"})
+    assert build_stream(uneven, scenario(labels=LabelsSpec(order="frequency", increment=1))).labels == ("a", "b")
+
+
 def test_a_shuffled_order_depends_on_its_seed_alone() -> None:
     orders = {seed: toy(labels=LabelsSpec(order=f"shuffle:{seed}", increment=2)).labels for seed in (0, 1)}
     assert sorted(orders[0]) == sorted(orders[1]) == list("abcdef")

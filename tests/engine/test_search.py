@@ -495,6 +495,11 @@ def test_suggestions_stay_within_the_space_and_depend_on_the_past_alone(sampler:
     assert suggest(DIMS, past=past, count=3, sampler=sampler, seed=2) != given
 
 
+def test_a_rounded_suggestion_stays_within_its_range() -> None:
+    ends = Dimension("train.lr", Range(low=0.12344, high=0.23456))
+    assert [ends.tidy(value) for value in (0.12344, 0.2, 0.23456)] == [0.12344, 0.2, 0.23456]  # not 0.1234, 0.2346
+
+
 def test_the_sampler_learns_where_values_are_high() -> None:
     dims, past = DIMS[:1], []
     for _ in range(15):
