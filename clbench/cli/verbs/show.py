@@ -10,7 +10,9 @@ import click
 from clbench.cli import complete, options
 from clbench.cli.terminal import output
 from clbench.errors import DataError
+from clbench.plan import catalog
 from clbench.plan.plan import Plan, all_values, plan
+from clbench.plan.provenance import provenance
 
 
 @click.command()
@@ -18,16 +20,21 @@ from clbench.plan.plan import Plan, all_values, plan
 @options.choice
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(scenario: str, as_json: bool, **chosen: Any) -> None:
-    """Show every value of a run and where it comes from.
+    """Show every value of a run and where it comes from, or what a strategy says of itself.
 
-    SCENARIO is a name or the path of a scenario file.
+    SCENARIO is a name or the path of a scenario file, or the name of a strategy.
 
     \b
     Examples:
       clbench show coco_b40c10
       clbench show coco_b40c10 --strategy er --set er.memory=400
       clbench show scenarios/coco_b40c10.yaml --json
+      clbench show ridge
     """
+    method = next((entry for entry in catalog.strategies() if entry.name == scenario and not entry.problem), None)
+    if method is not None and scenario not in {entry.name for entry in catalog.scenarios()}:
+        _show_strategy(method, as_json=as_json)
+        return
     plans = plan(scenario, **options.parsed(**chosen))
     firsts = [item for item in plans if item.seed == plans[0].seed]
     if as_json:
@@ -43,6 +50,18 @@ def command(scenario: str, as_json: bool, **chosen: Any) -> None:
             output.table(["recipe", "", ""], _rows(values, "train."))
             click.echo()
         output.table([item.entry.name, "", ""], _rows(values, f"{item.entry.name}."))
+
+
+def _show_strategy(entry: catalog.Entry, *, as_json: bool) -> None:
+    from clbench.plan.load_strategy import load_strategy
+
+    said, values = provenance(entry), load_strategy(entry)().values()
+    if as_json:
+        click.echo(json.dumps({"strategy": entry.name, "title": entry.title, "provenance": said, "fields": values}))
+        return
+    output.table([entry.name, entry.title], [["file", f"{entry.path} ({entry.origin})"], *map(list, said.items())])
+    click.echo()
+    output.table(["field", "default"], [[name, _text(value)] for name, value in values.items()])
 
 
 def _show_scenario(item: Plan, *, seeds: list[int]) -> None:
