@@ -46,10 +46,7 @@ def _print_table(board: Leaderboard, table: Table, *, beside: Mapping[str, str] 
         for row in rows:
             row[place] = row[place].replace("train.", "")
     needed = {board.sort_title} | ({grid.SETTINGS} if _told_apart_by_settings(names, rows) else set())
-    left_out = _narrowed(names, rows, kept=needed) if output.on_terminal() else []
-    output.table(names, rows)
-    if left_out:
-        output.say(f"  Not shown, for want of width: {', '.join(left_out)}. All of it: --format md", indent="  ")
+    output.table(names, rows, dispensable=[title for title in DISPENSABLE if title not in needed])
     for mark, meaning in table.marks().items():
         output.say(f"  {mark}: {meaning}", indent="    ")
 
@@ -58,17 +55,3 @@ def _told_apart_by_settings(names: list[str], rows: list[list[str]]) -> bool:
     """Return whether two rows would look like the same configuration without their settings."""
     places = [names.index(name) for name in (grid.STRATEGY, grid.HEAD) if name in names]
     return len({tuple(row[place] for place in places) for row in rows}) < len(rows)
-
-
-def _narrowed(names: list[str], rows: list[list[str]], *, kept: set[str]) -> list[str]:
-    """Take columns out of a table until no cell is broken, those `kept` never; return what they are called."""
-    gone = []
-    for column in (title for title in DISPENSABLE if title not in kept):
-        if output.room(names, rows) <= output.width():
-            break
-        place = next((i for i, name in enumerate(names) if name.partition(" @")[0] == column), None)
-        if place is not None:
-            gone.append(names.pop(place))
-            for row in rows:
-                row.pop(place)
-    return gone

@@ -27,8 +27,8 @@ def cells(cost: Estimate) -> list[str]:
         f"{cost.steps:,}",
         f"{cost.scored:,}",
         f"{stored / 1e6:,.0f} MB{' and features' if cost.feature_bytes is None else ''}",
-        "--calibrate" if cost.memory_bytes is None else f"{cost.memory_bytes / 1e6:,.0f} MB",
-        "--calibrate" if spent is None else seconds_text(spent.wall),
+        "?" if cost.memory_bytes is None else f"{cost.memory_bytes / 1e6:,.0f} MB",
+        "?" if spent is None else seconds_text(spent.wall),
         "" if spent is None else seconds_text(spent.cpu),
     ]
 
@@ -46,6 +46,8 @@ def print_costs(plans: list[Plan], *, calibrate: bool, device: str, threads: int
     )
     if calibrate:
         print_times(seeds * costs, backbone=plans[0].train.backbone)
+    else:
+        click.echo("Memory and time: --calibrate")
 
 
 def print_times(costs: list[Estimate], *, backbone: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -40,9 +40,10 @@ def _widths(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """Return the widths of columns that fit the terminal: what may be broken gives way, the widest first."""
     columns = [[row[i] for row in rows] for i in range(len(headers))]
     found = [max(map(len, [header, *cells])) for header, cells in zip(headers, columns, strict=True)]
-    # words whole; then cells broken anywhere, headings never
+    # cells whole; then broken at spaces; then anywhere, but headings never
     for floors in (
         [_narrowest(header, cells) for header, cells in zip(headers, columns, strict=True)],
+        [max(map(_longest_word, [header, *cells])) for header, cells in zip(headers, columns, strict=True)],
         [max(_longest_word(header), 1) for header in headers],
     ):
         while 1 + sum(2 + size for size in found) > width():
@@ -62,10 +63,19 @@ def say(text: str, *, indent: str = "", bold: bool = False) -> None:
         click.secho(line, bold=bold)
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """Print `rows` under `headers`."""
+def table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", dispensable: Iterable[str] = ()
+) -> None:
+    """Print `rows` under `headers`.
+
+    A terminal too narrow for it goes without columns whose titles are `dispensable`, in that order, and says so.
+    """
     if on_terminal():
-        _drawn(headers, rows, title=title)
+        names, kept = list(headers), [list(row) for row in rows]
+        left_out = _narrowed(names, kept, dispensable)
+        _drawn(names, kept, title=title)
+        if left_out:
+            say(f"  Not shown, for want of width: {', '.join(left_out)}. All of it: --format md", indent="  ")
         return
     if title:
         click.echo(title)
@@ -74,6 +84,20 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str =
     for line in lines:
         cells = [cell.ljust(size) for cell, size in zip(line, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
+
+
+def _narrowed(names: list[str], rows: list[list[str]], dispensable: Iterable[str]) -> list[str]:
+    """Take columns out of a table until no cell is broken; return what they are called."""
+    gone = []
+    for column in dispensable:
+        if room(names, rows) <= width():
+            break
+        place = next((i for i, name in enumerate(names) if name.partition(" @")[0] == column), None)
+        if place is not None:
+            gone.append(names.pop(place))
+            for row in rows:
+                row.pop(place)
+    return gone
 
 
 def _drawn(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str) -> None:

@@ -165,7 +165,7 @@ def heads(scenario: str, results: Path, reference: bool | None, form: str, figur
     if form == "text":
         for table in found:
             click.secho(table.heading, bold=True)
-            output.table(list(compared.TITLES), [row.cells() for row in table.rows])
+            output.table(compared.TITLES, [row.cells() for row in table.rows], dispensable=compared.DISPENSABLE)
     else:
         write = {"md": compared.markdown, "csv": compared.csv_text, "latex": compared.latex}[form]
         click.echo(write(found), nl=False)

@@ -39,6 +39,10 @@ TITLES = (
 )
 
 
+DISPENSABLE = ("Positions", "Images/s", "Seeds", "Angle (°)", "Params")
+"""Titles of columns that a narrow terminal does without, in this order."""
+
+
 @dataclass(frozen=True)
 class HeadRow:
     """One method with one head, over its seeds."""
