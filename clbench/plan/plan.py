@@ -18,7 +18,7 @@ from clbench.plan import catalog
 from clbench.plan.identity import configuration_digest
 from clbench.plan.place import SEARCHES, Place, run_folder, scenario_id, unpinned_id
 from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
-from clbench.plan.source import STAND_IN, Source, find_source
+from clbench.plan.source import STAND_IN, DataSource, find_source
 from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, entries, load_scenario
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def all_values(plan: Plan) -> dict[str, tuple[Any, str]]:
 # ---------------------------------------------------------------------- strategies
 
 
-def _chosen(spec: ScenarioSpec, source: Source, names: Sequence[str], *, where: str) -> list[Chosen]:
+def _chosen(spec: ScenarioSpec, source: DataSource, names: Sequence[str], *, where: str) -> list[Chosen]:
     """Return the strategies to run: those named, else the stand-in's list where it has one, else the scenario's."""
     lists = [_written(spec.strategies, where=where, below=[])]
     if source.stand_in and spec.stand_in is not None and spec.stand_in.strategies:
@@ -283,7 +283,7 @@ def _check_strategies(plans: Sequence[Plan]) -> None:
 
 
 def _recipe(
-    spec: ScenarioSpec, raw: Mapping[str, Any], source: Source, settings: Settings, *, where: str
+    spec: ScenarioSpec, raw: Mapping[str, Any], source: DataSource, settings: Settings, *, where: str
 ) -> tuple[dict[str, str], TrainSpec, tuple[str, ...]]:
     """Return (origins, recipe, fields that --set changed): defaults < scenario < stand-in < --set."""
     from clbench.nn.backbones.by_name import check_backbone

@@ -13,7 +13,7 @@ STAND_IN = "stand_in"
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """Where a scenario's images come from."""
 
     dataset: str
@@ -23,7 +23,7 @@ class Source:
     origin: str
 
 
-def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
+def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> DataSource:
     """Return where the scenario's images come from. Raises DataError when a named folder is not there.
 
     A stand-in takes the data set's place only where no folder was named or found. Raises UsageError where a folder is
@@ -38,11 +38,11 @@ def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
     if spec.dataset == "scenes":
         if data is not None:
             raise UsageError(f"--data {data}: {spec.name} generates its pictures and reads no folder.")
-        return Source("scenes", dict(spec.options), None, False, "generated")
+        return DataSource("scenes", dict(spec.options), None, False, "generated")
     root = data or default_root(spec.dataset)
     if root is not None:
         origin = "--data" if data else _configured_by(root)
-        return Source(spec.dataset, dict(spec.options), root.resolve(), False, f"{origin}: {root}")
+        return DataSource(spec.dataset, dict(spec.options), root.resolve(), False, f"{origin}: {root}")
     named = os.environ.get("CLBENCH_DATA", "")
     if named and not Path(named).is_dir():
         raise DataError(f"CLBENCH_DATA: {named} is not a folder.", hint="Mend or unset the variable CLBENCH_DATA.")
@@ -54,11 +54,11 @@ def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
     return stand_in_source(spec)
 
 
-def stand_in_source(spec: ScenarioSpec) -> Source:
+def stand_in_source(spec: ScenarioSpec) -> DataSource:
     """Return the source of the scenario's stand-in. Raises UsageError where it has none."""
     if spec.stand_in is None:
         raise UsageError(f"{spec.name}: has no stand_in.", hint="Name the data set's folder: --data FOLDER")
-    return Source(spec.stand_in.dataset, dict(spec.stand_in.options), None, True, STAND_IN)
+    return DataSource(spec.stand_in.dataset, dict(spec.stand_in.options), None, True, STAND_IN)
 
 
 def _configured_by(root: Path) -> str:
@@ -66,7 +66,7 @@ def _configured_by(root: Path) -> str:
     return "CLBENCH_DATA" if named and root.is_relative_to(named) else "cache"
 
 
-def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
+def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> DataSource:
     """Find a label table beside its scenario, in the folder named by --data, or below CLBENCH_DATA."""
     named = Path(spec.dataset).expanduser()
     shared = os.environ.get("CLBENCH_DATA", "")
@@ -80,7 +80,7 @@ def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> Source:
             images = data or (table if table.is_dir() else table.parent)
             origin = "--data" if data else origin
             where = f"{origin}: {os.path.normpath(images)}"
-            return Source(str(table.resolve()), dict(spec.options), images.resolve(), False, where)
+            return DataSource(str(table.resolve()), dict(spec.options), images.resolve(), False, where)
     raise DataError(
         f"{path}: dataset: {spec.dataset}: there is no {', no '.join(str(table) for table in places.values())}.",
         hint="A label table is read beside its scenario, from the folder of --data, or below CLBENCH_DATA.",

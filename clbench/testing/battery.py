@@ -17,9 +17,9 @@ from clbench.testing.checks import scores as scores
 from clbench.testing.checks import secrets as secrets
 from clbench.testing.checks import training as training
 from clbench.testing.outcome import Failed, NotRun, Outcome
+from clbench.testing.probed_run import Probe
 from clbench.testing.subject import Subject
 from clbench.testing.surroundings import functions
-from clbench.testing.trial_run import Probe
 from clbench.testing.watched import Watched
 from clbench.train.evaluate import BadScoresError
 from clbench.train.loss_meter import NonFiniteLossError

@@ -18,8 +18,8 @@ from clbench.nn.heads.by_name import head_options
 from clbench.plan import catalog
 from clbench.plan.load_strategy import load_strategy
 from clbench.testing.outcome import Outcome
+from clbench.testing.probed_run import Probe, ProbedRun
 from clbench.testing.surroundings import functions
-from clbench.testing.trial_run import Probe, Trial
 from clbench.testing.watched import Watched
 from clbench.testing.world import World
 from clbench.train.events import Watch, silent
@@ -57,7 +57,7 @@ class Subject:
         self.head = head
         self._folder = tempfile.mkdtemp(prefix="clbench-check-")
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._plain: dict[int, Trial] = {}
+        self._plain: dict[int, ProbedRun] = {}
         self.watched: Watched | None = None
         self.outcomes: dict[str, Outcome] = {}
 
@@ -104,9 +104,9 @@ class Subject:
         watch: Watch = silent,
         save_steps: int = 0,
         folder: Path | None = None,
-    ) -> Trial:
+    ) -> ProbedRun:
         """Return a run that has not begun, in `folder` or a folder of its own."""
-        return Trial(
+        return ProbedRun(
             self.kind,
             entry=self.entry,
             fields=self.fields,
@@ -122,7 +122,7 @@ class Subject:
         """Return a fresh folder that goes with the subject."""
         return Path(tempfile.mkdtemp(dir=self._folder))
 
-    def plain(self, seed: int = 1) -> Trial:
+    def plain(self, seed: int = 1) -> ProbedRun:
         """Return a finished run without probes on the usual world."""
         if seed not in self._plain:
             trial = self.trial(seed=seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from clbench.testing.trial_run import Probe, Trial
+from clbench.testing.probed_run import Probe, ProbedRun
 
 P = TypeVar("P", bound=Probe)
 
@@ -13,7 +13,7 @@ P = TypeVar("P", bound=Probe)
 class Watched:
     """A run with probes, carried out; `error` is what stopped it."""
 
-    def __init__(self, kinds: Iterable[type[Probe]], *, make: Callable[[tuple[Probe, ...]], Trial]) -> None:
+    def __init__(self, kinds: Iterable[type[Probe]], *, make: Callable[[tuple[Probe, ...]], ProbedRun]) -> None:
         self._probes: dict[type[Probe], Probe] = {kind: kind() for kind in kinds}
         self.trial = make(tuple(self._probes.values()))
         self.error: BaseException | None = None

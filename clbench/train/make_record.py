@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import math
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from clbench.errors import ResultsError, RunError
 from clbench.files.whole_file import whole_file
 from clbench.method.strategy import Strategy
 from clbench.metrics.summary import summarize
+from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.backbones.pretraining import pretraining_track
+from clbench.nn.heads.network import Network
 from clbench.nn.shared.ranks import world
 from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
@@ -39,9 +43,8 @@ from clbench.records.schema import (
     TuningPart,
 )
 from clbench.stream.stream import Stream
-from clbench.train.diagnosis import notes_of
 from clbench.train.environment import code, describe
-from clbench.train.resume.progress import Progress
+from clbench.train.resume.progress import Done, Progress
 
 
 def now() -> str:
@@ -112,6 +115,20 @@ def _remarks(plan: Plan, strategy: Strategy) -> dict[str, str]:
                 hint="str() or json.dumps() makes text of other values.",
             )
     return found
+
+
+def notes_of(done: Sequence[Done], strategy: Strategy) -> dict[str, str]:
+    """Return as notes for the record the angles of all sessions and how many positions the head has to choose from.
+
+    The positions are those of the map that the backbone makes of an image, also where stored features were pooled.
+    """
+    notes = {}
+    if not all(math.isnan(session.angle) for session in done):
+        notes["angle"] = " ".join("-" if math.isnan(session.angle) else f"{session.angle:.1f}" for session in done)
+    net = getattr(strategy, "net", None)
+    if isinstance(net, Network) and isinstance(net.backbone, Backbone) and net.backbone.positions:
+        notes["positions"] = str(net.backbone.positions)
+    return notes
 
 
 def make_record(

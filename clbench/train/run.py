@@ -34,7 +34,7 @@ from clbench.train.failures import explained, is_loader_death, lost
 from clbench.train.make_record import make_record
 from clbench.train.options import RunOptions
 from clbench.train.resume.savepoint import restore_inside, saved_exemplars
-from clbench.train.session_result import Evaluation
+from clbench.train.session_result import session_result
 from clbench.train.stopping import Interrupted, StopSignals
 
 __all__ = ["Run", "RunOptions", "TakenError", "run"]
@@ -226,7 +226,8 @@ class Run(Assembly):
         with torch.no_grad():
             strategy.end_session(live)
         progress.train_seconds = self.base_seconds + time.monotonic() - clock
-        self._evaluate(session, mean_loss=mean_loss)
+        with self.parts.around(self, "scoring", session):
+            progress.done.append(session_result(self, session, mean_loss=mean_loss))
         progress.total_seconds = self.base_total + time.monotonic() - clock
         progress.session, progress.epoch, progress.step = session.index + 1, 0, 0
         progress.train_seconds, progress.images_seen = 0.0, 0
@@ -235,24 +236,6 @@ class Run(Assembly):
     def _restore_inside(self, saved: dict[str, Any]) -> None:
         with self.savepoint.understood():
             restore_inside(self.strategy, self.loop, saved)
-
-    def _evaluate(self, session: Session, *, mean_loss: float) -> None:
-        evaluation = Evaluation(
-            self.name,
-            self.stream,
-            self.source,
-            self.train,
-            self.device,
-            self.work,
-            self.readers,
-            self.options.keep_weights,
-            self.watch,
-        )
-        with self.parts.around(self, "scoring", session):
-            done = evaluation.of(
-                session, strategy=self.strategy, loop=self.loop, progress=self.progress, mean_loss=mean_loss
-            )
-            self.progress.done.append(done)
 
     def _on_step(self, epoch: int, step: int) -> None:
         loop, progress = self.loop, self.progress

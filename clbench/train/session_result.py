@@ -5,112 +5,105 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
+from torch import Tensor
 
-from clbench.data.pictures.sources import ImageSource
 from clbench.method.kept import state_bytes
 from clbench.method.stored import check_met, count_stored
 from clbench.method.strategy import Strategy
 from clbench.nn.distil import without_teachers
+from clbench.nn.heads.angles import mean_positive_angle
+from clbench.nn.heads.network import Network
 from clbench.nn.shared.ranks import rank
-from clbench.spec.scenario import TrainSpec
-from clbench.stream.stream import Session, Stream
-from clbench.train.diagnosis import session_angle
+from clbench.stream.stream import Session
+from clbench.train.assembly import Assembly
 from clbench.train.environment import peak_memory
 from clbench.train.evaluate import evaluate, score_matrix
-from clbench.train.events import SessionFinished, Watch
+from clbench.train.events import SessionFinished
 from clbench.train.make_record import save_scores
 from clbench.train.resume.kept_weights import keep_weights
-from clbench.train.resume.progress import Done, Progress
+from clbench.train.resume.progress import Done
 
-if TYPE_CHECKING:
-    from clbench.train.loop import SharedLoop
+SAMPLE = 256
+"""Images of a session that are looked at, evenly spread over it."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Scores every test image once per session; all measures follow from these scores."""
+def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done:
+    """Return what the record will hold of the session that the run's strategy has just learned, and tell of it.
 
-    run: str
-    stream: Stream
-    source: ImageSource
-    train: TrainSpec
-    device: torch.device
-    work: Path
-    readers: int
-    """Processes that read test images ahead."""
-    keep_weights: bool
-    watch: Watch
-
-    def of(
-        self, session: Session, *, strategy: Strategy, loop: SharedLoop, progress: Progress, mean_loss: float
-    ) -> Done:
-        """Return what the record will hold of the session that `strategy` has just learned."""
-        clock = time.monotonic()
-        with loop.ema.applied(strategy) if loop.ema else contextlib.nullcontext():
-            scores = score_matrix(
-                strategy,
-                source=self.source,
-                rows=self.stream.test_rows,
-                seen=session.seen,
-                device=self.device,
-                batch=max(self.train.batch_size, 64),
-                readers=self.readers,
-            )
-            angle = session_angle(strategy)
-            if self.keep_weights and rank() == 0:
-                keep_weights(strategy, self.work, session=session.index)
-        truth = self.stream.truth(self.stream.test_rows)
-        found = evaluate(scores, truth=truth, test_rows=self.stream.test_rows, session=session)
-        stored = count_stored(strategy, image_size=self.train.image_size)
-        check_met(
+    Every test image is scored once; all measures follow from these scores.
+    """
+    clock = time.monotonic()
+    strategy, stream, loop, progress = run.strategy, run.stream, run.loop, run.progress
+    with loop.ema.applied(strategy) if loop.ema else contextlib.nullcontext():
+        scores = score_matrix(
             strategy,
-            stored,
-            met=np.concatenate([past.rows for past in self.stream.sessions[: session.index + 1]]),
+            source=run.source,
+            rows=stream.test_rows,
+            seen=session.seen,
+            device=run.device,
+            batch=max(run.train.batch_size, 64),
+            readers=run.readers,
         )
-        modules = without_teachers(strategy)
-        done = Done(
-            growing=found.growing.tolist(),
-            fixed=found.fixed.tolist(),
-            counts=found.counts,
-            cost={
-                "images_seen": progress.images_seen,
-                "steps": loop.step_index,
-                "parameters": sum(p.numel() for p in modules),
-                "trainable": sum(p.numel() for p in modules if p.requires_grad),
-                "stored_images": stored.images,
-                "stored_bytes": stored.bytes,
-                "state_bytes": state_bytes(strategy),
-                "score_cost": float(strategy.score_cost()),
-            },
-            times={
-                "train_seconds": progress.train_seconds,
-                "eval_seconds": time.monotonic() - clock,
-                "peak_memory_bytes": peak_memory(self.device),
-            },
-            scores=save_scores(scores, folder=self.work, session=session.index) if rank() == 0 else {},
-            mean_loss=mean_loss,
-            angle=angle,
-        )
-        self.watch(
-            SessionFinished(
-                self.run,
-                session.index,
-                seconds=progress.train_seconds,
-                last_map=_mean(found.growing),
-                fixed_map=_mean(found.fixed),
-                stored=stored.images,
-            )
-        )
-        return done
+        angle = session_angle(strategy)
+        if run.options.keep_weights and rank() == 0:
+            keep_weights(strategy, run.work, session=session.index)
+    found = evaluate(scores, truth=stream.truth(stream.test_rows), test_rows=stream.test_rows, session=session)
+    stored = count_stored(strategy, image_size=run.train.image_size)
+    check_met(strategy, stored, met=np.concatenate([past.rows for past in stream.sessions[: session.index + 1]]))
+    modules = without_teachers(strategy)
+    done = Done(
+        growing=found.growing.tolist(),
+        fixed=found.fixed.tolist(),
+        counts=found.counts,
+        cost={
+            "images_seen": progress.images_seen,
+            "steps": loop.step_index,
+            "parameters": sum(p.numel() for p in modules),
+            "trainable": sum(p.numel() for p in modules if p.requires_grad),
+            "stored_images": stored.images,
+            "stored_bytes": stored.bytes,
+            "state_bytes": state_bytes(strategy),
+            "score_cost": float(strategy.score_cost()),
+        },
+        times={
+            "train_seconds": progress.train_seconds,
+            "eval_seconds": time.monotonic() - clock,
+            "peak_memory_bytes": peak_memory(run.device),
+        },
+        scores=save_scores(scores, folder=run.work, session=session.index) if rank() == 0 else {},
+        mean_loss=mean_loss,
+        angle=angle,
+    )
+    last, fixed = _mean(found.growing), _mean(found.fixed)
+    run.watch(SessionFinished(run.name, session.index, progress.train_seconds, last, fixed, stored.images))
+    return done
 
 
 def _mean(values: npt.NDArray[Any]) -> float:
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else math.nan
+
+
+def session_angle(strategy: Strategy) -> float:
+    """Return the mean angle in degrees between label features and classifier rows over the session's known positives.
+
+    Of up to SAMPLE images without augmentation. NaN where the strategy's network has no such head, or no positive.
+    """
+    live, net = strategy.session, getattr(strategy, "net", None)
+    if live is None or not isinstance(net, Network) or not len(live.rows):
+        return math.nan
+    taken = np.unique(np.linspace(0, len(live.rows) - 1, min(SAMPLE, len(live.rows))).round().astype(np.int64))
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in live.batches(places=taken):
+            yield batch.images, batch.targets
+
+    try:
+        return mean_positive_angle(net, batches())
+    except NotImplementedError:  # a head of one's own need not say what it decides on
+        return math.nan

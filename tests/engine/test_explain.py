@@ -19,7 +19,7 @@ from clbench.explain.explain import explain
 from clbench.method.strategy import Strategy
 from clbench.nn.heads.by_name import build_head
 from clbench.nn.heads.mmdsr import MMDSRHead
-from clbench.train.diagnosis import notes_of
+from clbench.train.make_record import notes_of
 from clbench.train.resume.progress import Done
 
 DLFL = ("head_options.d=16", "head_options.heads=4", "train.ema=0.8")

@@ -7,9 +7,9 @@ import math
 import torch
 
 from clbench.testing.outcome import Failed
+from clbench.testing.probed_run import Probe, ProbedRun
 from clbench.testing.repeat import first_difference, first_other_section
 from clbench.testing.subject import Subject
-from clbench.testing.trial_run import Probe, Trial
 from clbench.train.events import Event, StepEnded, Watch
 
 STOPS = ((0, 2), (0, 7), (1, 6), (2, 1))
@@ -36,7 +36,7 @@ class Newborn(Probe):
         super().__init__()
         self.weights: dict[str, torch.Tensor] = {}
 
-    def after_growth(self, trial: Trial, session: object) -> None:
+    def after_growth(self, trial: ProbedRun, session: object) -> None:
         """Copy everything that has not been copied yet."""
         for name, parameter in trial.run.strategy.named_parameters():
             self.weights.setdefault(name, parameter.detach().clone())

@@ -10,8 +10,8 @@ from clbench.method.strategy import Strategy
 from clbench.records.verify.verify import verify_scores
 from clbench.stream.stream import Session
 from clbench.testing.outcome import Failed
+from clbench.testing.probed_run import Probe, ProbedRun
 from clbench.testing.subject import Subject
-from clbench.testing.trial_run import Probe, Trial
 
 CLOSE = 1e-5
 """How far two float32 probabilities of the same image may lie apart; kernels differ with the batch's shape."""
@@ -31,7 +31,7 @@ def asked(strategy: Strategy, images: Tensor) -> Tensor:
     return scores.detach().float().clone()
 
 
-def some_images(trial: Trial) -> Tensor:
+def some_images(trial: ProbedRun) -> Tensor:
     """Return a few train pictures. uint8 [n, 3, S, S]."""
     return trial.world.pictures.read(trial.run.stream.table.rows("train")[:16])
 
@@ -39,7 +39,7 @@ def some_images(trial: Trial) -> Tensor:
 class Batching(Probe):
     """Scores the same images in one batch, one by one, and backwards."""
 
-    def after_scoring(self, trial: Trial, session: Session) -> None:
+    def after_scoring(self, trial: ProbedRun, session: Session) -> None:
         """Compare the ways of asking."""
         images = some_images(trial)
         together = asked(trial.run.strategy, images)
@@ -63,11 +63,11 @@ class Growth(Probe):
         self.before: Tensor | None = None
         self.note = ""
 
-    def before_growth(self, trial: Trial, session: Session) -> None:
+    def before_growth(self, trial: ProbedRun, session: Session) -> None:
         """Keep what the old labels score."""
         self.before = asked(trial.run.strategy, some_images(trial)) if session.index else None
 
-    def after_growth(self, trial: Trial, session: Session) -> None:
+    def after_growth(self, trial: ProbedRun, session: Session) -> None:
         """Count the columns and compare the old ones."""
         after = asked(trial.run.strategy, some_images(trial))
         if after.shape[1] != session.seen:

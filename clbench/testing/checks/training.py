@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from clbench.method.batch import Batch
 from clbench.stream.stream import Session
 from clbench.testing.outcome import Failed
+from clbench.testing.probed_run import Probe, ProbedRun
 from clbench.testing.subject import Subject
-from clbench.testing.trial_run import Probe, Trial
 from clbench.testing.world import SIZE, TinyBody
 from clbench.train.optimiser import check_holds_exactly
 
@@ -23,7 +23,7 @@ from clbench.train.optimiser import check_holds_exactly
 class Loss(Probe):
     """Asks for the loss of batches in which labels, or whole images, are unknown."""
 
-    def after_step(self, trial: Trial, session: int, step: int) -> None:
+    def after_step(self, trial: ProbedRun, session: int, step: int) -> None:
         """Ask once a session, after the second step."""
         if step != 2:
             return
@@ -58,7 +58,7 @@ def _slopes(loss: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
 class Optimiser(Probe):
     """Compares what the optimiser holds with what asks for a gradient, after every step."""
 
-    def after_step(self, trial: Trial, session: int, step: int) -> None:
+    def after_step(self, trial: ProbedRun, session: int, step: int) -> None:
         """Raise when they differ."""
         try:
             check_holds_exactly(trial.run.loop.optimizer, trial.run.strategy)
@@ -77,7 +77,7 @@ class Teacher(Probe):
         super().__init__()
         self.met = False
 
-    def after_step(self, trial: Trial, session: int, step: int) -> None:
+    def after_step(self, trial: ProbedRun, session: int, step: int) -> None:
         """Look at every copy of the backbone but the live one."""
         strategy = trial.run.strategy
         live = strategy.net.backbone
@@ -98,7 +98,7 @@ class Teacher(Probe):
 class Stored(Probe):
     """Looks for pictures that are kept outside a counted memory."""
 
-    def after_scoring(self, trial: Trial, session: Session) -> None:
+    def after_scoring(self, trial: ProbedRun, session: Session) -> None:
         """Look through everything the strategy keeps, what it does not save and what lies in its module too."""
         strategy = trial.run.strategy
         shelves = {f"self.{name}": value for name, value in vars(strategy).items() if name not in _NETWORKS}

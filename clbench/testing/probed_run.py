@@ -31,20 +31,20 @@ class Probe:
     def __init__(self) -> None:
         self.problem: Exception | None = None
 
-    def before_growth(self, trial: Trial, session: Session) -> None:
+    def before_growth(self, trial: ProbedRun, session: Session) -> None:
         """Before `begin_session`."""
 
-    def after_growth(self, trial: Trial, session: Session) -> None:
+    def after_growth(self, trial: ProbedRun, session: Session) -> None:
         """After `begin_session`."""
 
-    def after_step(self, trial: Trial, session: int, step: int) -> None:
+    def after_step(self, trial: ProbedRun, session: int, step: int) -> None:
         """After the `step`-th optimiser step of a session, counted from one."""
 
-    def after_scoring(self, trial: Trial, session: Session) -> None:
+    def after_scoring(self, trial: ProbedRun, session: Session) -> None:
         """After a session was trained and evaluated."""
 
 
-class Trial:
+class ProbedRun:
     """A run whose stream, pictures and backbone are the battery's own; everything else is what users run."""
 
     def __init__(
