@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from clbench.data.table import LabelTable
 from clbench.errors import ClbenchError
 from clbench.files.user_folders import cache_folder
+from clbench.files.whole_file import in_place_of
 
 log = logging.getLogger(__name__)
 
@@ -129,23 +129,16 @@ def _store(path: Path, table: LabelTable, *, head: Mapping[str, Any]) -> None:
     whole["paths"] = _paths_digest(table)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(
-                    file,
-                    head=_bytes(json.dumps(whole)),
-                    ids=_bytes("\n".join(table.ids.tolist())),
-                    paths=_bytes("\n".join(table.paths.tolist())),
-                    y=table.y,
-                    member=table.member,
-                    test=table.split == "test",
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            Path(partial).replace(path)  # readers see the old file or the new one, never half of it
-        finally:
-            Path(partial).unlink(missing_ok=True)
+        with in_place_of(path) as file:  # readers see the old file or the new one, never half of it
+            np.savez(
+                file,
+                head=_bytes(json.dumps(whole)),
+                ids=_bytes("\n".join(table.ids.tolist())),
+                paths=_bytes("\n".join(table.paths.tolist())),
+                y=table.y,
+                member=table.member,
+                test=table.split == "test",
+            )
     except OSError as error:
         log.warning("the label table is not kept for the next run: %s", error)
 

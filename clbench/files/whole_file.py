@@ -15,19 +15,49 @@ PART = ".part"
 
 
 @contextlib.contextmanager
+def in_place_of(path: Path, *, scratch: Path | None = None, flush: bool = True) -> Iterator[BinaryIO]:
+    """Give a file to write that takes its place at `path` when the body ends, and is gone where it does not.
+
+    It is written in the folder `scratch` on the same disk (default: where it will lie). With `flush` it lies on the
+    disk, under its name, before this returns. Raises OSError.
+    """
+    partial = (scratch or path.parent) / f"{path.name}.{os.getpid()}{PART}"
+    partial.unlink(missing_ok=True)
+    try:
+        with partial.open("xb") as file:
+            yield file
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
+        partial.replace(path)
+        if flush:
+            _flush_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    # without this a crash of the machine may lose the renamed entry; Windows cannot open folders
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
 def whole_file(path: Path, *, what: str, scratch: Path | None = None) -> Iterator[BinaryIO]:
     """Give a file to write; after a crash at any instant the old or the new one is at `path`, whole.
 
     It is written in the folder `scratch` on the same disk (default: where it will lie) and moved. Raises ResultsError
     naming `what` when it cannot be written; what was there before stays.
     """
-    partial = (scratch or path.parent) / f"{path.name}.{os.getpid()}{PART}"
     try:
-        with partial.open("wb") as file:
+        with in_place_of(path, scratch=scratch) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     # torch's writer turns the error of a full disk into a RuntimeError
     except (OSError, RuntimeError) as error:
         reason = error if isinstance(error, OSError) else error.__context__
@@ -37,9 +67,6 @@ def whole_file(path: Path, *, what: str, scratch: Path | None = None) -> Iterato
             f"{path}: {what} cannot be written ({text}).",
             hint="Make room or write access there and run the command again: it goes on from the last saved state.",
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def remove_unfinished(folder: Path, pattern: str = f"*{PART}") -> None:

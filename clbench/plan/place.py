@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from clbench.errors import ResultsError
 from clbench.files import roots
-from clbench.files.whole_file import remove_unfinished
+from clbench.files.whole_file import PART, remove_unfinished
 
 SEARCHES = ".search"
 """The folder below the results that holds what searches tried out; readers of results do not enter it."""
@@ -71,7 +71,7 @@ class Place:
     def remove_unfinished(self) -> None:
         """Remove files that a killed process began to write."""
         remove_unfinished(self.work)
-        remove_unfinished(self.folder, f".{self.record.name}.*.tmp")
+        remove_unfinished(self.folder, f"{self.record.name}.*{PART}")
 
     def tidy_up(self) -> None:
         """Remove what a process left that was killed between its record and its end."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from clbench.errors import ResultsError
+from clbench.files.whole_file import in_place_of
 from clbench.plan.identity import configuration_digest
 from clbench.records.json_paths import join, path_at
 from clbench.records.migrations import MIGRATIONS, migrated
@@ -99,18 +98,11 @@ def write_record(record: Record, path: Path) -> Record:
     flushed. Raises ResultsError when a field does not fit the schema or the file cannot be written.
     """
     sealed = seal(record)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
+        with in_place_of(path) as stream:
             stream.write(to_text(sealed))
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise ResultsError(
             f"{path}: the record cannot be written ({error.strerror}).",
             hint="Make room or write access there, or name another folder with --results.",
@@ -206,17 +198,6 @@ def _refuse_odd_numbers(value: Any, path: str = "") -> None:
     elif isinstance(value, (list, tuple)):
         for index, child in enumerate(value):
             _refuse_odd_numbers(child, join(path, index))
-
-
-def _flush_folder(folder: Path) -> None:
-    # without this a crash of the machine may lose the renamed entry; Windows cannot open folders
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def layout(plain: dict[str, Any]) -> bytes:

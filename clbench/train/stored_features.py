@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 from clbench.data.pictures.sources import CachedImages, ImageSource, Progress, remove_leftovers
 from clbench.errors import DataError, RunError, UsageError
 from clbench.files.user_folders import cache_folder
+from clbench.files.whole_file import in_place_of
 from clbench.files.yaml_text import digest
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import Backbone, Given
@@ -214,16 +214,9 @@ def _fill(
                 f"{path.parent}: the features need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free.",
                 hint="--features pooled takes far less where the head pools; CLBENCH_CACHE names another folder.",
             )
-        partial = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            with partial.open("wb") as file:
-                for begin in range(0, len(rows), BATCH):
-                    part = computed(rows[begin : begin + BATCH]).float().cpu().contiguous()
-                    file.write(part.numpy().tobytes())
-                    if progress:
-                        progress(min(begin + BATCH, len(rows)), len(rows))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with in_place_of(path) as file:
+            for begin in range(0, len(rows), BATCH):
+                part = computed(rows[begin : begin + BATCH]).float().cpu().contiguous()
+                file.write(part.numpy().tobytes())
+                if progress:
+                    progress(min(begin + BATCH, len(rows)), len(rows))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from clbench.files.whole_file import in_place_of
 from clbench.train.events import (
     Event,
     Message,
@@ -119,11 +120,10 @@ class Followed:
     def write(self) -> None:
         """Write the progress file, whole or not at all."""
         self.written = time.monotonic()
-        partial = self.path.with_suffix(".part")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(msgspec.json.encode(self.state))
-            partial.replace(self.path)
+            with in_place_of(self.path, flush=False) as file:
+                file.write(msgspec.json.encode(self.state))
         except OSError as error:
             log.debug("%s: not written (%s)", self.path, error)  # the run's own files tell the same sooner
 

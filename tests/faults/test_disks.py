@@ -17,6 +17,7 @@ from clbench.errors import ResultsError, RunError
 from clbench.files.whole_file import whole_file
 from clbench.plan.plan import plan
 from clbench.records.record import read_record
+from clbench.train.events import Event, StepEnded, silent
 from clbench.train.resume import state as states
 from clbench.train.run import RunOptions, run
 
@@ -87,7 +88,7 @@ def test_results_that_cannot_be_written_are_found_out_before_training(tmp_path: 
     (tmp_path / "results").write_text("this is a file")
     (wanted,) = plan("tiny", strategies=["naive"])
     with pytest.raises(ResultsError, match="results cannot be written there") as caught:
-        run(wanted, RunOptions(results=tmp_path / "results", device="cpu"), watch=Never())
+        run(wanted, RunOptions(results=tmp_path / "results", device="cpu"), watch=never)
     assert caught.value.exit_code == 4 and "--results" in caught.value.hint
 
 
@@ -95,14 +96,12 @@ def test_a_read_only_file_system_is_found_out_before_training(small_disk: Path) 
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     (wanted,) = plan("tiny", strategies=["naive"])
     with pytest.raises(ResultsError, match="Read-only file system"):
-        run(wanted, RunOptions(results=small_disk / "results", device="cpu"), watch=Never())
+        run(wanted, RunOptions(results=small_disk / "results", device="cpu"), watch=never)
 
 
-class Never:
-    """A watch that no run may ever reach."""
-
-    def __getattr__(self, name: str) -> object:
-        raise AssertionError(f"the run got as far as {name}")
+def never(event: Event) -> None:
+    """Listen where no run may ever get to."""
+    raise AssertionError(f"the run got as far as {event}")
 
 
 @pytest.mark.slow
@@ -126,7 +125,6 @@ def test_two_processes_that_want_the_same_run(tmp_path: Path, monkeypatch: pytes
 def test_a_second_run_in_this_process_is_told_at_once(tmp_path: Path) -> None:
     from filelock import FileLock
 
-    from clbench.train.events import silent
     from clbench.train.run import Run
 
     (wanted,) = plan("tiny", strategies=["naive"])
@@ -141,16 +139,12 @@ def test_scores_that_went_missing_stop_a_resumed_run_by_name(tmp_path: Path) -> 
     (wanted,) = plan("tiny", strategies=["naive"])
     options = RunOptions(results=tmp_path, device="cpu")
 
-    class StopInTheSecondSession(Never):
-        def __getattr__(self, name: str) -> object:
-            def call(*_told: object, session: int = 0, **_: object) -> None:
-                if name == "step" and session == 1:
-                    raise KeyboardInterrupt
-
-            return call
+    def stop_in_the_second_session(event: Event) -> None:
+        if isinstance(event, StepEnded) and event.session == 1:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(wanted, options, watch=StopInTheSecondSession())
+        run(wanted, options, watch=stop_in_the_second_session)
     (scores,) = tmp_path.rglob("scores-0.npy")
     shutil.move(scores, tmp_path / "elsewhere.npy")
     with pytest.raises(ResultsError, match=r"scores-0.npy: the scores of a finished session are gone"):

@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from clbench.errors import DataError
+from clbench.files.whole_file import in_place_of
 
 BLOCK = 1 << 20
 MAX_FILES = 2_000_000
@@ -171,21 +171,15 @@ def _write(stream: IO[bytes], *, target: Path, size: int, archive: Path) -> None
         raise DataError(
             f"{target} is already there and is not what {archive.name} holds.", hint="Move it away and run it again."
         )
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=".clbench-", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            left = size
-            while block := stream.read(BLOCK):
-                left -= len(block)
-                if left < 0:
-                    raise ValueError(f"{target.name} is longer than the archive says")
-                file.write(block)
+    with in_place_of(target, flush=False) as file:
+        left = size
+        while block := stream.read(BLOCK):
+            left -= len(block)
+            if left < 0:
+                raise ValueError(f"{target.name} is longer than the archive says")
+            file.write(block)
         if left:
             raise ValueError(f"{target.name} is shorter than the archive says")
-        Path(partial).chmod(0o644)
-        Path(partial).replace(target)
-    finally:
-        Path(partial).unlink(missing_ok=True)
 
 
 def _same(stream: IO[bytes], target: Path) -> bool:

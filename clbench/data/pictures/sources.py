@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import glob
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from clbench.data.pictures.pixels import upright_rgb
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, RunError
 from clbench.files.user_folders import cache_folder
+from clbench.files.whole_file import in_place_of
 
 log = logging.getLogger(__name__)
 
@@ -274,16 +274,9 @@ def remove_leftovers(path: Path) -> None:
 
 def _fill(source: ImageSource, *, path: Path, count: int, progress: Progress | None, step: int = 256) -> None:
     """Write every picture of `source` to `path`, which appears only when it is complete."""
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            for first in range(0, count, step):
-                rows = np.arange(first, min(first + step, count), dtype=np.int64)
-                file.write(source.read(rows).numpy().tobytes())
-                if progress:
-                    progress(int(rows[-1]) + 1, count)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with in_place_of(path) as file:
+        for first in range(0, count, step):
+            rows = np.arange(first, min(first + step, count), dtype=np.int64)
+            file.write(source.read(rows).numpy().tobytes())
+            if progress:
+                progress(int(rows[-1]) + 1, count)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-import os
 import shutil
 import socket
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.errors import ClbenchError, DataError, UsageError
+from clbench.files.whole_file import in_place_of
 from clbench.many.one import Outcome, one
 from clbench.many.ray.mailbox import Line, Mailbox, connected
 from clbench.plan import catalog
@@ -118,8 +118,7 @@ def receive(files: dict[str, bytes], plan: Plan, options: RunOptions) -> Path:
     for name in sorted(files, key=lambda name: name == record.name):
         target = record.parent / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-        partial.write_bytes(files[name])
-        partial.replace(target)
+        with in_place_of(target, flush=False) as file:
+            file.write(files[name])
     read_record(record)
     return record
