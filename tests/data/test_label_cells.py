@@ -211,6 +211,8 @@ def test_names_that_say_there_is_no_label_are_named() -> None:
 def test_case_twins_and_lists_in_disguise_are_named() -> None:
     assert [r.names for r in doubtful(["Cat", "cat", "dog"])] == [("Cat", "cat")]
     assert [r.names for r in doubtful(["cat", "dog", "cat/dog", "cat+bird"])] == [("cat/dog",)]
+    assert [r.names for r in doubtful(["cat,", "cat"])] == [("cat,",)]
+    assert [r.names for r in odd(["very hot dog", "hot dog", "hotel"])] == [("very hot dog",)]
     remarks = {r.text: r.names for r in odd(["cat [wild]", "cat", "Paris, France", "it's"])}
     assert remarks == {
         "labels hold brackets or quotes": ("cat [wild]", "it's"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,12 @@ from clbench.errors import DataError
 from clbench.plan import catalog
 from clbench.plan.plan import Plan, all_values, plan
 from clbench.plan.provenance import provenance
+
+if TYPE_CHECKING:
+    from clbench.data.table import LabelTable
+
+GLANCED = 200
+"""So many photos are looked at; `clbench data check` opens all of them."""
 
 
 @click.command()
@@ -97,7 +103,20 @@ def _table(item: Plan) -> list[list[str]]:
         if is_path(item.dataset)
         else []
     )
-    return [["", text] for text in [head(table), *summary(table), *listed, *odd]]
+    return [["", text] for text in [head(table), *summary(table), *listed, *odd, *_photos(item, table)]]
+
+
+def _photos(item: Plan, table: LabelTable) -> list[str]:
+    """Return what the headers of a user's photos say, of the first ones where there are many."""
+    from clbench.data.datasets.registry import is_path
+    from clbench.data.fetch.photo_probe import glance, kinds
+
+    if item.root is None or not is_path(item.dataset):
+        return []
+    paths = table.paths[:GLANCED].tolist()
+    seen = [photo for path in paths if (photo := glance(item.root / path)).width]
+    of = f"of the first {GLANCED} photos, " if len(table) > GLANCED else ""
+    return [f"{of}{sentence}" for sentence in kinds(seen)]
 
 
 def _labels(item: Plan) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ from clbench.data.datasets.registry import default_root, find, is_path, open_tab
 from clbench.data.datasets.statistics import id_digest, known_statistics
 from clbench.data.fetch.check_report import Report
 from clbench.data.fetch.describe_labels import describe_labels
-from clbench.data.fetch.photo_probe import Photo, probe_quietly
+from clbench.data.fetch.photo_probe import Photo, kinds, probe_quietly
 from clbench.data.pictures.photo_files import photo_path
 from clbench.data.table import LabelTable, labels_without_positives
 from clbench.errors import DataError, UsageError
@@ -171,41 +170,14 @@ def _photos(table: LabelTable, *, root: Path, report: Report, progress: Progress
         report.error(f"{len(bad):,} of {len(paths):,} photos cannot be decoded", hint=hint, items=bad)
     else:
         report.fine(f"all {len(paths):,} photos can be decoded")
-    _kinds(seen, report=report)
+    for sentence in kinds(seen):
+        report.fine(sentence)
     shared = sum(len(set(splits)) > 1 for splits in sides.values())
     if shared:
         report.warn(f"{shared:,} photos are byte for byte the same in train and in test")
     more = sum(len(splits) - 1 for splits in sides.values() if len(set(splits)) == 1)
     if more:
         report.warn(f"{more:,} photos are byte for byte the same as another of their split")
-
-
-def _kinds(photos: Sequence[Photo], *, report: Report) -> None:
-    """Say what the pictures are: sizes, colour modes, bit depths, orientation tags."""
-    if photos:
-        widths, heights = [photo.width for photo in photos], [photo.height for photo in photos]
-        small, large = (f"{one.width} x {one.height}" for one in (min(photos, key=_pixels), max(photos, key=_pixels)))
-        report.fine(f"sizes from {small} to {large}, median {int(np.median(widths))} x {int(np.median(heights))}")
-    for what, found in (
-        ("are not RGB and are converted when they are read", Counter(p.mode for p in photos if p.mode != "RGB")),
-        (
-            "have another depth than 8 bits and are scaled to it",
-            Counter(f"of {p.bits} bits" for p in photos if p.bits != 8),
-        ),
-        (
-            "have an orientation tag and are turned when they are read",
-            Counter(f"with tag {p.orientation}" for p in photos if p.orientation != 1),
-        ),
-        ("can be transparent and lie on white", Counter(p.mode for p in photos if p.transparent)),
-        ("have several frames, of which the first counts", Counter(f"of {p.frames}" for p in photos if p.frames > 1)),
-    ):
-        if found:
-            kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.most_common(8))
-            report.fine(f"{sum(found.values()):,} photos {what} ({kinds})")
-
-
-def _pixels(photo: Photo) -> int:
-    return photo.width * photo.height
 
 
 def _probed(root: Path, paths: Sequence[str]) -> Iterator[Photo]:

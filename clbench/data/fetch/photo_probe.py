@@ -1,14 +1,20 @@
-"""A full look at one picture file: can it be decoded, and what is it."""
+"""What a picture file is, and whether it can be decoded."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import warnings
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clbench.data.pictures.pixels import depth, is_transparent, orientation, upright_rgb
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 MAX_PIXELS = 100_000_000  # the decoders of a run refuse more, too
 MAX_BYTES = 500_000_000
@@ -56,16 +62,7 @@ def probe_quietly(path: Path) -> Photo:
     digest = hashlib.sha256(data).hexdigest()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            seen = Photo(
-                image.width,
-                image.height,
-                image.mode,
-                data[24] if image.format == "PNG" else depth(image),
-                orientation(image),
-                getattr(image, "n_frames", 1),
-                is_transparent(image),
-                digest,
-            )
+            seen = _seen(image, start=data[:25], digest=digest)
             if image.width * image.height > MAX_PIXELS:
                 return Photo(problem=f"{image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are decoded")
             upright_rgb(image)
@@ -74,3 +71,53 @@ def probe_quietly(path: Path) -> Photo:
     except Exception as error:  # a damaged file makes decoders raise whatever they like
         return Photo(sha256=digest, problem=(str(error) or type(error).__name__).splitlines()[0][:200])
     return seen
+
+
+def glance(path: Path) -> Photo:
+    """Return what the header of a picture file says, nothing being decoded; an empty Photo where it is unreadable."""
+    from PIL import Image
+
+    try:
+        with path.open("rb") as file:
+            start = file.read(25)
+            file.seek(0)
+            with Image.open(file, formats=FORMATS) as image:
+                return _seen(image, start=start)
+    except Exception:  # whatever is wrong with a picture, data check tells
+        return Photo()
+
+
+def _seen(image: Picture, *, start: bytes, digest: str = "") -> Photo:
+    return Photo(
+        image.width,
+        image.height,
+        image.mode,
+        start[24] if image.format == "PNG" else depth(image),
+        orientation(image),
+        getattr(image, "n_frames", 1),
+        is_transparent(image),
+        digest,
+    )
+
+
+def kinds(photos: Sequence[Photo]) -> list[str]:
+    """Return sentences on what pictures are: sizes, colour modes, bit depths, orientation tags."""
+    if not photos:
+        return []
+    by_pixels = sorted(photos, key=lambda photo: photo.width * photo.height)
+    small, middle, large = (f"{by_pixels[i].width} x {by_pixels[i].height}" for i in (0, len(photos) // 2, -1))
+    said = [f"sizes from {small} to {large}, the middle one {middle}"]
+    for what, found in (
+        ("are not RGB and are converted when they are read", Counter(p.mode for p in photos if p.mode != "RGB")),
+        ("have another depth than 8 bits and are scaled", Counter(f"of {p.bits} bits" for p in photos if p.bits != 8)),
+        (
+            "have an orientation tag and are turned when they are read",
+            Counter(f"with tag {p.orientation}" for p in photos if p.orientation != 1),
+        ),
+        ("can be transparent and lie on white", Counter(p.mode for p in photos if p.transparent)),
+        ("have several frames, of which the first counts", Counter(f"of {p.frames}" for p in photos if p.frames > 1)),
+    ):
+        if found:
+            listed = ", ".join(f"{count:,} {kind}" for kind, count in found.most_common(8))
+            said.append(f"{sum(found.values()):,} photos {what} ({listed})")
+    return said

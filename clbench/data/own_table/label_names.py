@@ -43,7 +43,9 @@ def doubtful(labels: Sequence[str]) -> list[Remark]:
         ),
         Remark(
             "labels hold nothing but the names of others; is that a separator in them?",
-            tuple(label for label in labels if len(parts := _parts(label)) > 1 and known.issuperset(parts)),
+            tuple(
+                label for label in labels if (parts := _parts(label)) != [label] and parts and known.issuperset(parts)
+            ),
         ),
     )
 
@@ -56,13 +58,20 @@ def odd(labels: Sequence[str]) -> list[Remark]:
         Remark("labels hold a comma or another separator", tuple(x for x in labels if re.search(r"[,;|\t]", x))),
         Remark(
             "labels have the name of another as a part",
-            tuple(x for x in labels if len(parts := _parts(x)) > 1 and not known.isdisjoint(parts)),
+            tuple(x for x in labels if not known.isdisjoint(_runs(x))),
         ),
     )
 
 
 def _parts(label: str) -> list[str]:
     return [part for part in re.split(r"[\s,;|/+&；，、]+", label) if part]
+
+
+def _runs(label: str) -> set[str]:
+    """Return the words of a label and every few of them that stand together, without the label itself."""
+    words = _parts(label)
+    spans = {" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, min(i + 6, len(words) + 1))}
+    return spans - {label}
 
 
 def _filled(*remarks: Remark) -> list[Remark]:
