@@ -85,7 +85,13 @@ def test_celebas_minus_ones_are_absent(tmp_path: Path) -> None:
     done = imported(home, split=0.5)
     assert sorted(text.split()[1] for text in said(done).values()) == ["+-+", "-++"]
     assert "-1 is taken for absent (2 cells)" in notes(done)
+    put(home / "list_eval_partition.txt", "000001.jpg 0\n000002.jpg 2\n")
+    assert said(imported(home, to=tmp_path / "p")) == {"000001.jpg": "train -++", "000002.jpg": "test +-+"}
+    put(home / "list_eval_partition.txt", "000001.jpg 0\n000002.jpg 3\n")
+    with pytest.raises(DataError, match=r"list_eval_partition.txt, line 2: '000002.jpg 3', expected a photo and 0, 1"):
+        imported(home, to=tmp_path / "q")
     put(home / "list_attr_celeba.txt", "3\nBald Male\n000001.jpg -1 1\n")
+    (home / "list_eval_partition.txt").unlink()
     with pytest.raises(DataError, match="line 1: '3', expected the number of photos, 1"):
         imported(home, to=tmp_path / "x", split=0.5)
 

@@ -140,6 +140,7 @@ def test_two_categories_of_one_name_are_one_label(tmp_path: Path) -> None:
         ({"annotations": [{"image_id": 1, "category_id": 9}]}, r"annotations\[0\]: category_id 9 is not listed"),
         ({"annotations": [{"image_id": 1, "category_id": 1, "iscrowd": 5}]}, "iscrowd is 5, expected 0 or 1"),
         ({"images": [{"id": 1, "file_name": 3}]}, r"Expected `str`, got `int` - at `\$.images\[0\].file_name`"),
+        ({"images": [{"id": 1, "file_name": "x", "split": "half"}]}, r"images\[0\]: split 'half', expected train"),
         ({"images": [{"id": 1}]}, r"images\[0\]: there is neither a file_name nor a coco_url"),
         ({"images": [{"id": 1, "file_name": "x"}] * 2}, "image id 1 occurs twice"),
         ({"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}, "category id 1 occurs twice"),
@@ -210,9 +211,14 @@ def test_label_studio_tasks_with_annotators_who_differ(tmp_path: Path) -> None:
     ]
     put(home / "tasks.json", json.dumps([*tasks, task(5, "e.jpg")]))
     photos(home, "e.jpg", "f.jpg")
+    (home / "b.jpg").rename(home / "00000002-b.jpg")  # as it lies in Label Studio's own folder
     done = imported(home / "tasks.json", photos=home, split=0.5, group="")
     found = said(done)
-    assert {name: marks.split()[1] for name, marks in found.items()} == {"a.jpg": "+-", "b.jpg": "-+", "c.jpg": "--"}
+    assert {name: marks.split()[1] for name, marks in found.items()} == {
+        "a.jpg": "+-",
+        "00000002-b.jpg": "-+",
+        "c.jpg": "--",
+    }
     assert "2 tasks that nobody finished are left out" in notes(done)
     assert "labels that no photo has are left out: dog" in notes(done)
     assert set(done.left_out) == {"d.jpg", "e.jpg", "f.jpg"}

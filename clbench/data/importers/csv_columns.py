@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from clbench.data.importers.export import split_of
 from clbench.data.importers.source import Rows, Source
@@ -37,6 +38,25 @@ def splits_in_words(source: Source, file: str, rows: Rows, column: int | None) -
             raise DataError(
                 f"{source.place(file, line)}: split {word!r}, expected train, val or test.", hint="Mend the cell."
             )
+    return found
+
+
+def listed_partition(source: Source) -> dict[str, str]:
+    """Return the split of each photo in CelebA's list_eval_partition, .txt or .csv, where the source has it."""
+    found: dict[str, str] = {}
+    for file in source.files:
+        if PurePosixPath(file).stem != "list_eval_partition":
+            continue
+        for number, line in enumerate(source.text(file).splitlines(), 1):
+            words = line.replace(",", " ").split()
+            if number == 1 and words[-1:] == ["partition"]:
+                continue
+            if words and (len(words) != 2 or words[1] not in CODES):
+                raise DataError(
+                    f"{source.place(file, number)}: {line[:60]!r}, expected a photo and 0, 1 or 2.",
+                    hint="Mend the line.",
+                )
+            found.update([(words[0], CODES[words[1]])] if words else [])
     return found
 
 

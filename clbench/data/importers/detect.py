@@ -77,6 +77,8 @@ def form_of(source: Source, *, named: str = "") -> tuple[Form, list[str]]:
             f"{source.path} can be read as {' and as '.join(found)}: {shown}.",
             hint=f"Say which is meant: --form {' or --form '.join(found)}",
         )
+    if source.path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
+        raise UsageError(f"{source.path} is an archive.", hint="Unpack it, and name the folder.")
     own = next((file for file in source.ending(".csv") if set(map(str.lower, source.header(file))) >= OWN), None)
     if own:
         raise UsageError(

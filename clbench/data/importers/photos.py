@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from clbench.errors import DataError
 
 SHOWN = 5
 LINK = "photos"
+UPLOAD = re.compile(r"^[0-9a-f]{8}-")
+"""What Label Studio puts before the name of a photo that was uploaded."""
 
 
 def settle_photos(export: Export, root: Path, *, missing: str) -> list[str]:
@@ -39,7 +42,7 @@ def settle_photos(export: Export, root: Path, *, missing: str) -> list[str]:
         place = next((spot for spot in places if spot in lower), None)
         if place is None:
             name = PurePosixPath(wanted).name
-            found = names[name] if whole else stems[name]
+            found = (names.get(name) or names.get(UPLOAD.sub("", name), [])) if whole else stems.get(name, [])
             found = _nearest(found, places) if len(found) > 1 else found
             if len(found) > 1:
                 raise DataError(

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+TIE = 1e-9
+"""Wishes are sums of fractions; what differs by less is equal."""
+
 
 def stratified_test(
     y: npt.NDArray[np.int8], *, groups: Sequence[str], share: float, seed: int
@@ -46,9 +49,9 @@ def stratified_test(
         # large groups first: what comes last is small enough to even things out
         for unit in batch[np.lexsort((rank[batch], -sizes[batch]))].tolist():
             lacks = wanted[:, label] if label is not None else wanted_rows
-            sides = np.flatnonzero(np.isclose(lacks, lacks.max()))
+            sides = np.flatnonzero(lacks > lacks.max() - TIE)
             rows = wanted_rows[sides]
-            sides = sides[np.isclose(rows, rows.max())]
+            sides = sides[rows > rows.max() - TIE]
             chosen = int(sides[0] if len(sides) == 1 else dice.choice(sides))
             side[unit] = chosen
             open_[unit] = False

@@ -117,6 +117,9 @@ def _order(kind: Category) -> tuple[bool, int, str]:
 def _photos(content: File, *, source: Source, file: str) -> dict[str, Entry]:
     path = PurePosixPath(file)
     stem = PREFIX.sub("", path.stem)
+    home, above = path.parent, path.parent.parent
+    bases = tuple(map(str, (home, home / "images", above / stem, above / "images" / stem)))
+    default = split_of(stem) or split_of(str(home))
     entries: dict[str, Entry] = {}
     for position, photo in enumerate(content.images):
         place = f"{source.place(file)}: images[{position}]"
@@ -125,12 +128,14 @@ def _photos(content: File, *, source: Source, file: str) -> dict[str, Entry]:
             raise DataError(f"{place}: there is neither a file_name nor a coco_url.", hint="Export it again.")
         if str(photo.id) in entries:
             raise DataError(f"{place}: image id {photo.id} occurs twice.", hint="Give every image an id of its own.")
-        near = [path.parent, path.parent / "images", path.parent.parent / stem, path.parent.parent / "images" / stem]
+        split = split_of(photo.split)
+        if photo.split and not split:
+            raise DataError(f"{place}: split {photo.split!r}, expected train, val or test.", hint="Mend the field.")
         entries[str(photo.id)] = Entry(
             name,
             place,
-            split=photo.split.lower() or split_of(stem) or split_of(str(path.parent)),
-            bases=tuple(folder.as_posix() for folder in near),
+            split=split or default,
+            bases=bases,
             columns={"id": str(photo.id)},
         )
     return entries

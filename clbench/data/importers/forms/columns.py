@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from clbench.data.datasets.dataset import Option
-from clbench.data.importers.csv_columns import file_column, split_column, splits_in_words
+from clbench.data.importers.csv_columns import file_column, listed_partition, split_column, splits_in_words
 from clbench.data.importers.export import ABSENT, PRESENT, UNKNOWN, Entry, Export, Form, split_of
 from clbench.data.importers.source import Rows, Source
 from clbench.errors import DataError, UsageError
@@ -44,7 +44,7 @@ def fits(source: Source) -> list[str]:
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
     """Return what tables of marks say. Files of several splits must have the same label columns."""
-    export, counts = Export([], read=files), Counter[str]()
+    export, counts, partition = Export([], read=files), Counter[str](), listed_partition(source)
     for file in files:
         header, rows = _celeba(source, file) if file.endswith(".txt") else source.rows(file)
         photo, splits = file_column(header), split_column(header)
@@ -70,6 +70,7 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
             entry = Entry(cells[photo], source.place(file, line), bases=(folder.as_posix(),))
             entry.split = (
                 words.get(line)
+                or partition.get(cells[photo], "")
                 or split_of(file, str(folder))
                 or split_of(*PurePosixPath(cells[photo]).parent.parts[::-1])
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,7 +20,6 @@ OPTIONS = (
 )
 FACTS = {"id", "annotation_id", "annotator", "created_at", "updated_at", "lead_time", "agreement"}
 PICTURES = ("image", "img", "photo", "picture", "url", "image_url")
-PREFIX = re.compile(r"^[0-9a-f]{8}-")  # what an upload puts before the name
 
 
 class Result(Struct):
@@ -107,7 +105,7 @@ def _file(text: str) -> str:
     if local:
         return local[0].lstrip("/")
     path = unquote(address.path if address.scheme else text)
-    return PREFIX.sub("", PurePosixPath(path).name) if "upload/" in path else path.lstrip("/")
+    return PurePosixPath(path).name if "upload/" in path else path.lstrip("/")
 
 
 def _tasks(source: Source, file: str) -> list[tuple[str, str, list[Said]]]:

@@ -10,7 +10,7 @@ from clbench.data.importers.export import PRESENT, Entry, Export, Form, split_of
 from clbench.data.importers.source import Source
 from clbench.data.own_table import cells
 
-LISTS = ("finding labels", "tags", "labels", "label", "classes", "categories", "attributes")
+LISTS = ("finding labels", "tags", "labels", "label", "classes", "categories", "attributes", "ground_truth")
 PLANET = ["image_name", "tags"]
 NOTHING = "no finding"
 OPTIONS = cells.OPTIONS
