@@ -61,11 +61,13 @@ def _shipped(results: Path, scenario: str) -> list[Row]:
     from clbench.records.collection import collect, reference_folder
 
     folder = reference_folder(results)
+    if folder is None or not any(folder.glob(f"{scenario}.v*")):
+        return []  # of a scenario that is not there, all the others would be read
     try:
-        found = collect(folder, scenario=scenario, reference=False) if folder else None
+        found = collect(folder, scenario=scenario, reference=False)
     except ResultsError:
         return []
-    return [row for row in found.rows if row.first.scenario.name == scenario] if found else []
+    return [row for row in found.rows if row.first.scenario.name == scenario]
 
 
 def _print_curves(rows: Sequence[Row]) -> None:
