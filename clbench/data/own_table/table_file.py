@@ -73,18 +73,24 @@ OTHER_FORMS = {
 _NOT_CONTENT = ("images", "missing", "duplicates")
 
 
+_IMPORT = (
+    "What another tool exported is turned into a table by clbench data import; one of your own is a CSV with the "
+    "columns file, split and labels."
+)
+
+
 def table_file(path: Path) -> Path:
     """Return the table's file: `path` itself, or what lies in the folder `path`. Raises UsageError or DataError."""
     if path.is_dir():
         for ending in ENDINGS:
             if (path / f"labels{ending}").is_file():
                 return path / f"labels{ending}"
-        raise DataError(f"{path}: no labels.csv, labels.npz or labels.json in this folder.")
-    if path.suffix.lower() not in ENDINGS:
-        form = OTHER_FORMS.get(path.suffix.lower())
+        raise DataError(f"{path}: no labels.csv, labels.npz or labels.json in this folder.", hint=_IMPORT)
+    form = OTHER_FORMS.get(path.suffix.lower())
+    if path.suffix.lower() not in ENDINGS and (path.exists() or not form):
         raise UsageError(
             f"{path}: a label table ends in {', '.join(ENDINGS)}" + (f"; this is {form}." if form else "."),
-            hint="Write a CSV with the columns file, split and labels, the labels separated by ';'." if form else "",
+            hint=_IMPORT if form else "",
         )
     if not path.is_file():
         raise DataError(f"{path}: no such file.", hint="A scenario names it from the folder of its own file.")
