@@ -70,7 +70,7 @@ def test_a_consistent_lie_about_counts_is_found(scored: Scored) -> None:
 def test_a_damaged_record_is_not_re_scored(scored: Scored) -> None:
     _, path, truth, tests = scored
     path.write_bytes(path.read_bytes().replace(b'"seed": 0', b'"seed": 3'))
-    assert verify_scores(path, truth=truth, tests=tests).findings[0].field == "seed"
+    assert verify_scores(path, truth=truth, tests=tests).findings[0].field == "content"
 
 
 def test_another_stream_is_refused(scored: Scored) -> None:

@@ -64,6 +64,7 @@ def compare(
         if form == "text":
             click.secho(heading_of(rows[0]), bold=True)
             output.table(list(compared.TITLES), [row.cells() for row in found])
-            click.echo("\n".join(said))
+            for text in said:
+                output.say(text)
         else:
             click.echo(compared.csv_text(found) if form == "csv" else compared.markdown(found, said), nl=False)

@@ -40,5 +40,5 @@ def published(name: str, form: str, bibtex: bool) -> None:
     else:
         titles, told = cells(rows, short(rows))
         output.table(titles, told)
-        click.echo(CAUTION)
-        click.echo("Backbones, sources' remarks and disagreements: --format md or csv.")
+        output.say(CAUTION)
+        output.say("Backbones, sources' remarks and disagreements: --format md or csv.")

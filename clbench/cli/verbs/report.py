@@ -208,7 +208,7 @@ def groups(scenario: str, results: Path, reference: bool | None, form: str, data
         found = label_groups.group_rows(rows, own)
         if form == "text":
             click.secho(heading_of(rows[0]), bold=True)
-            output.table(list(label_groups.TITLES), [row.cells() for row in found])
+            output.table(label_groups.TITLES, [row.cells() for row in found], dispensable=["Seeds"])
         elif form == "latex":
             click.echo(label_groups.latex(found, heading=heading_of(rows[0])), nl=False)
         else:
