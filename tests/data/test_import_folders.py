@@ -146,6 +146,14 @@ def test_equal_photos_in_several_label_folders_are_one_with_all_labels(tmp_path:
         imported(home, to=tmp_path / "two")
 
 
+def test_a_folder_called_train_beside_other_labels_is_a_label(tmp_path: Path) -> None:
+    home = photos(tmp_path / "rails", "train/a.jpg", "train/b.jpg", "bus/c.jpg", "bus/d.jpg")
+    assert imported(home, split=0.5).table.labels == ["bus", "train"]
+    split = photos(tmp_path / "none", "train/a.jpg", "test/b.jpg")
+    with pytest.raises(DataError, match="no export in a form that is known"):
+        imported(split, to=tmp_path / "x")
+
+
 def test_photos_elsewhere_are_linked_or_copied(tmp_path: Path) -> None:
     home = photos(tmp_path / "pets", "cat/a.jpg", "cat/b.jpg", "dog/c.jpg", "dog/d.jpg")
     linked = imported(home, split=0.5)

@@ -12,6 +12,7 @@ from clbench.data.importers.export import PRESENT, Entry, Export, Form, split_of
 from clbench.data.importers.source import PHOTOS, Source
 from clbench.errors import DataError
 
+NO_LABELS = ("images", "labels", "annotations")
 OPTIONS = (
     Option(
         "twins",
@@ -25,29 +26,37 @@ OPTIONS = (
 def fits(source: Source) -> list[str]:
     """Return the photos, where all of them lie in folders that can be labels."""
     photos = source.ending(*PHOTOS)
-    places = [_place(file) for file in photos]
-    return photos if len({label for _, label in places}) > 1 and all(label for _, label in places) else []
+    labels = {label for _, label in _places(photos).values()}
+    return photos if len(labels) > 1 and "" not in labels else []
 
 
-def _place(file: str) -> tuple[str, str]:
-    """Return (split, label) of LABEL/photo or SPLIT/LABEL/photo, and no label for any other place.
+def _places(files: list[str]) -> dict[str, tuple[str, str]]:
+    """Return (split, label) of each LABEL/photo or SPLIT/LABEL/photo, and no label for any other place.
 
-    >>> _place("train/cat/a.jpg"), _place("cat/a.jpg"), _place("train/a.jpg")
-    (('train', 'cat'), ('', 'cat'), ('train', ''))
+    A folder called train beside one that is no split is a label: trains are photographed too.
+
+    >>> _places(["train/cat/a.jpg", "train/b.jpg"])
+    {'train/cat/a.jpg': ('train', 'cat'), 'train/b.jpg': ('train', '')}
+    >>> _places(["train/a.jpg", "bus/b.jpg"])
+    {'train/a.jpg': ('', 'train'), 'bus/b.jpg': ('', 'bus')}
     """
-    parts = PurePosixPath(file).parent.parts
-    split = split_of(parts[0]) if parts else ""
-    rest = parts[1:] if split else parts
-    return split, rest[0] if len(rest) == 1 and rest[0].lower() not in ("images", "labels", "annotations") else ""
+    parts = {file: PurePosixPath(file).parent.parts for file in files}
+    tops = {place[0] for place in parts.values() if place}
+    flat = all(len(place) == 1 for place in parts.values()) and any(not split_of(top) for top in tops)
+    found = {}
+    for file, place in parts.items():
+        split = split_of(place[0]) if place and not flat else ""
+        rest = place[1:] if split else place
+        found[file] = (split, rest[0] if len(rest) == 1 and rest[0].lower() not in NO_LABELS else "")
+    return found
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
     """Return what folders say. Photos with equal bytes are one photo with the labels of all its folders."""
-    export = Export([], read=files)
+    export, places = Export([], read=files), _places(files)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for file in files:
-        split, _ = _place(file)
-        groups[(_digest(source, file), split)].append(file)
+        groups[(_digest(source, file), places[file][0])].append(file)
     sides: dict[str, str] = {}
     for (digest, split), twins in groups.items():
         other = sides.setdefault(digest, twins[0])
@@ -57,7 +66,7 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
                 hint="Take one of the two out, or allow it: --option twins=allow",
             )
         entry = Entry(twins[0], source.place(twins[0]), split=split)
-        entry.marks = {_place(file)[1]: PRESENT for file in twins}
+        entry.marks = {places[file][1]: PRESENT for file in twins}
         export.entries.append(entry)
     several = [twins for twins in groups.values() if len(twins) > 1]
     for twins in several:
