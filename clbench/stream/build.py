@@ -19,8 +19,7 @@ from clbench.stream.label_order import arrival
 from clbench.stream.listed_images import listed_rows
 from clbench.stream.pins.check import check_pins
 from clbench.stream.stream import Rows, Session, Stream, StreamDigest
-from clbench.stream.validation import held_out
-from clbench.stream.who_joins import any_new_label, disjoint
+from clbench.stream.who_joins import any_new_label, disjoint, held_out
 
 __all__ = ["Session", "Stream", "StreamDigest", "build_stream", "check_pins"]
 

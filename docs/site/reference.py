@@ -10,7 +10,7 @@ from tables import attribute_docs, code, default_text, field_rows, kind_text, st
 
 import clbench.nn
 from clbench import metrics
-from clbench.cli.checks import checks
+from clbench.cli.source import checks
 from clbench.data.datasets.registry import DATASETS
 from clbench.many.sweep_file import SweepSpec
 from clbench.nn.heads.by_name import HEADS, head_options

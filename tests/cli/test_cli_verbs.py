@@ -18,7 +18,7 @@ from record_factory import B40, METHODS, TINY, make_record
 
 from clbench.cli import installation as doctor
 from clbench.cli.gpus import gpus, torch_cuda
-from clbench.cli.heads import heads
+from clbench.cli.source import heads
 from clbench.nn.heads.by_name import HEADS
 from clbench.records.record import write_record
 from clbench.records.rows import Row

@@ -11,7 +11,7 @@ from stream_cases import scenario, shuffled, table, tables
 from clbench.errors import DataError
 from clbench.spec.scenario import LabelsSpec, ValidationSpec
 from clbench.stream.build import build_stream
-from clbench.stream.validation import held_out
+from clbench.stream.who_joins import held_out
 
 
 def drawn(n: int, k: int, *, seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.cli import complete
-from clbench.cli.checks import checks
+from clbench.cli.source import checks
 from clbench.cli.terminal import output
 from clbench.errors import CheckError, UsageError, suggest
 

@@ -28,7 +28,7 @@ def _datasets() -> Lines:
 
 
 def _heads() -> Lines:
-    from clbench.cli.heads import heads
+    from clbench.cli.source import heads
 
     return [{"name": head.name, "title": head.title} for head in heads()]
 
