@@ -165,10 +165,12 @@ def photos() -> Iterator[tuple[str, set[str]]]:
 
 
 @pytest.fixture
-def offline_pip() -> dict[str, str]:
-    """Pip installs the clone alone; what it needs is found in this environment."""
+def offline_pip(clone: Path) -> dict[str, str]:
+    """Pip installs the clone alone; what the locks name is found in this environment."""
     import click
 
+    for name in ("requirements.lock", "requirements-run.lock"):
+        (clone / name).write_text("# nothing\n")
     return {
         "PIP_NO_DEPS": "1",
         "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this one as `build isolation: no`

@@ -20,6 +20,17 @@ from clbench.train.events import Event, SessionFinished
 from clbench.train.run import Run, RunOptions
 
 SHIPPED = [entry.name for entry in catalog.strategies() if entry.origin == "shipped"]
+SMALL = {
+    "dlfl": ("dlfl.head_options={d: 16, heads: 2}",),
+    "ridge": ("ridge.hidden=64",),
+    "krt": ("krt.head_options={d: 16, heads: 2}",),
+    "kbk": ("kbk.head_options={d: 16, heads: 2}",),
+    "csc": ("csc.head_options={d: 16}",),
+    "agcn": ("agcn.head_options={vectors: 16, hidden: 32}",),
+    "mmdsr": ("mmdsr.head_options={d: 16, heads: 2}",),
+    "sadcl": ("sadcl.head_options={d: 16, heads: 2}",),
+}
+"""What keeps a strategy's default head small enough for a test."""
 
 
 def scenario(folder: Path, *, train: dict[str, Any] | None = None, images: int = 100, **fields: Any) -> str:
