@@ -39,6 +39,8 @@ def counted(cost: Estimate, record: Record) -> None:
         ("prs", ["prs.memory=20"]),
         ("ocdm", ["ocdm.memory=20"]),
         ("derpp", ["derpp.memory=20"]),
+        ("relabel", ["relabel.memory=20"]),
+        ("ridge", ["ridge.hidden=16"]),
     ],
 )
 def test_images_and_steps_are_counted_exactly(strategy: str, sets: list[str], tmp_path: Path) -> None:
