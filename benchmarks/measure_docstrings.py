@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "clbench"
-ARRAYS = re.compile(r"\b(Tensor|NDArray|ArrayLike|Rows|Targets|Floats|Matrix|Aps|Logits|PerLabel|Exemplars)\b")
+ARRAYS = re.compile(r"\b(Tensor|NDArray|ArrayLike|Targets|Floats|Matrix|Aps|Logits|PerLabel|Exemplars)\b")
 SHAPE = re.compile(r"\[[^\]]*\]|\bscalar|\bshape|\bper label|\bof every label|\bstate_dict")
 SPECIFIC = re.compile(r"\b\w+Error\b")
 

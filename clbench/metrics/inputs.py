@@ -80,6 +80,7 @@ def defined_mean(values: npt.ArrayLike) -> float:
     """Return the mean of the entries that are not NaN, or NaN if there is none.
 
     The sum is exact before its one rounding (math.fsum), so that a permutation of the labels cannot move the last bit.
+    `values` are of any shape.
     """
     v = np.asarray(values, dtype=np.float64).ravel()
     v = v[~np.isnan(v)]

@@ -24,7 +24,10 @@ class CutOffError(RunError):
 
 
 def explained(error: ClbenchError, *, run: str, ids: npt.NDArray[np.generic], work: Path) -> ClbenchError:
-    """Return the error with the images of the batch written beside the run, where its loss was not finite."""
+    """Return the error with the images of the batch written beside the run, where its loss was not finite.
+
+    `ids` is [images of the table].
+    """
     if not isinstance(error, NonFiniteLossError):
         return error
     images = [str(ids[row]) for row in error.rows]

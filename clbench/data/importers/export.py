@@ -67,7 +67,10 @@ class Form:
 
 
 def merged(export: Export) -> Export:
-    """Return the export with one entry per photo; what is said of it in several places is put together and noted."""
+    """Return the export with one entry per photo; what is said of it in several places is put together and noted.
+
+    Raises DataError for a photo in two splits.
+    """
     groups: dict[str, list[Entry]] = defaultdict(list)
     for entry in export.entries:
         groups[entry.file].append(entry)
@@ -96,7 +99,10 @@ def merged(export: Export) -> Export:
 
 
 def named_once(names: Iterable[str], *, what: str, notes: list[str]) -> list[str]:
-    """Return the names without surrounding blanks and without repeats, noting both."""
+    """Return the names without surrounding blanks and without repeats, noting both.
+
+    Raises DataError for a label without a name.
+    """
     names = list(names)
     clean = [name.strip() for name in names]
     if any(not name for name in clean):

@@ -29,7 +29,10 @@ def number(text: str, place: str) -> float:
 
 
 def with_features(export: Export, blocks: list[npt.NDArray[np.float32]]) -> Export:
-    """Return the export with the features of its files, [rows, features]."""
+    """Return the export with the features of its files, [rows, features].
+
+    Raises DataError where files differ in their number of features.
+    """
     if len({block.shape[1] for block in blocks}) > 1:
         raise DataError(f"{', '.join(export.read)}: the files have other numbers of features.")
     export.features = np.concatenate(blocks)

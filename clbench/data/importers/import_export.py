@@ -114,7 +114,8 @@ def import_export(path: Path, *, to: Path, wish: Wish) -> Imported:
     """Write labels.csv, labels.classes.json and import-report.md into the folder `to`; the table last.
 
     Photos that lie elsewhere become reachable below it, and tables of features get features.npy, rows as in the table.
-    Raises as `plan_import` does, and ResultsError where the folder cannot be written.
+    Raises as `plan_import` does, and ResultsError where the folder cannot be written. UsageError: the table is there
+    already; DataError: photos cannot be put there.
     """
     if (to / "labels.csv").exists() and not wish.replace:
         raise UsageError(f"{to / 'labels.csv'} is there already.", hint="Name another folder, or use --replace.")

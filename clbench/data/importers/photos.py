@@ -100,7 +100,10 @@ def prefix_of(photos: Path, folder: Path) -> str:
 
 
 def reach(photos: Path, folder: Path, *, copy: Sequence[str] | None) -> None:
-    """Make photos that lie elsewhere reachable as `folder`/photos: copies of those in `copy`, or a link to `photos`."""
+    """Make photos that lie elsewhere reachable as `folder`/photos: copies of those in `copy`, or a link to `photos`.
+
+    Raises DataError where something of that name is there.
+    """
     home, there, link = folder.resolve(), photos.resolve(), folder / LINK
     if there.is_relative_to(home) or (link.is_symlink() and link.resolve() == there):
         return

@@ -23,7 +23,10 @@ _JSON_HINT = (
 
 
 def read_npz(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
-    """Return the draft in an NPZ file with `paths`, `labels`, `y`, `split` and optionally `ids` and `member`."""
+    """Return the draft in an NPZ file with `paths`, `labels`, `y`, `split` and optionally `ids` and `member`.
+
+    Raises DataError naming the array that is missing or does not fit.
+    """
     arrays = _arrays(path, name=name)
     for field in REQUIRED:
         if field not in arrays:
@@ -51,7 +54,10 @@ def read_npz(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
 
 
 def read_json(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
-    """Return the draft in a COCO-style JSON file whose images name their `split`."""
+    """Return the draft in a COCO-style JSON file whose images name their `split`.
+
+    Raises DataError naming the image without a split.
+    """
     instances = read_instances(path, name=name, hint=_JSON_HINT)
     for position, photo in enumerate(instances.images):
         if photo.split not in ("train", "test", "val"):

@@ -12,7 +12,7 @@ from torch.special import entr
 
 
 def binary_entropy(p: Tensor) -> Tensor:
-    """Return the entropy of a yes with probability p, in nats; log 2 at one half."""
+    """Return the entropy of a yes with probability p, in nats; log 2 at one half. The shape stays."""
     entropy: Tensor = entr(p) + entr(1 - p)
     return entropy
 
@@ -54,9 +54,9 @@ class RecallThresholds:
         return (p >= eps) & sure
 
     def state(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Return both thresholds as arrays."""
+        """Return both thresholds as arrays. Arrays [labels]."""
         return {"eps": self.eps.numpy().copy(), "tau": self.tau.numpy().copy()}
 
     def load(self, state: Mapping[str, npt.NDArray[np.float64]]) -> None:
-        """Put back what `state` returned."""
+        """Put back what `state` returned. Arrays [labels]."""
         self.eps, self.tau = (torch.from_numpy(np.array(state[name])) for name in ("eps", "tau"))

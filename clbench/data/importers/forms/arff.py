@@ -25,7 +25,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return the rows of ARFF files, dense or sparse. Labels are those of the XML beside, else of MEKA's -C."""
+    """Return the rows of ARFF files, dense or sparse. Labels are those of the XML beside, else of MEKA's -C.
+
+    Raises DataError naming the file or the row.
+    """
     export, blocks = Export([], read=list(files)), []
     for file in files:
         names, kinds, rows, relation = _arff(source, file)

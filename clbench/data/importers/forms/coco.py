@@ -68,7 +68,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what COCO files say; the split is the image's, else that of the file's name or folder."""
+    """Return what COCO files say; the split is the image's, else that of the file's name or folder.
+
+    Raises DataError naming the file, and the annotation where one is wrong.
+    """
     export, crowds = Export([], read=files), Counter[str]()
     for file in files:
         content = source.json(file, File)

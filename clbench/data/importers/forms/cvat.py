@@ -19,7 +19,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what CVAT files say: a label is present where a tag or a shape has it. The split is the image's subset."""
+    """Return what CVAT files say: a label is present where a tag or a shape has it. The split is the image's subset.
+
+    Raises DataError for videos, and naming the tag or shape that is wrong.
+    """
     export, labels = Export([], read=files), []
     for file in files:
         tree = read_xml(source.root / file, root="annotations")

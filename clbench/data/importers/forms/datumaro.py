@@ -64,7 +64,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what Datumaro files say; the subset is the file's name."""
+    """Return what Datumaro files say; the subset is the file's name.
+
+    Raises DataError for files with other labels, and naming the item that is wrong.
+    """
     export = Export([], read=files)
     for file in files:
         content, place, path = source.json(file, File), source.place(file), PurePosixPath(file)

@@ -23,7 +23,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what Parquet files say. Positions are read with the names of their own file, whatever their order."""
+    """Return what Parquet files say. Positions are read with the names of their own file, whatever their order.
+
+    Raises DataError where no column holds photos.
+    """
     export, taken = Export([], read=files), set[str]()
     for file in files:
         table, features = _table(source, file)

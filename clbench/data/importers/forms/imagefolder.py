@@ -22,7 +22,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what metadata says: words in a list, in one cell, or one column per label."""
+    """Return what metadata says: words in a list, in one cell, or one column per label.
+
+    Raises DataError for two files of metadata, and for labels that are no words.
+    """
     tables = [file for file in files if file.endswith(".csv")]
     if tables and len(tables) < len(files):
         raise DataError(f"{source.root}: metadata.csv and metadata.jsonl.", hint="The library reads one; keep one.")

@@ -60,7 +60,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what annotators said; a label that one of them chose and another did not is unknown."""
+    """Return what annotators said; a label that one of them chose and another did not is unknown.
+
+    Raises DataError where it is not clear which control holds the labels.
+    """
     export, left = Export([], read=files), 0
     for file in files:
         if file.lower().endswith(".csv"):

@@ -43,7 +43,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what labelme files say. A flag that is off is absent; a shape that is not drawn is absent too."""
+    """Return what labelme files say. A flag that is off is absent; a shape that is not drawn is absent too.
+
+    Raises DataError where flags and shapes could both be the labels.
+    """
     contents = {file: source.json(file, File) for file in files}
     kinds = Counter({"flags": 0, "shapes": 0})
     for content in contents.values():

@@ -19,7 +19,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return the rows `1,3 1:0.5 4:2` of libsvm files: labels are numbers, features count from 1."""
+    """Return the rows `1,3 1:0.5 4:2` of libsvm files: labels are numbers, features count from 1.
+
+    Raises DataError naming the row.
+    """
     export, lines = Export([], read=files), list[dict[int, float]]()
     for file in files:
         count = 0

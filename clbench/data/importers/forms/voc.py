@@ -38,7 +38,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what a VOC folder says; the split is that of ImageSets/Main, else of the folder."""
+    """Return what a VOC folder says; the split is that of ImageSets/Main, else of the folder.
+
+    Raises DataError naming the object that has no name, or another `difficult`.
+    """
     splits = _splits(source)
     if files[0].endswith(".txt"):
         return _lists(source, files, splits, options)

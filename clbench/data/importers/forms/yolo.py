@@ -28,7 +28,10 @@ def _stem(file: str) -> PurePosixPath:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what YOLO files say. A photo without a text file, or with an empty one, has none of the labels."""
+    """Return what YOLO files say. A photo without a text file, or with an empty one, has none of the labels.
+
+    Raises DataError naming the line.
+    """
     beside = _names_file(source)
     names = _names(source, beside)
     export = Export([], read=[beside, *files])

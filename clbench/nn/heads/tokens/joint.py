@@ -46,7 +46,7 @@ class JointHead(LabelwiseHead):
         self.weight, self.bias = Blocks(d, init=uniform(d)), Blocks(init=uniform(d))
 
     def attach(self, shapes: Sequence[tuple[int, int, int]]) -> None:
-        """Take the channels of the stage before the last."""
+        """Take the channels of the stage before the last. Raises UsageError where there is one stage alone."""
         if len(shapes) < 2:
             raise UsageError(
                 "head 'joint' adds the maps of the stage before the last, and the backbone has one stage.",
