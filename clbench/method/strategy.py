@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from typing_extensions import dataclass_transform
 
-from clbench.errors import UsageError, suggest
-from clbench.files.field_words import NO_DEFAULT, in_words, may_be
 from clbench.method.batch import Batch
+from clbench.method.fields import Fields
 from clbench.nn.heads.by_name import Network, build_head
 from clbench.nn.heads.network import stage_shapes
 from clbench.nn.losses import Reduction, asl, bce, label_ratio_weights
@@ -33,7 +31,7 @@ LEAK = "leak"
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
 @dataclasses.dataclass(eq=False, kw_only=True, repr=False)
-class Strategy(nn.Module):
+class Strategy(Fields, nn.Module):
     """A method under study. Subclasses override the verbs they need; the smallest legal one is a docstring.
 
     Fields are keyword-only, typed and JSON-able. The loop calls `build` once; at every session `begin_session`,
@@ -75,9 +73,9 @@ class Strategy(nn.Module):
         dataclasses.dataclass(eq=False, kw_only=True, repr=False)(cls)
 
     def __post_init__(self) -> None:
-        values = {name: getattr(self, name) for name in self.fields_of()}
+        given = {name: getattr(self, name) for name in self.fields_of()}
         nn.Module.__init__(self)
-        for name, value in values.items():
+        for name, value in given.items():
             setattr(self, name, value)
         self._seed: tuple[int | str, ...] = (0,)
         self._train: TrainSpec | None = None
@@ -85,57 +83,6 @@ class Strategy(nn.Module):
         self._share = 0.0
         self._parts: Parts | None = None
         self._ratio = torch.empty(0)
-
-    # ------------------------------------------------------------------ fields
-
-    @classmethod
-    def fields_of(cls) -> dict[str, Any]:
-        """Return the hyper-parameters: name -> type."""
-        hints = get_type_hints(cls)
-        return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
-
-    @classmethod
-    def configured(cls, fields: dict[str, Any], *, source: str) -> Strategy:
-        """Return a strategy with `fields` set, converted to their types. Raises UsageError naming the field."""
-        types = cls.fields_of()
-        given = {}
-        for name, value in fields.items():
-            if name not in types:
-                raise UsageError(
-                    f"{source}: strategy '{cls.__name__}' has no field '{name}'.{suggest(name, types)}",
-                    hint=f"Its fields: {', '.join(types)}.",
-                )
-            try:
-                given[name] = msgspec.convert(value, types[name], strict=False)
-            except msgspec.ValidationError as error:
-                hint = may_be(types[name], cls.defaults().get(name, NO_DEFAULT))
-                raise UsageError(
-                    f"{source}: {cls.__name__}.{name} = {value!r}: {in_words(str(error))}.", hint=hint
-                ) from error
-        try:
-            return cls(**given)
-        except ValueError as error:
-            raise UsageError(f"{source}: {error}") from error
-
-    @classmethod
-    def defaults(cls) -> dict[str, Any]:
-        """Return the hyper-parameters' defaults as plain JSON-able values; one without a default is left out."""
-        given = {
-            f.name: f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
-            for f in dataclasses.fields(cls)
-        }
-        plain: dict[str, Any] = msgspec.to_builtins({k: v for k, v in given.items() if v is not dataclasses.MISSING})
-        return plain
-
-    def values(self) -> dict[str, Any]:
-        """Return the hyper-parameters as plain JSON-able values."""
-        plain: dict[str, Any] = msgspec.to_builtins({name: getattr(self, name) for name in self.fields_of()})
-        return plain
-
-    def changed(self) -> dict[str, Any]:
-        """Return the hyper-parameters that differ from the defaults."""
-        defaults = self.defaults()
-        return {k: value for k, value in self.values().items() if k not in defaults or value != defaults[k]}
 
     # ------------------------------------------------------------------ verbs
 

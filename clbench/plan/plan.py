@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -17,6 +17,7 @@ from clbench.files.yaml_text import convert, digest, read_yaml
 from clbench.plan import catalog
 from clbench.plan.identity import configuration_digest
 from clbench.plan.place import SEARCHES, Place, run_folder, scenario_id, unpinned_id
+from clbench.plan.read_kind import read_kind
 from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
 from clbench.plan.source import STAND_IN, DataSource, find_source
 from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, entries, load_scenario
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from clbench.method.strategy import Strategy
 
 DEFAULT = "default"
+SMALL = "clbench_small"
+"""The backbone that is always there."""
 
 
 Listed = list[tuple[str, dict[str, tuple[Any, str]]]]
@@ -140,19 +143,21 @@ def plan(
     seeds: Sequence[int] = (),
     data: Path | None = None,
     unpinned: bool = False,
+    read_only: bool = False,
 ) -> list[Plan]:
     """Return the runs that a command asks for, every strategy once before any gets its second seed.
 
     `scenario` and `strategies` are names or paths; `sets` are texts such as `train.epochs=1`, `er.memory=400` or
     `head=queries`. Without `strategies` or `seeds` the scenario's own are taken. `data` names the data set's folder; if
     it is None and none is configured, the scenario's stand-in takes its place. With `unpinned` a stream that is not the
-    pinned one is shown nevertheless. Raises UsageError or DataError.
+    pinned one is shown nevertheless. With `read_only`, for who only looks, strategies are read instead of imported
+    where that tells the same. Raises UsageError or DataError.
     """
     found = catalog.find_scenario(scenario)
     text = found.path.read_bytes()
     spec = load_scenario(found.path, source=shown(found))
     source = find_source(spec, path=found.path, data=data)
-    chosen = _chosen(spec, source, strategies, where=shown(found))
+    chosen = _chosen(spec, source, strategies, where=shown(found), read_only=read_only)
     settings = parse_settings(sets, chosen)
     origins, train, changed = _recipe(spec, read_yaml(text, source=shown(found)), source, settings, where=shown(found))
     origins = {"scenario": found.origin, "dataset": source.origin} | origins
@@ -178,10 +183,21 @@ def plan(
                     | {f"{strategy.entry.name}.{name}": origin for name, (_, origin) in values.items()},
                     changed_train=changed,
                     unpinned=unpinned and not source.stand_in,
+                    kind=strategy.kind if read_only else None,
                 )
             )
-    _check_strategies(plans)
+    if read_only and any(map(_asks_for_more, plans)):
+        return plan(scenario, strategies=strategies, sets=sets, seeds=seeds, data=data, unpinned=unpinned)
+    if not read_only:
+        _check_strategies(plans)
     return plans
+
+
+def _asks_for_more(item: Plan) -> bool:
+    """Return whether a plan says something that only imported code can check."""
+    heads = {"head", "head_options"} & set(item.fields)
+    validated = item.kind is not None and item.kind.validates and item.fields
+    return bool(heads or validated or not item.values)
 
 
 def shown(entry: catalog.Entry) -> str:
@@ -198,7 +214,7 @@ def all_values(plan: Plan) -> dict[str, tuple[Any, str]]:
         f"train.{name}": (value, plan.origins.get(f"train.{name}", DEFAULT))
         for name, value in msgspec.to_builtins(plan.train).items()
     }
-    own = inspect.get_annotations(_class_in(plan.entry))
+    own = inspect.get_annotations(plan.kind or _class_in(plan.entry))
     for name, value in plan.values.items():
         default = shown(plan.entry) if name in own else DEFAULT
         values[f"{plan.entry.name}.{name}"] = (value, plan.origins.get(f"{plan.entry.name}.{name}", default))
@@ -208,7 +224,9 @@ def all_values(plan: Plan) -> dict[str, tuple[Any, str]]:
 # ---------------------------------------------------------------------- strategies
 
 
-def _chosen(spec: ScenarioSpec, source: DataSource, names: Sequence[str], *, where: str) -> list[Chosen]:
+def _chosen(
+    spec: ScenarioSpec, source: DataSource, names: Sequence[str], *, where: str, read_only: bool
+) -> list[Chosen]:
     """Return the strategies to run: those named, else the stand-in's list where it has one, else the scenario's."""
     lists = [_written(spec.strategies, where=where, below=[])]
     if source.stand_in and spec.stand_in is not None and spec.stand_in.strategies:
@@ -216,7 +234,7 @@ def _chosen(spec: ScenarioSpec, source: DataSource, names: Sequence[str], *, whe
     found: list[Chosen] = []
     for name in _distinct(names or [name for name, _ in lists[0]]):
         entry = catalog.find_strategy(name)
-        kind = _class_in(entry)
+        kind = cast("type[Strategy] | None", read_kind(entry) if read_only else None) or _class_in(entry)
         # one strategy may be listed twice with different values; one that no list mentions runs with its defaults
         mentions = ([fields for other, fields in items if other == entry.name] for items in lists)
         found.extend(Chosen(entry, kind, fields) for fields in next(filter(None, mentions), [{}]))
@@ -286,8 +304,6 @@ def _recipe(
     spec: ScenarioSpec, raw: Mapping[str, Any], source: DataSource, settings: Settings, *, where: str
 ) -> tuple[dict[str, str], TrainSpec, tuple[str, ...]]:
     """Return (origins, recipe, fields that --set changed): defaults < scenario < stand-in < --set."""
-    from clbench.nn.backbones.by_name import check_backbone
-
     values: dict[str, Any] = msgspec.to_builtins(spec.train)
     origins = {f"train.{name}": where for name in raw.get("train") or {}}
     if source.stand_in and spec.stand_in is not None:
@@ -297,7 +313,10 @@ def _recipe(
     after = before | {name: msgspec.to_builtins(value) for name, (value, _) in settings.train.items()}
     origins |= {f"train.{name}": f"{COMMAND_LINE} {text}" for name, (_, text) in settings.train.items()}
     train = convert(after, TrainSpec, source=COMMAND_LINE)
-    check_backbone(train.backbone, where=origins.get("train.backbone", DEFAULT))
+    if train.backbone != SMALL:
+        from clbench.nn.backbones.by_name import check_backbone
+
+        check_backbone(train.backbone, where=origins.get("train.backbone", DEFAULT))
     if spec.online and train.epochs != 1:
         raise UsageError(f"--set train.epochs={train.epochs}: {spec.name} is online and makes one pass.")
     return origins, train, tuple(sorted(name for name in after if after[name] != before[name]))

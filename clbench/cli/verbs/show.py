@@ -41,7 +41,7 @@ def command(scenario: str, as_json: bool, **chosen: Any) -> None:
     if method is not None and scenario not in {entry.name for entry in catalog.scenarios()}:
         _show_strategy(method, as_json=as_json)
         return
-    plans = plan(scenario, **options.parsed(**chosen))
+    plans = plan(scenario, **options.parsed(**chosen), read_only=True)
     firsts = [item for item in plans if item.seed == plans[0].seed]
     if as_json:
         click.echo(json.dumps([_plain(item) for item in firsts], indent=2, ensure_ascii=False))
