@@ -187,7 +187,7 @@ def measures() -> Iterator[tuple[str, str, str]]:
 
 
 def _bytes_of_records() -> int:
-    return sum(path.stat().st_size for path in (ROOT / "results").rglob("seed*.json"))
+    return sum(path.stat().st_size for path in (ROOT / "results" / "reference").rglob("seed*.json"))
 
 
 def main() -> None:

@@ -33,6 +33,11 @@ class Collection:
         """The records of all rows."""
         return [record for row in self.rows for record in row.records]
 
+    @property
+    def own(self) -> list[Record]:
+        """The records that a run of one's own left, which may have scores and pictures beside them."""
+        return [record for row in self.rows if not row.reference for record in row.records]
+
     def of(self, scenario: str) -> Collection:
         """Return the rows of one scenario, by name or by its file's path. Raises UsageError if there are none."""
         name = Path(scenario).stem if scenario.endswith(".yaml") else scenario

@@ -377,7 +377,7 @@ def _page(collection: Collection, results: Path, *, out: Path, published: bool) 
     from clbench.report.page.gallery import galleries
     from clbench.report.page.model import page_model
 
-    pictures = galleries(collection.records, folders(results))
+    pictures = galleries(collection.own, folders(results))
     model = page_model(collection.rows, trust=collection.trust, galleries=pictures, published=published)
     return write_page(model, out)
 

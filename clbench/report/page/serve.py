@@ -94,7 +94,7 @@ class Source:
             self._records = collect(self._results, check=self._check)
         except ResultsError:  # nothing is finished yet
             self._records = Collection()
-        pictures = galleries(self._records.records, folders(self._results))
+        pictures = galleries(self._records.own, folders(self._results))
         return page_model(self._records.rows, trust=self._records.trust, galleries=pictures)
 
     def _check(self, path: Path) -> Verification:
