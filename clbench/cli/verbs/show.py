@@ -90,11 +90,11 @@ def _show_scenario(item: Plan, *, seeds: list[int]) -> None:
 
 def _table(item: Plan) -> list[list[str]]:
     """Return what the label table says, or why it cannot be read."""
-    from clbench.data.datasets.registry import is_path, open_table
+    from clbench.data.datasets.registry import is_path, read_table
     from clbench.data.fetch.describe_labels import head, label_lines, remarks, summary
 
     try:
-        table = open_table(item.dataset, root=item.root, options=item.options, photos=False)
+        table = read_table(item.dataset, root=item.root, options=item.options, photos=False)
     except DataError as error:
         return [["", f"not readable: {error.message}"]]
     listed = [f"{what}: {names}" for what, names in label_lines(table)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +14,13 @@ from clbench.data.datasets import pedestrian_attributes as attributes
 from clbench.data.datasets.dataset import Dataset, Option, Reader, Source, resolve_options
 from clbench.data.importers import direct
 from clbench.data.own_table import table_file as custom
+from clbench.data.own_table.label_names import doubtful
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, UsageError, suggest
 from clbench.files.user_folders import existing
 from clbench.files.yaml_text import convert, read_mapping
+
+log = logging.getLogger(__name__)
 
 SCENES_OPTIONS = tuple(
     Option(name, default, text, kind="count")
@@ -108,6 +112,16 @@ DATASETS: dict[str, Dataset] = _known()
 
 
 def open_table(dataset: str, *, root: Path | None, options: Mapping[str, str], photos: bool = True) -> LabelTable:
+    """Return what `read_table` returns, and warn of how a table of the user's was read and of doubtful label names."""
+    table = read_table(dataset, root=root, options=options, photos=photos)
+    if is_path(dataset):
+        doubts = (f"{len(found.names)} {found.text}: {found.listed}" for found in doubtful(table.labels))
+        for note in (*table.notes, *doubts):
+            log.warning("%s: %s", table.name, note)
+    return table
+
+
+def read_table(dataset: str, *, root: Path | None, options: Mapping[str, str], photos: bool = True) -> LabelTable:
     """Return the label table of a known data set, or of the user's table file `dataset`.
 
     `root` is the data folder; None means `default_root`. With `photos` False nobody looks whether the photos are there.

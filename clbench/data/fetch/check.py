@@ -13,7 +13,7 @@ import numpy as np
 
 from clbench.data.datasets import voc, voc_xml
 from clbench.data.datasets.dataset import resolve_options
-from clbench.data.datasets.registry import default_root, find, is_path, open_table
+from clbench.data.datasets.registry import default_root, find, is_path, read_table
 from clbench.data.datasets.statistics import id_digest, known_statistics
 from clbench.data.fetch.check_report import Report
 from clbench.data.fetch.describe_labels import describe_labels
@@ -53,13 +53,13 @@ def _opened(
 ) -> tuple[LabelTable | None, bool]:
     """Return the table and whether its photos are all there; what is wrong goes into the report."""
     try:
-        return open_table(name, root=root, options=options), True
+        return read_table(name, root=root, options=options), True
     except DataError as error:
         report.error(error.message, hint=error.hint)
     kept = {**options, "duplicates": "keep"}
     for chosen, photos in ((kept, True), (kept, False), (options, False)):
         try:
-            return open_table(name, root=root, options=chosen, photos=photos), photos
+            return read_table(name, root=root, options=chosen, photos=photos), photos
         except (DataError, UsageError):
             continue  # there is no such option, or the labels themselves are the trouble, which the report says already
     return None, False

@@ -8,7 +8,6 @@ instances files, each image with a `split`. A folder stands for its labels.csv, 
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,6 @@ import numpy.typing as npt
 from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.own_table.csv_file import OPTIONS as CSV_OPTIONS
 from clbench.data.own_table.csv_file import read_csv, vocabulary_file
-from clbench.data.own_table.label_names import doubtful
 from clbench.data.own_table.npz_and_json import JSON_OPTIONS, read_json, read_npz
 from clbench.data.own_table.same_photos import merged
 from clbench.data.own_table.unchecked import Draft
@@ -27,8 +25,6 @@ from clbench.data.pictures.photo_files import below, refuse_absent, settle
 from clbench.data.table import LabelTable, labels_without_positives
 from clbench.data.table_cache import cached
 from clbench.errors import DataError, UsageError, suggest
-
-log = logging.getLogger(__name__)
 
 VERSION = 2
 Mask = npt.NDArray[np.bool_]
@@ -119,14 +115,8 @@ def read(path: Path, *, root: Path, options: Mapping[str, str], photos: bool = T
     if photos:
         sources += [folder for folder in (root, root / "images", root / values["images"]) if folder.is_dir()]
     table = cached({**key, **values, "photos": str(photos)}, sources=sources, build=build)
-    if values["duplicates"] == "merge":
-        table = merged(table, root=root)  # every time: a file can change without its folder's noticing
-    for note in (
-        *table.notes,
-        *(f"{len(found.names)} {found.text}: {found.listed}" for found in doubtful(table.labels)),
-    ):
-        log.warning("%s: %s", name, note)
-    return table
+    # every time: a file can change without its folder's noticing
+    return merged(table, root=root) if values["duplicates"] == "merge" else table
 
 
 def _revision(name: str, draft: Draft, values: Mapping[str, str], *, options: Sequence[Option]) -> str:
