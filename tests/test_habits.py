@@ -54,7 +54,7 @@ def test_templates_are_forms() -> None:
         form = yaml.safe_load(path.read_text())
         assert path.stem == "config" or (form["name"] and form["description"] and form["body"])
     row = (ROOT / ".github" / "PULL_REQUEST_TEMPLATE" / "row.md").read_text()
-    assert "clbench verify --scores" in row
+    assert "clbench verify RECORDS --scores --submit" in row
 
 
 def test_hooks_judge_with_the_tools_of_the_lock() -> None:

@@ -59,7 +59,7 @@ def _table(source: Source, file: str) -> tuple[Any, dict[str, Any]]:
         import pyarrow.parquet as parquet
     except ImportError as error:
         raise UsageError(
-            f"{source.place(file)}: Parquet needs pyarrow.", hint="pip install 'clbench[import]'"
+            f"{source.place(file)}: Parquet needs pyarrow.", hint="pip install -e '.[import]', in the checkout"
         ) from error
     try:
         table = parquet.read_table(source.root / file)
