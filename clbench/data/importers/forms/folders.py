@@ -52,7 +52,10 @@ def _places(files: list[str]) -> dict[str, tuple[str, str]]:
 
 
 def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export:
-    """Return what folders say. Photos with equal bytes are one photo with the labels of all its folders."""
+    """Return what folders say. Photos with equal bytes are one photo with the labels of all its folders.
+
+    Raises DataError for one photo in two splits.
+    """
     export, places = Export([], read=files), _places(files)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for file in files:
