@@ -256,3 +256,10 @@ def test_no_run_writes_into_the_folder_of_shipped_records(
     assert (done.code, engine.plans) == (4, [])
     assert "holds the records that clbench ships" in done.err and "--submit" in done.err
     assert sorted(here.rglob("*")) == before
+
+
+def test_a_folder_with_nothing_of_the_data_set_is_refused_before_anything_is_imported(cli: Cli, here: Path):
+    (here / "wrong").mkdir()
+    done = cli("run", "coco_b40c10", "--data", "wrong")
+    assert (done.code, "instances_train2014.json is missing" in done.err) == (3, True)
+    assert not (here / "results").exists()

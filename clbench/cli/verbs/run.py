@@ -91,7 +91,10 @@ def command(
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
     _check_devices(devices, jobs=jobs, calibrate=calibrate)
-    plans = plan(scenario, **options.parsed(**chosen))
+    asked = options.parsed(**chosen)
+    if asked.get("data") is not None:
+        _look_inside(scenario, asked["data"])
+    plans = plan(scenario, **asked)
     # of several processes the first speaks, or who started them with --devices
     if plans[0].stand_in and launched.number() == 0 and 1 in (devices, launched.processes()):
         output.frame(stand_in_text(plans[0].scenario.dataset, pictures=plans[0].dataset))
@@ -127,6 +130,23 @@ def command(
         outcomes = run_all(plans, how, jobs=jobs, watch=watch)
     if launched.number() == 0:
         _finish(outcomes, results)
+
+
+def _look_inside(scenario: str, data: Path) -> None:
+    """Raise DataError where nothing of the data set lies in `--data`; a run finds that out after importing torch."""
+    from clbench.data.datasets.registry import DATASETS, open_table
+    from clbench.plan.catalog import find_scenario
+    from clbench.plan.plan import shown
+    from clbench.plan.source import find_source
+    from clbench.spec.scenario import load_scenario
+
+    found = find_scenario(scenario)
+    source = find_source(load_scenario(found.path, source=shown(found)), path=found.path, data=data)
+    known = DATASETS.get(source.dataset)
+    if known is not None and source.root is not None:
+        tops = {line.replace("/", " ").split()[0] for line in known.layout}
+        if not any((source.root / top).exists() for top in tops):
+            open_table(source.dataset, root=source.root, options=source.options, photos=False)
 
 
 def _check_devices(devices: int, *, jobs: int | None, calibrate: bool) -> None:
