@@ -228,3 +228,51 @@ def test_a_second_import_into_a_folder_replaces_nothing_unless_asked(tmp_path: P
     with pytest.raises(UsageError, match=r"labels.csv is there already"):
         imported(home)
     assert imported(home, replace=True).file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        # pandas writes nan where it was told to, and the number of each row when it was not told to leave it out
+        ("img,cat,dog,cow\na.jpg,1,0,nan\nb.jpg,0,1,NaN\nc.jpg,1,N/A,nan\nd.jpg,1,0,1\n", ["+-?", "-+?", "+??", "+-+"]),
+        (",filename,cat,dog\n0,a.jpg,1,0\n1,b.jpg,0,1\n2,c.jpg,1,1\n3,d.jpg,0,0\n", ["+-", "-+", "++", "--"]),
+        ("sep=;\nfilename;cat;dog\na.jpg;1;0\nb.jpg;0;1\nc.jpg;1;1\nd.jpg;0;0\n", ["+-", "-+", "++", "--"]),
+        ("filename,cat,dog\na.jpg,yes,no\nb.jpg,No,Yes\nc.jpg,YES,yes\nd.jpg,no,no\n", ["+-", "-+", "++", "--"]),
+        ("fold,photo,cat,dog\n0,a.jpg,1,0\n1,b.jpg,0,1\n0,c.jpg,1,1\n1,d.jpg,0,0\n", ["+-", "-+", "++", "--"]),
+    ],
+    ids=["nan", "row numbers", "sep=", "yes and no", "fold"],
+)  # fmt: skip
+def test_columns_as_pandas_and_spreadsheets_write_them(tmp_path: Path, text: str, wanted: list[str]) -> None:
+    home = photos(tmp_path / "in", "a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    put(home / "marks.csv", text)
+    found = said(imported(home, split=0.5))
+    assert [found[name].split()[1] for name in sorted(found)] == wanted
+
+
+def test_a_column_of_yes_and_no_can_be_the_split(tmp_path: Path) -> None:
+    home = photos(tmp_path / "in", "a.jpg", "b.jpg")
+    put(home / "train.csv", "fname,labels,is_valid\na.jpg,chair;person,True\nb.jpg,person,False\n")  # as fastai's
+    assert said(imported(home)) == {"a.jpg": "test ++", "b.jpg": "train -+"}
+    put(home / "train.csv", "fname,labels,is_test\na.jpg,chair;person,maybe\nb.jpg,person,0\n")
+    with pytest.raises(DataError, match="line 2: split 'maybe', expected yes or no"):
+        imported(home, to=tmp_path / "two")
+
+
+def test_equal_photos_are_never_split_between_train_and_test(tmp_path: Path) -> None:
+    home = photos(tmp_path / "in", *(f"{name}.jpg" for name in "abcdef"))
+    for name in "abc":  # d, e and f are a, b and c under another name
+        (home / f"{'def'['abc'.index(name)]}.jpg").write_bytes((home / f"{name}.jpg").read_bytes())
+    put(
+        home / "marks.csv", "filename,cat,dog\n" + "".join(f"{name}.jpg,{i % 2},1\n" for i, name in enumerate("abcdef"))
+    )
+    for seed in range(4):
+        done = imported(home, to=tmp_path / str(seed), split=0.4, seed=seed)
+        assert done.table.splits[:3] == done.table.splits[3:] and set(done.table.splits) == {"train", "test"}
+        assert "6 entries are 3 photos, byte for byte: kept together" in notes(done)
+    assert len(said(done)) == 3
+
+
+def test_an_import_names_labels_that_say_there_is_none(tmp_path: Path) -> None:
+    home = photos(tmp_path / "in", "a.jpg", "b.jpg", "c.jpg")
+    put(home / "tags.csv", "filename,tags\na.jpg,cat;nan\nb.jpg,No_Label\nc.jpg,cat\n")
+    assert "2 labels are called as tools call the absence of one: 'No_Label', 'nan'" in notes(imported(home, split=0.5))

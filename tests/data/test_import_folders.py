@@ -188,3 +188,11 @@ def test_a_folder_in_no_form_names_the_forms(tmp_path: Path) -> None:
     assert "coco" in error.value.hint and "libsvm" in error.value.hint
     with pytest.raises(DataError, match="there is no such file or folder"):
         imported(tmp_path / "y")
+
+
+def test_two_photos_with_one_yolo_text_are_refused(tmp_path: Path) -> None:
+    home = photos(tmp_path / "yolo", "images/train/a.jpg", "images/train/a.png")
+    put(home / "classes.txt", "cat\n")
+    put(home / "labels" / "train" / "a.txt", "0 .5 .5 .1 .1\n")
+    with pytest.raises(DataError, match=r"a\.png: a\.jpg has the same text file"):
+        imported(home, split=0.5)

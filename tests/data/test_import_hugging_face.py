@@ -116,3 +116,47 @@ def test_imagefolder_with_jsonl_and_with_csv(tmp_path: Path) -> None:
         "b.jpg": "train --",
         "c.jpg": "test -+",
     }
+
+
+def test_one_and_zero_for_each_class_name_are_no_positions(tmp_path: Path) -> None:
+    home = tmp_path / "hub"
+    write(
+        home / "train.parquet",
+        ["cat", "dog", "cow"],
+        [("a.png", [1, 0, 0]), ("b.png", [0, 1, 1]), ("c.png", [-1, 0, 1])],
+    )
+    with pytest.raises(DataError, match="a 1 or 0 for each class name, not positions") as caught:
+        imported(home, split=0.5)
+    assert "cells=onehot" in caught.value.hint
+    done = imported(home, split=0.5, options={"cells": "onehot"})
+    assert done.table.y.tolist() == [[1, 0, 0], [0, 1, 1], [-1, 0, 1]]
+
+
+def test_a_photo_that_is_there_twice_is_one_photo_with_the_labels_of_both_rows(tmp_path: Path) -> None:
+    home = tmp_path / "hub"
+    write(home / "train.parquet", ["cat", "dog"], [("a.png", [0]), ("b.png", [1]), ("c.png", [1])])
+    table = parquet.read_table(home / "train.parquet")
+    parquet.write_table(
+        arrow.concat_tables([table, table.slice(0, 1).set_column(1, "labels", table["labels"][1:2])]),
+        home / "train.parquet",
+    )
+    done = imported(home, split=0.5)
+    assert done.table.y.tolist() == [[1, 1], [0, 1], [0, 1]]
+    assert "1 entries name a photo that was named before" in notes(done)
+
+
+def test_a_text_of_labels_is_read_as_a_cell_of_a_table(tmp_path: Path) -> None:
+    home = photos(tmp_path / "folder", "train/a.jpg", "test/b.jpg")
+    # U+2028 ends a line for Python, not for JSON
+    put(home / "train" / "metadata.jsonl", '{"file_name": "a.jpg", "labels": "cat, dog", "note": "x\u2028y"}\n')
+    put(home / "test" / "metadata.jsonl", '{"file_name": "b.jpg", "labels": "cat"}\n')
+    done = imported(home)
+    assert said(done) == {"a.jpg": "train ++", "b.jpg": "test +-"}
+    assert "labels are taken to be separated by commas, as in 'cat, dog'" in notes(done)
+    image = arrow.array([{"bytes": picture(shade), "path": None} for shade in (1, 2)])
+    parquet.write_table(arrow.table({"image": image, "labels": ["hot dog;cat", "cat"]}), tmp_path / "train.parquet")
+    done = imported(tmp_path / "train.parquet", to=tmp_path / "two", split=0.5)
+    assert done.table.labels == ["cat", "hot dog"] and done.table.y.tolist() == [[1, 1], [1, 0]]
+    put(home / "train" / "metadata.jsonl", '{"file_name": "a.jpg", "objects": [{"category": "cat"}]}\n')
+    with pytest.raises(DataError, match=r"line 1: labels \[\{'category': 'cat'\}\], expected a list of words"):
+        imported(home, to=tmp_path / "three")

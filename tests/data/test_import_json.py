@@ -305,3 +305,38 @@ def test_two_possible_forms_are_refused_and_one_can_be_named(tmp_path: Path) -> 
     assert imported(home, to=tmp_path / "l", form="labelme").table.labels == ["dog"]
     with pytest.raises(UsageError, match=r"there is no such form\. Did you mean 'coco'"):
         imported(home, form="cocoo")
+
+
+def test_coco_as_pandas_and_python_write_it(tmp_path: Path) -> None:
+    home = photos(tmp_path / "pets", "a.jpg", "b.jpg")
+    marks = [
+        {"image_id": 1.0, "category_id": "3", "iscrowd": "0", "area": float("nan")},
+        {"image_id": "2", "category_id": 1.0, "iscrowd": "1"},
+        {"image_id": 2, "category_id": 2, "iscrowd": 0.0},
+    ]
+    content = coco({1: "a.jpg", 2: "b.jpg"}, []) | {"annotations": marks}
+    put(home / "labels_all.json", "\ufeff" + json.dumps(content))
+    done = imported(home / "labels_all.json", split=0.5)
+    assert done.table.labels == ["cat", "dog", "traffic light"]
+    assert {name: row.split()[1] for name, row in said(done).items()} == {"a.jpg": "--+", "b.jpg": "++-"}
+    assert "1 objects are marked iscrowd and count as: present" in notes(done)
+
+
+def test_json_that_is_cut_short_is_named_as_such(tmp_path: Path) -> None:
+    put(tmp_path / "pets" / "all.json", json.dumps(coco({1: "a.jpg"}, [(1, 1)]))[:-9])
+    with pytest.raises(DataError, match=r"all\.json: .*line 1 column") as caught:
+        imported(tmp_path / "pets", split=0.5)
+    assert "cut short" in caught.value.hint
+
+
+def test_label_studios_annotator_is_no_label_and_a_relation_no_choice(tmp_path: Path) -> None:
+    home = photos(tmp_path / "ls", "a.jpg", "b.jpg", "c.jpg")
+    put(home / "one.csv", "annotation_id,annotator,choice,id,image\n1,1,cat,1,a.jpg\n2,1,,2,b.jpg\n3,1,dog,3,c.jpg\n")
+    found = said(imported(home, split=0.4))
+    assert {name: row.split()[1] for name, row in found.items()} == {"a.jpg": "+-", "b.jpg": "--", "c.jpg": "-+"}
+    (home / "one.csv").unlink()
+    tasks = [task(1, "a.jpg", ["cat"]), task(2, "b.jpg", ["dog"])]
+    tasks[0]["annotations"][0]["result"].append({"type": "relation", "from_id": "x", "to_id": "y"})  # type: ignore[index]
+    put(home / "two.json", json.dumps(tasks))
+    found = said(imported(home, to=tmp_path / "two", split=0.5))
+    assert {name: row.split()[1] for name, row in found.items()} == {"a.jpg": "+-", "b.jpg": "-+"}

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from data_makers import put
 
 from clbench.data.datasets.registry import open_table
 from clbench.data.own_table.cells import Cell, Labels, read_cells
@@ -65,6 +66,7 @@ PRINTED = [
     ("'cat','dog'", "a quoted text"),
     ('"cat"', "a quoted text"),
     ("['cat';'dog']", "a Python list"),
+    ("[True, False]", "a Python list"),
 ]
 
 
@@ -280,3 +282,32 @@ def test_paths_as_windows_writes_them_are_found(tmp_path: Path) -> None:
 def test_a_file_without_a_header_is_told_from_a_misspelled_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="The first line is a row, not a header"):
         table(tmp_path, "a.jpg,train,cat\nb.jpg,test,cat\n")
+
+
+def test_true_and_false_are_a_mark_for_each_label_never_labels() -> None:
+    for texts in (("[True, False, True]", "[False, True, False]"), ("[ True False  True]", "[False  True False]")):
+        assert cells(*texts, names=["sky", "sea", "cat"], form="onehot").positive == [["sky", "cat"], ["sea"]]
+        for names in ([], ["sky", "sea", "cat"]):
+            with pytest.raises(DataError, match="a 1 or 0 for each label") as caught:
+                cells(*texts, names=names, form="list")
+            assert "cells=onehot" in caught.value.hint
+
+
+def test_an_object_that_python_printed_is_no_label() -> None:
+    with pytest.raises(DataError, match="holds a Python object"):
+        cells("cat", "<Classification: {'label': 'cat'}>")
+
+
+def test_names_that_look_alike_are_named() -> None:
+    # composed and decomposed e acute, and an invisible zero width space
+    [found] = doubtful(["caf\u00e9", "cafe\u0301", "cat", "cat\u200b"])
+    assert "letter case, blanks or invisible signs" in found.text and len(found.names) == 4
+
+
+def test_a_row_that_differs_in_a_column_that_is_not_read_says_nothing_new(tmp_path: Path) -> None:
+    for name in "ab":
+        put(tmp_path / f"{name}.jpg", name)
+    # one row per box, the label being the same
+    table = put(tmp_path / "t.csv", "file,split,labels,box\na.jpg,train,cat,1\na.jpg,train,cat,2\nb.jpg,test,cat,3\n")
+    found = read(table, root=tmp_path, options={})
+    assert found.y.tolist() == [[1], [1]] and "repeats 1 rows" in found.notes[0]

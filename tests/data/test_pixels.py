@@ -104,6 +104,12 @@ def test_grey_of_16_bits_is_scaled_by_its_depth(tmp_path: Path, kind: str) -> No
     assert probe(tmp_path / f"x.{kind}").bits == 16
 
 
+def test_a_transparent_grey_of_16_bits_lies_on_white(tmp_path: Path) -> None:
+    values = np.array([[0, 2000, 65535]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "x.png", transparency=2000)
+    assert pixels(tmp_path / "x.png") == [[(v, v, v) for v in (0, 255, 255)]]
+
+
 def tiff(bits: int, kind: int, data: bytes, *, width: int) -> bytes:
     """A grey TIFF of one row; `kind` is 1 for whole numbers, 3 for floating point (TIFF 6.0, SampleFormat)."""
     entries = [(256, width), (257, 1), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, len(data))]

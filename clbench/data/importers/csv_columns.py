@@ -13,9 +13,16 @@ from clbench.errors import DataError
 FILES = (
     "file", "filename", "filenames", "file_name", "filepath", "file_path", "path", "image", "images", "img",
     "image_path", "img_path", "image_file", "image_name", "image_id", "imageid", "image_index",
+    "fname", "photo", "picture",
 )  # fmt: skip
-SPLITS = ("split", "set", "subset", "partition")
+FLAGS = {
+    "is_train": ("train", "test"), "is_test": ("test", "train"),
+    "is_valid": ("val", "train"), "is_val": ("val", "train"),
+}  # fmt: skip
+"""Columns that say yes or no, as fastai's is_valid, and the split for either."""
+SPLITS = ("split", "set", "subset", "partition", *FLAGS)
 CODES = {"0": "train", "1": "val", "2": "test"}  # CelebA's list_eval_partition
+YES, NO = ("1", "true", "1.0", "yes"), ("0", "false", "0.0", "no")
 
 
 def file_column(header: Sequence[str]) -> int | None:
@@ -31,12 +38,18 @@ def split_column(header: Sequence[str]) -> int | None:
 def splits_in_words(source: Source, file: str, rows: Rows, column: int | None) -> dict[int, str]:
     """Return the split of each line; 0, 1 and 2 are train, val and test. Raises DataError for another word."""
     found = {}
+    flag = FLAGS.get(_plain(source.header(file)[column])) if column is not None else None
     for line, cells in rows if column is not None else []:
         word = cells[column or 0]
-        found[line] = CODES.get(word) or split_of(word)
+        if flag:
+            found[line] = flag[0] if word.lower() in YES else flag[1] if word.lower() in NO else ""
+        else:
+            found[line] = CODES.get(word) or split_of(word)
         if not found[line]:
             raise DataError(
-                f"{source.place(file, line)}: split {word!r}, expected train, val or test.", hint="Mend the cell."
+                f"{source.place(file, line)}: split {word!r}, expected "
+                + ("yes or no." if flag else "train, val or test."),
+                hint="Mend the cell.",
             )
     return found
 
@@ -61,5 +74,9 @@ def listed_partition(source: Source) -> dict[str, str]:
 
 
 def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
-    plain = [re.sub(r"[^a-z]+", "_", name.lower()).strip("_") for name in header]
+    plain = [_plain(name) for name in header]
     return next((plain.index(name) for name in names if name in plain), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z]+", "_", name.lower()).strip("_")

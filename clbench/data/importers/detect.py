@@ -84,6 +84,8 @@ def form_of(source: Source, *, named: str = "") -> tuple[Form, list[str]]:
         raise UsageError(
             f"{source.place(own)} is a label table already.", hint=f"clbench data check {source.root / own}"
         )
+    for file, problem in source.broken.items():
+        raise DataError(f"{source.place(file)}: {problem}.", hint="Export it again; it may be cut short.")
     raise DataError(f"{source.path}: no export in a form that is known.", hint=_known())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from clbench.data.importers.placing import check_splits, new_splits, own_splits
 from clbench.data.importers.report import report_text
 from clbench.data.importers.source import Source
 from clbench.data.importers.table_out import Table
+from clbench.data.own_table.label_names import doubtful
+from clbench.data.own_table.same_photos import same_photos
 from clbench.errors import DataError, UsageError
 from clbench.files.whole_file import whole_file
 
@@ -88,8 +91,10 @@ def plan_import(path: Path, *, to: Path, wish: Wish) -> Plan:
     left_out: list[str] = []
     if photos is not None:
         left_out = settle_photos(export, photos, missing=wish.missing)
+    if export.features is None:
         export = merged(export)
     labels, y = _matrix(export)
+    export.notes[:0] = [f"{len(found.names)} {found.text}: {found.listed}" for found in doubtful(labels)]
     silent = (y == -1).all(axis=1)
     if silent.any():
         export.notes.append(f"{int(silent.sum()):,} photos of which no label is known are left out")
@@ -100,7 +105,8 @@ def plan_import(path: Path, *, to: Path, wish: Wish) -> Plan:
             raise UsageError("--group keeps photos together when they are split.", hint="Add --split 0.2")
         splits = own_splits(export, val=wish.val)
     else:
-        splits = new_splits(export, y, share=wish.split, seed=wish.seed, group=wish.group)
+        twins = _twins(export.entries, photos)
+        splits = new_splits(export, y, share=wish.split, seed=wish.seed, group=wish.group, twins=twins)
     rows = [row for row, split in enumerate(splits) if split]
     splits, entries = [splits[row] for row in rows], [export.entries[row] for row in rows]
     check_splits(export, splits, y[rows], labels)
@@ -142,6 +148,17 @@ def import_export(path: Path, *, to: Path, wish: Wish) -> Imported:
             out.write(data)
     notes, left_out = tuple(plan.export.notes), tuple(plan.left_out)
     return Imported(to / "labels.csv", plan.form, plan.table, notes, left_out, to / "import-report.md")
+
+
+def _twins(entries: list[Entry], photos: Path | None) -> list[list[int]]:
+    """Return which entries are one photo, byte for byte."""
+    if photos is not None:
+        return same_photos(photos, [entry.file for entry in entries])
+    rows: dict[bytes, list[int]] = defaultdict(list)
+    for row, entry in enumerate(entries):
+        if entry.picture is not None:
+            rows[entry.picture].append(row)
+    return [group for group in rows.values() if len(group) > 1]
 
 
 def _matrix(export: Export) -> tuple[list[str], npt.NDArray[np.int8]]:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from clbench.data.importers.export import Export
-from clbench.data.importers.source import PHOTOS, Source
+from clbench.data.importers.source import Source
+from clbench.data.pictures.photo_files import PHOTOS
 from clbench.errors import DataError
 
 SHOWN = 5

@@ -17,10 +17,13 @@ PATTERN = "path:"
 Marks = npt.NDArray[np.int8]
 
 
-def new_splits(export: Export, y: Marks, *, share: float, seed: int, group: str) -> list[str]:
+def new_splits(
+    export: Export, y: Marks, *, share: float, seed: int, group: str, twins: Sequence[Sequence[int]] = ()
+) -> list[str]:
     """Return train or test for each entry, stratified over the labels; the order of the entries does not matter.
 
-    `group` is a column of the export, or "path:REGEX". Raises UsageError for a share or group that cannot be meant.
+    `group` is a column of the export, or "path:REGEX". Entries that `twins` lists as one photo stay together too.
+    Raises UsageError for a share or group that cannot be meant.
     """
     if not 0 < share < 1:
         raise UsageError(f"--split {share:g}: expected the share of test photos, above 0 and below 1.")
@@ -28,7 +31,9 @@ def new_splits(export: Export, y: Marks, *, share: float, seed: int, group: str)
     if any(entry.split for entry in entries):
         export.notes.append("the export's own split is not used: --split was given")
     order = sorted(range(len(entries)), key=lambda row: entries[row].file)
-    groups = _groups(entries, group)
+    groups = _joined(_groups(entries, group), twins)
+    if twins:
+        export.notes.append(f"{sum(map(len, twins)):,} entries are {len(twins):,} photos, byte for byte: kept together")
     test = stratified_test(y[order], groups=[groups[row] for row in order], share=share, seed=seed)
     kept = f", groups by {group} kept together" if group else ""
     export.notes.append(f"split by iterative stratification: {share:g} for test, seed {seed}{kept}")
@@ -80,6 +85,23 @@ def _groups(entries: Sequence[Entry], group: str) -> list[str]:
                 hint=f"Columns: {', '.join(known) or 'none'}; or a pattern in the path: --group 'path:patient([0-9]+)'",
             )
     return [entry.columns[group] for entry in entries]
+
+
+def _joined(groups: list[str], twins: Sequence[Sequence[int]]) -> list[str]:
+    """Return the group of each entry, groups that share a photo being one."""
+    into: dict[str, str] = {}
+
+    def final(name: str) -> str:
+        while name in into:
+            name = into[name]
+        return name
+
+    for first, *others in twins:
+        for other in others:
+            one, two = final(groups[first]), final(groups[other])
+            if one != two:
+                into[two] = one
+    return [final(name) for name in groups]
 
 
 def _in_path(entry: Entry, group: str) -> str:

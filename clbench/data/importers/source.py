@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,9 @@ from clbench.errors import DataError
 
 T = TypeVar("T")
 Rows = list[tuple[int, list[str]]]
-PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+BOM = b"\xef\xbb\xbf"
+INDEX = ("", "Unnamed: 0")
+"""What pandas calls a column of row numbers."""
 
 
 class Source:
@@ -27,6 +30,8 @@ class Source:
             raise DataError(f"{path}: there is no such file or folder.", hint="Name the export: a file or a folder.")
         self.path = path
         self.root = path if path.is_dir() else path.parent
+        self.broken: dict[str, str] = {}
+        """What is wrong with the JSON files that could not be read."""
         self._keys: dict[str, frozenset[str]] = {}
         self._cells: dict[str, tuple[list[str], Rows]] = {}
 
@@ -58,8 +63,10 @@ class Source:
     def json(self, file: str, kind: type[T]) -> T:
         """Return a JSON file as `kind`. Raises DataError naming the field that is of another type."""
         try:
-            return msgspec.json.decode((self.root / file).read_bytes(), type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _decoded((self.root / file).read_bytes(), kind)
+        except msgspec.ValidationError as error:
+            raise DataError(f"{self.place(file)}: {error}.", hint="Mend the field, or export it again.") from error
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{self.place(file)}: {error}.", hint="Export it again; it may be cut short.") from error
         except OSError as error:
             raise DataError(f"{self.place(file)} cannot be read ({error.strerror}).") from error
@@ -67,7 +74,11 @@ class Source:
     def keys(self, file: str) -> frozenset[str]:
         """Return the top-level keys of a JSON file; of a list, "[]" and the keys of its first entry; else nothing."""
         if file not in self._keys:
-            self._keys[file] = _keys(self.root / file)
+            try:
+                self._keys[file] = _keys(self.root / file)
+            except (OSError, ValueError, RecursionError) as error:
+                self._keys[file] = frozenset()
+                self.broken[file] = str(error)
         return self._keys[file]
 
     def rows(self, file: str) -> tuple[list[str], Rows]:
@@ -101,18 +112,35 @@ class Source:
 
 
 def _keys(path: Path) -> frozenset[str]:
+    data = path.read_bytes().removeprefix(BOM)
     try:
-        top: Any = msgspec.json.decode(path.read_bytes(), type=dict[str, msgspec.Raw] | list[msgspec.Raw])
-        if isinstance(top, dict):
-            return frozenset(top)
-        first = msgspec.json.decode(top[0], type=dict[str, msgspec.Raw]) if top else {}
-        return frozenset(["[]", *first])
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        top: Any = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
+        first = msgspec.json.decode(top[0]) if top and isinstance(top, list) else {}
+    except msgspec.ValidationError:
         return frozenset()
+    except msgspec.DecodeError:
+        top = json.loads(data)
+        first = top[0] if top and isinstance(top, list) else {}
+    if isinstance(top, dict):
+        return frozenset(top)
+    return frozenset(["[]", *(first if isinstance(first, dict) else ())])
+
+
+def _decoded(data: bytes, kind: type[T]) -> T:
+    """Return JSON as `kind`, also with a byte order mark, and with the NaN that Python writes into it."""
+    data = data.removeprefix(BOM)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return msgspec.convert(json.loads(data), kind)
 
 
 def _cells(path: Path) -> tuple[list[str], Rows]:
     text = read_text(path, name="import")
+    if text.startswith("sep="):  # Excel's
+        text = text.partition("\n")[2]
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
@@ -123,4 +151,7 @@ def _cells(path: Path) -> tuple[list[str], Rows]:
     rows = [(line, cells) for line, cells in rows if any(cells)]
     if not rows:
         raise DataError(f"{path} is empty.", hint="Export it again.")
-    return rows[0][1], rows[1:]
+    (_, header), *rows = rows
+    if header[0] in INDEX and [cells[0] for _, cells in rows] == [str(row) for row in range(len(rows))]:
+        return header[1:], [(line, cells[1:]) for line, cells in rows]
+    return header, rows

@@ -213,7 +213,9 @@ def _refuse_printed(texts: Sequence[tuple[Cell, str]], names: Sequence[str]) -> 
             _refuse(
                 cell,
                 f"holds {form}, as a program prints it",
-                "Read lists with the option cells=list, rows of 1 and 0 with cells=onehot (both can need a "
+                "Write the labels that it means, with ; between them; if it is a name, cells=text."
+                if form == "a Python object"
+                else "Read lists with the option cells=list, rows of 1 and 0 with cells=onehot (both can need a "
                 "classes.json that names the labels); if it is a name, cells=text.",
             )
 
@@ -236,7 +238,10 @@ def _items(cell: Cell) -> list[str]:
     try:
         return printed_lists.items(cell.text)
     except (ValueError, SyntaxError) as error:
-        raise DataError(f"{cell.place}: {cell.text[:80]!r} is not read as a list: {error}.") from error
+        raise DataError(
+            f"{cell.place}: {cell.text[:80]!r} is not read as a list: {error}.",
+            hint="Write the labels of the cell with ; between them.",
+        ) from error
 
 
 def _named(words: list[list[str]], cells: Sequence[Cell], names: Sequence[str]) -> list[list[str]]:
@@ -245,6 +250,10 @@ def _named(words: list[list[str]], cells: Sequence[Cell], names: Sequence[str]) 
     numeric = bool(every) and all(word.isascii() and word.isdigit() for word in every)
     pairs = all(len(listed) in (0, 2) for listed in words) and every <= {"0", "1"}
     flags = next((i for i, x in enumerate(words) if len(set(x)) < len(x) or (pairs and x == ["1", "0"])), None)
+    truths = next(
+        (i for i, cell in enumerate(cells) if words[i] and re.search(r"(?i)\b(true|false)\b", cell.text)), None
+    )
+    flags = flags if truths is None else truths
     if numeric and not every <= set(names) and flags is not None:
         _refuse(
             cells[flags],

@@ -3,7 +3,7 @@
 The header names `file`, `split` and `labels`, and optionally `id` and `unknown`. A vocabulary may lie beside the table
 as classes.json (or NAME.classes.json for NAME.csv), a list of label names that also fixes their order; without one, the
 labels are the names that occur, in alphabetical order. What a cell says is decided in `cells`. A row that repeats
-another word for word counts once; with `rows=label` every row adds its labels to those of its image.
+another in these columns, word for word, counts once; with `rows=label` every row adds its labels to those of its image.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from clbench.data.own_table.unchecked import Draft, place_val
 from clbench.errors import DataError, suggest
 
 REQUIRED = ("file", "split", "labels")
+COLUMNS = (*REQUIRED, "id", "unknown")
 OPTIONS = (
     *cells.OPTIONS,
     Option(
@@ -135,7 +136,7 @@ def _delimiter(text: str) -> tuple[str, int]:
 
 def _once(rows: list[Row], *, path: Path, name: str) -> tuple[list[Row], list[str]]:
     """Return the rows without exact repeats, which say nothing new, and a note of how many there were."""
-    unique = list({tuple(row.items()): (line, row) for line, row in reversed(rows)}.values())[::-1]
+    unique = list({tuple(map(row.get, COLUMNS)): (line, row) for line, row in reversed(rows)}.values())[::-1]
     more = len(rows) - len(unique)
     return unique, [f"{path} repeats {more} rows word for word; each counts once"] if more else []
 
@@ -184,7 +185,10 @@ def _row(row: dict[str, str], line: int, path: Path, name: str) -> dict[str, str
         raise DataError(f"{name}: {path}, line {line}: no file.")
     split = row["split"].lower()
     if split not in ("train", "test", "val"):
-        raise DataError(f"{name}: {path}, line {line}: split {row['split']!r}, expected train or test.")
+        raise DataError(
+            f"{name}: {path}, line {line}: split {row['split']!r}, expected train or test.",
+            hint="Write train or test; val too, with the option val=train, val=test or val=drop.",
+        )
     # as Windows and `find .` write paths
     file = row["file"].replace("\\", "/")
     while file.startswith("./"):

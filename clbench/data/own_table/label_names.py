@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 _NOTHING = """
 nan|none|null|na|n/a|<na>|nil|undefined|unknown|unlabeled|unlabelled|empty|background|nothing|-|--|?|.|true|false|
-no finding|no findings|no label|no labels|no class|not available|normal|healthy
+no finding|no findings|no label|no labels|no class|not available|normal|healthy|#n/a|n.a.|nat|none of the above
 """
 NOTHING = frozenset(text.strip() for text in _NOTHING.split("|"))
 """Texts by which tools say that there is no label, in small letters."""
@@ -34,11 +35,11 @@ def doubtful(labels: Sequence[str]) -> list[Remark]:
     """
     known, spellings = set(labels), defaultdict(list)
     for label in labels:
-        spellings[" ".join(label.casefold().split())].append(label)
+        spellings[_spelling(label)].append(label)
     return _filled(
-        Remark("labels are called as tools call the absence of one", tuple(x for x in labels if x.lower() in NOTHING)),
+        Remark("labels are called as tools call the absence of one", tuple(x for x in labels if _says_nothing(x))),
         Remark(
-            "labels differ only in letter case or blanks",
+            "labels differ only in letter case, blanks or invisible signs",
             tuple(name for group in spellings.values() if len(group) > 1 for name in group),
         ),
         Remark(
@@ -55,7 +56,9 @@ def odd(labels: Sequence[str]) -> list[Remark]:
     known = set(labels)
     return _filled(
         Remark("labels hold brackets or quotes", tuple(x for x in labels if re.search(r"[\[\](){}\"'`]", x))),
-        Remark("labels hold a comma or another separator", tuple(x for x in labels if re.search(r"[,;|\t]", x))),
+        Remark(
+            "labels hold a comma or another separator", tuple(x for x in labels if re.search(r"[,;|\t，；，、،]", x))
+        ),
         Remark(
             "labels have the name of another as a part",
             tuple(x for x in labels if not known.isdisjoint(_runs(x))),
@@ -63,8 +66,18 @@ def odd(labels: Sequence[str]) -> list[Remark]:
     )
 
 
+def _says_nothing(label: str) -> bool:
+    return label.lower() in NOTHING or re.sub(r"[\s_-]+", " ", label.lower()).strip() in NOTHING
+
+
+def _spelling(label: str) -> str:
+    """Return what a reader sees of a label: letters composed in one way, in one case, nothing invisible."""
+    seen = "".join(sign for sign in unicodedata.normalize("NFKC", label) if unicodedata.category(sign) != "Cf")
+    return " ".join(seen.casefold().split())
+
+
 def _parts(label: str) -> list[str]:
-    return [part for part in re.split(r"[\s,;|/+&；，、]+", label) if part]
+    return [part for part in re.split(r"[\s,;|/+&；，、،]+", label) if part]
 
 
 def _runs(label: str) -> set[str]:

@@ -13,6 +13,7 @@ _CALL = re.compile(
 _SCALAR = re.compile(r"(?:np|numpy)\.\w+\(([^()]*)\)")  # NumPy 2 prints np.str_('cat')
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.S)
 _NUMBER = re.compile(r"-?\d+(?:\.0*)?")
+_FLAGS = {"true": "1", "false": "0"}
 _NOTHING = ("none", "nan", "null", "<na>")
 
 
@@ -27,6 +28,8 @@ def form(text: str) -> str:
     first, last = inside[:1], inside[-1:]
     if is_cut(text):
         return "a list cut short"
+    if first == "<" and last == ">" and re.search(r"[\s:]", inside):
+        return "a Python object"
     if call:
         return "a Python call"
     if first in "'\"" and first == last and len(text) > 1:
@@ -79,11 +82,13 @@ def items(text: str) -> list[str]:
         return [str(ast.literal_eval(found)).strip() for found in _QUOTED.findall(text)]
     words = [word.strip() for word in text.split(",")] if "," in text else text.split()
     words = words[:-1] if len(words) > 1 and not words[-1] else words
-    if "," not in text and len(words) > 1 and not all(_NUMBER.fullmatch(word) for word in words):
+    if "," not in text and len(words) > 1 and not all(_NUMBER.fullmatch(x) or x.lower() in _FLAGS for x in words):
         raise ValueError("without quotes and commas nobody can tell where a name ends")
     for word in words:
         if not word or word.lower() in _NOTHING:
             raise ValueError(f"one of its items is {word or 'empty'}")
+    if words and all(word.lower() in _FLAGS for word in words):
+        return [_FLAGS[word.lower()] for word in words]
     return [str(int(float(word))) if _NUMBER.fullmatch(word) else word for word in words]
 
 

@@ -26,7 +26,7 @@ from clbench.data.table import LabelTable, labels_without_positives
 from clbench.data.table_cache import cached
 from clbench.errors import DataError, UsageError, suggest
 
-VERSION = 2
+VERSION = 3
 Mask = npt.NDArray[np.bool_]
 PLAIN_NAMES = ("labels", "table", "data", "index")  # such a file is named after its folder
 

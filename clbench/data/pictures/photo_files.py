@@ -9,6 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from clbench.errors import DataError
 
+PHOTOS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+"""The endings of picture files that count."""
+
 
 def photo_path(root: Path, relative: str) -> Path:
     """Return the file of a table's `relative` path, refusing one that leaves `root` by a link.
@@ -70,7 +73,7 @@ def folder_names(folder: Path) -> list[str]:
         return []
 
 
-def below(folder: Path, *, endings: Iterable[str] = (".jpg", ".jpeg", ".png")) -> dict[str, list[str]]:
+def below(folder: Path, *, endings: Iterable[str] = PHOTOS) -> dict[str, list[str]]:
     """Return, for each photo's file name below `folder`, its relative paths (more than one when names repeat)."""
     wanted = tuple(endings)
     found: dict[str, list[str]] = defaultdict(list)

@@ -36,6 +36,8 @@ def upright_rgb(image: Image) -> Image:
         raise ValueError(f"its pixels have {bits} bits, whose scale nobody can tell; save it with 8 or 16 bits")
     if image.mode == "I" or image.mode.startswith("I;16"):
         grey = np.asarray(image).astype(np.float64) * (255 / (2**bits - 1))
+        if isinstance(clear := image.info.get("transparency"), int):
+            grey[np.asarray(image) == clear] = 255
         return Pillow.fromarray(np.rint(np.clip(grey, 0, 255)).astype(np.uint8)).convert("RGB")
     if image.mode == "LAB":
         from PIL import ImageCms

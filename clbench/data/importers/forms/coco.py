@@ -14,7 +14,8 @@ from clbench.data.importers.export import ABSENT, PRESENT, UNKNOWN, Entry, Expor
 from clbench.data.importers.source import Source
 from clbench.errors import DataError
 
-Id = int | str
+Id = int | float | str
+CROWDS = {"1": True, "1.0": True, "true": True} | dict.fromkeys(("", "0", "0.0", "false", "none", "nan"), False)
 PREFIX = re.compile(r"^(instances|labels|stuff|image_info|person_keypoints|captions|panoptic)_")
 OPTIONS = (
     Option(
@@ -43,7 +44,7 @@ class Mark(Struct):
 
     image_id: Id
     category_id: Id
-    iscrowd: int | float | bool | None = None
+    iscrowd: int | float | bool | str | None = None
 
 
 class Category(Struct):
@@ -78,9 +79,10 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
         if not content.categories and not content.annotations:
             continue  # Datumaro's image_info_*.json, and test lists without labels
         place = source.place(file)
-        names = {str(kind.id): kind.name.strip() for kind in sorted(content.categories, key=_order)}
+        names = {_id(kind.id): kind.name.strip() for kind in sorted(content.categories, key=_order)}
         if len(names) < len(content.categories):
-            twice = next(str(c.id) for c in content.categories if [d.id for d in content.categories].count(c.id) > 1)
+            ids = [_id(kind.id) for kind in content.categories]
+            twice = next(one for one in ids if ids.count(one) > 1)
             raise DataError(f"{place}: category id {twice} occurs twice.", hint="Give every category an id of its own.")
         notes: list[str] = []
         labels = named_once(names.values(), what=place, notes=notes)
@@ -96,14 +98,15 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
         export.unsaid = UNKNOWN if federated else export.unsaid
         entries = _photos(content, source=source, file=file)
         for position, mark in enumerate(content.annotations):
-            entry, label = entries.get(str(mark.image_id)), names.get(str(mark.category_id))
+            entry, label = entries.get(_id(mark.image_id)), names.get(_id(mark.category_id))
             if entry is None or label is None:
                 what = f"image_id {mark.image_id}" if entry is None else f"category_id {mark.category_id}"
                 raise DataError(f"{place}: annotations[{position}]: {what} is not listed.", hint="Export it again.")
-            _mark(entry, label, crowd=_crowd(mark, f"{place}: annotations[{position}]"), meaning=options["crowd"])
-            crowds[label] += bool(mark.iscrowd)
+            crowd = _crowd(mark, f"{place}: annotations[{position}]")
+            _mark(entry, label, crowd=crowd, meaning=options["crowd"])
+            crowds[label] += crowd
         for photo in content.images:
-            _verified(entries[str(photo.id)], photo, names=names)
+            _verified(entries[_id(photo.id)], photo, names=names)
         export.entries += entries.values()
     if crowds.total():
         export.notes.append(f"{crowds.total():,} objects are marked iscrowd and count as: {options['crowd']}")
@@ -112,8 +115,13 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
     return export
 
 
+def _id(number: Id) -> str:
+    """Return an id as text; pandas makes 7.0 of 7 where some are absent."""
+    return str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
+
+
 def _order(kind: Category) -> tuple[bool, int, str]:
-    text = str(kind.id)
+    text = _id(kind.id)
     return (not text.isdigit(), int(text) if text.isdigit() else 0, text)
 
 
@@ -129,25 +137,26 @@ def _photos(content: File, *, source: Source, file: str) -> dict[str, Entry]:
         name = photo.file_name or PurePosixPath(photo.coco_url).name
         if not name:
             raise DataError(f"{place}: there is neither a file_name nor a coco_url.", hint="Export it again.")
-        if str(photo.id) in entries:
+        if _id(photo.id) in entries:
             raise DataError(f"{place}: image id {photo.id} occurs twice.", hint="Give every image an id of its own.")
         split = split_of(photo.split)
         if photo.split and not split:
             raise DataError(f"{place}: split {photo.split!r}, expected train, val or test.", hint="Mend the field.")
-        entries[str(photo.id)] = Entry(
+        entries[_id(photo.id)] = Entry(
             name,
             place,
             split=split or default,
             bases=bases,
-            columns={"id": str(photo.id)},
+            columns={"id": _id(photo.id)},
         )
     return entries
 
 
 def _crowd(mark: Mark, place: str) -> bool:
-    if mark.iscrowd not in (None, 0, 1):
+    said = str(mark.iscrowd).lower()
+    if said not in CROWDS:
         raise DataError(f"{place}: iscrowd is {mark.iscrowd}, expected 0 or 1.", hint="Export it again.")
-    return bool(mark.iscrowd)
+    return CROWDS[said]
 
 
 def _mark(entry: Entry, label: str, *, crowd: bool, meaning: str) -> None:
@@ -161,7 +170,7 @@ def _verified(entry: Entry, photo: Photo, *, names: Mapping[str, str]) -> None:
     """Note LVIS's lists: labels that were looked for and are not there, and labels that may be there unannotated."""
     for field, value in (("neg_category_ids", ABSENT), ("not_exhaustive_category_ids", UNKNOWN)):
         for number in getattr(photo, field) or []:
-            label = names.get(str(number))
+            label = names.get(_id(number))
             if label is None:
                 raise DataError(f"{entry.place}: {field}: there is no category {number}.", hint="Export it again.")
             if value == ABSENT and entry.marks.get(label) == PRESENT:

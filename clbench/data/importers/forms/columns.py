@@ -12,8 +12,13 @@ from clbench.data.importers.export import ABSENT, PRESENT, UNKNOWN, Entry, Expor
 from clbench.data.importers.source import Rows, Source
 from clbench.errors import DataError, UsageError
 
-VALUES = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0, "-1": -1, "-1.0": -1, "": 2}
-OTHERS = ({"file", "split", "labels"}, {"imageid", "labelname"}, {"finding labels"})
+VALUES = {
+    "1": 1, "1.0": 1, "true": 1, "yes": 1, "0": 0, "0.0": 0, "false": 0, "no": 0, "-1": -1, "-1.0": -1,
+    "": 2, "nan": 2, "na": 2, "n/a": 2, "<na>": 2, "null": 2, "none": 2,
+}  # fmt: skip
+NO_LABELS = ("fold", "kfold", "index", "idx", "id")
+"""Columns of marks that are no labels, unless they are named."""
+OTHERS = ({"file", "split", "labels"}, {"imageid", "labelname"}, {"finding labels"}, {"annotation_id"})
 """Columns that only tables of other forms have."""
 BLANK = VALUES[""]
 MEANINGS = {"present": PRESENT, "absent": ABSENT, "unknown": UNKNOWN}
@@ -102,12 +107,16 @@ def _is_marks(source: Source, file: str) -> bool:
     if photo is None or any(form <= lower for form in OTHERS):
         return False
     rows = source.rows(file)[1] if all(header) else []
-    return any(_share(rows, column) == 1 for column in range(len(header)) if column not in (photo, splits))
+    return any(
+        _share(rows, column) == 1
+        for column, name in enumerate(header)
+        if column not in (photo, splits) and name.lower() not in NO_LABELS
+    )
 
 
 def _share(rows: Rows, column: int) -> float:
     """Return how many of a column's cells that are not blank hold 1, 0 or -1; 0 where all are blank."""
-    cells = [cells[column].lower() for _, cells in rows if cells[column]]
+    cells = [cell for _, cells in rows if VALUES.get(cell := cells[column].lower()) != BLANK]
     return sum(cell in VALUES for cell in cells) / len(cells) if cells else 0.0
 
 
@@ -122,7 +131,7 @@ def _label_columns(
     for column, name in enumerate(header):
         share = _share(rows, column)
         # a column that holds nearly only marks is one with a slip in it; leaving it out would be reading it wrongly
-        if column in skip or (names and name not in names) or (not names and share < 0.5):
+        if column in skip or (name not in names if names else share < 0.5 or name.lower() in NO_LABELS):
             continue
         for line, cells in rows:
             if cells[column].lower() not in VALUES:

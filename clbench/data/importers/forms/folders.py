@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 
 from clbench.data.datasets.dataset import Option
 from clbench.data.importers.export import PRESENT, Entry, Export, Form, split_of
-from clbench.data.importers.source import PHOTOS, Source
+from clbench.data.importers.source import Source
+from clbench.data.pictures.photo_files import PHOTOS
 from clbench.errors import DataError
 
 NO_LABELS = ("images", "labels", "annotations")
@@ -71,6 +72,8 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
         entry = Entry(twins[0], source.place(twins[0]), split=split)
         entry.marks = {places[file][1]: PRESENT for file in twins}
         export.entries.append(entry)
+    if len(sides) < len(groups):
+        export.notes.append("photos of train are in test too: read the table with the option duplicates=keep")
     several = [twins for twins in groups.values() if len(twins) > 1]
     for twins in several:
         export.notes.append(f"one photo, byte for byte: {', '.join(twins)}")

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clbench.data.datasets.dataset import Option
-from clbench.data.importers.export import PRESENT, Entry, Export, Form, named_once, split_of
+from clbench.data.importers.export import ABSENT, PRESENT, UNKNOWN, Entry, Export, Form, named_once, split_of
 from clbench.data.importers.source import Source
+from clbench.data.own_table import cells
 from clbench.errors import DataError, UsageError
 
-OPTIONS = (Option("labels", "", "the column of the labels, where several could be it", kind="text"),)
+OPTIONS = (
+    Option("labels", "", "the column of the labels, where several could be it", kind="text"),
+    *cells.OPTIONS,
+)
 FILES = ("image", "file_name", "file", "path")
-KINDS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"RIFF": ".webp", b"BM": ".bmp"}
+KINDS = {
+    b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"RIFF": ".webp", b"BM": ".bmp",
+    b"II*\0": ".tif", b"MM\0*": ".tif",
+}  # fmt: skip
+MARKS = {1: PRESENT, 0: ABSENT, -1: UNKNOWN}
 
 
 def fits(source: Source) -> list[str]:
@@ -27,7 +36,7 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
 
     Raises DataError where no column holds photos.
     """
-    export, taken = Export([], read=files), set[str]()
+    export, taken, held = Export([], read=files), set[str](), dict[tuple[str, bytes], str]()
     for file in files:
         table, features = _table(source, file)
         column = _label_column(table, features, wanted=options["labels"], place=source.place(file))
@@ -40,14 +49,18 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
         if not photo:
             raise DataError(f"{source.place(file)}: no column of photos.", hint=f"Found: {table.column_names}")
         columns = [name for name in table.column_names if name not in (photo, column)]
-        for number, row in enumerate(table.select([*columns, photo, column]).to_pylist()):
+        rows = table.select([*columns, photo, column]).to_pylist()
+        listed = _marks([row[column] for row in rows], names, place=source.place(file), options=options, export=export)
+        for number, (row, marks) in enumerate(zip(rows, listed, strict=True)):
             place = f"{source.place(file)}: row {number}"
             numbered = f"{PurePosixPath(file).stem}_{number:06d}"
             name, picture = _photo(row[photo], numbered=numbered, folder=split or "all", taken=taken, place=place)
+            if picture is not None:  # a photo that is there twice is one photo
+                name = held.setdefault((split, hashlib.sha256(picture).digest()), name)
             facts = {key: str(row[key]) for key in columns if isinstance(row[key], str | int)}
             entry = Entry(name, place, split=split, columns=facts, picture=picture)
             entry.bases = (PurePosixPath(file).parent.as_posix(),) if picture is None else ()
-            entry.marks = dict.fromkeys(_labels(row[column], names, place=place), PRESENT)
+            entry.marks = marks
             export.entries.append(entry)
     return export
 
@@ -105,6 +118,32 @@ def _same_names(export: Export, names: list[str], *, place: str, first: str, fil
         export.notes.append(f"{file}: its class names stand in another order; they are read by name")
 
 
+def _marks(
+    values: list[Any], names: list[str] | None, *, place: str, options: Mapping[str, str], export: Export
+) -> list[dict[str, int]]:
+    """Return the labels of every row: words, positions in `names`, or, when asked for, a 1, 0 or -1 for each name."""
+    if names is None and all(isinstance(value, str) for value in values):
+        texts = [cells.Cell(f"{place}: row {number}", value.strip()) for number, value in enumerate(values)]
+        found = cells.read_cells(texts, separator=options["separator"], form=options["cells"])
+        export.notes += found.notes
+        return [dict.fromkeys(words, PRESENT) for words in found.positive]
+    lists = [value for value in values if isinstance(value, list) and value]
+    is_wide = names is not None and all(len(row) == len(names) and {*row} <= {*MARKS} for row in lists)
+    if options["cells"] == "onehot":
+        if names is None or not is_wide:
+            raise DataError(f"{place}: cells=onehot needs class names, and 1, 0 or -1 for each of them in every row.")
+        return [{name.strip(): MARKS[mark] for name, mark in zip(names, row or [], strict=False)} for row in values]
+    if is_wide and any(len({*row}) < len(row) or row == [1, 0] for row in lists):
+        raise DataError(
+            f"{place}: labels {str(lists[0])[:80]}: a 1 or 0 for each class name, not positions.",
+            hint="Read them so with --option cells=onehot",
+        )
+    return [
+        dict.fromkeys(_labels(value, names, place=f"{place}: row {number}"), PRESENT)
+        for number, value in enumerate(values)
+    ]
+
+
 def _labels(value: Any, names: list[str] | None, *, place: str) -> list[str]:
     values = value if isinstance(value, list) else [value]
     if names is None and all(isinstance(word, str) and word.strip() for word in values):
@@ -129,7 +168,7 @@ def _photo(value: Any, *, numbered: str, folder: str, taken: set[str], place: st
     data: bytes = value["bytes"]
     ending = next((ending for mark, ending in KINDS.items() if data.startswith(mark)), None)
     if ending is None:
-        raise DataError(f"{place}: the photo starts with {data[:8]!r}: neither JPEG, PNG, GIF, WebP nor BMP.")
+        raise DataError(f"{place}: the photo starts with {data[:8]!r}: neither JPEG, PNG, GIF, WebP, BMP nor TIFF.")
     name = f"{folder}/{Path(value.get('path') or numbered).stem}{ending}"
     name = f"{folder}/{numbered}{ending}" if name in taken else name
     taken.add(name)

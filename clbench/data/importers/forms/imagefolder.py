@@ -11,6 +11,7 @@ import msgspec
 from clbench.data.importers.export import PRESENT, Entry, Export, Form, split_of
 from clbench.data.importers.forms import columns, tag_lists
 from clbench.data.importers.source import Source
+from clbench.data.own_table import cells
 from clbench.errors import DataError
 
 LISTS = ("labels", "label", "tags", "classes", "categories")
@@ -36,14 +37,19 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
     export = Export([], read=files)
     for file in files:
         folder = PurePosixPath(file).parent
-        for line, text in enumerate(source.text(file).splitlines(), 1):
-            if not text.strip():
-                continue
-            place = source.place(file, line)
-            row = _row(text, place)
-            key = next((key for key in LISTS if key in row), None)
-            found = row[key] if key else row.get("objects", {}).get("categories")
-            words = [found] if isinstance(found, str) else found
+        texts = [(source.place(file, line), text) for line, text in enumerate(source.text(file).split("\n"), 1)]
+        rows = [(place, _row(text, place)) for place, text in texts if text.strip()]
+        said = [_said(row) for _, row in rows]
+        lone = [
+            cells.Cell(place, found.strip())
+            for (place, _), found in zip(rows, said, strict=True)
+            if isinstance(found, str)
+        ]
+        read_lone = cells.read_cells(lone, separator=options["separator"], form=options["cells"])
+        export.notes += read_lone.notes
+        split_words = iter(read_lone.positive)
+        for (place, row), found in zip(rows, said, strict=True):
+            words = next(split_words) if isinstance(found, str) else found
             if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
                 raise DataError(
                     f"{place}: labels {str(found)[:80]}, expected a list of words in {' or '.join(LISTS)}.",
@@ -55,6 +61,13 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
             entry.marks = {word.strip(): PRESENT for word in words}
             export.entries.append(entry)
     return export
+
+
+def _said(row: Mapping[str, Any]) -> object:
+    """Return what a row says of labels, in a field of that name or as the categories of its objects."""
+    objects = row.get("objects")
+    key = next((key for key in LISTS if key in row), None)
+    return row[key] if key else objects.get("categories") if isinstance(objects, dict) else objects
 
 
 def _row(text: str, place: str) -> dict[str, Any]:

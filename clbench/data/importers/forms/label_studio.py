@@ -26,7 +26,8 @@ class Result(Struct):
     """One choice or region."""
 
     type: str
-    value: dict[str, Any]
+    value: dict[str, Any] = {}
+    """A relation between regions has none."""
     from_name: str = ""
 
 
@@ -116,7 +117,11 @@ def _tasks(source: Source, file: str) -> list[tuple[str, str, list[Said]]]:
     for position, task in enumerate(source.json(file, list[Task])):
         place = f"{source.place(file)}: [{position}], task {task.id}"
         votes: list[Said] = [
-            [(result.from_name, _words(result.value.get(result.type), place)) for result in annotation.result]
+            [
+                (result.from_name, _words(result.value.get(result.type), place))
+                for result in annotation.result
+                if result.type != "relation"
+            ]
             for annotation in task.annotations
             if not annotation.was_cancelled
         ]

@@ -30,7 +30,7 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
             text, place = text.partition("#")[0].rstrip(), source.place(file, line)
             if not text:
                 continue
-            head, *pairs = text.split(" ") if not text.startswith(" ") else ["", *text.split()]
+            head, *pairs = ["", *text.split()] if text[0].isspace() else text.split()
             entry = row_entry(file, count, place)
             words = [word for word in head.split(",") if word]
             if not all(re.fullmatch(r"-?\d+", word) for word in words):

@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 import yaml
 
 from clbench.data.importers.export import PRESENT, Entry, Export, Form, named_once, split_of
-from clbench.data.importers.source import PHOTOS, Source
+from clbench.data.importers.source import Source
+from clbench.data.pictures.photo_files import PHOTOS
 from clbench.errors import DataError
 
 NAME_LISTS = ("classes.txt", "obj.names", "labels.txt")
@@ -39,15 +40,20 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
     entries: dict[PurePosixPath, Entry] = {}
     for file in source.ending(*PHOTOS):
         path = PurePosixPath(file)
+        if twin := entries.get(_stem(file)):
+            raise DataError(
+                f"{source.place(file)}: {PurePosixPath(twin.file).name} has the same text file.",
+                hint="Give the photos names of their own.",
+            )
         entries[_stem(file)] = Entry(file, source.place(file), split=split_of(*path.parent.parts[::-1]))
     without = set(entries)
     for file in files:
         place = _stem(file)
-        twin = next((spot for spot in (_beside(place), place) if spot in entries), None)
-        entry = entries[twin] if twin else Entry(_beside(place).as_posix(), source.place(file))
+        spot = next((spot for spot in (_beside(place), place) if spot in entries), None)
+        entry = entries[spot] if spot else Entry(_beside(place).as_posix(), source.place(file))
         entry.split = entry.split or split_of(*PurePosixPath(file).parent.parts[::-1])
-        entries.setdefault(twin or place, entry)
-        without.discard(twin or place)
+        entries.setdefault(spot or place, entry)
+        without.discard(spot or place)
         for number, line in enumerate(source.text(file).splitlines(), 1):
             words = line.split()
             if not words:
