@@ -61,7 +61,7 @@ def shown(kind: type[Strategy], monkeypatch: pytest.MonkeyPatch, *, seed: int = 
         patch.setattr(SessionView, "__getitems__", noted)
         trial = Subject(kind).trial(seed=seed)
         trial.carry_out()
-    assert len(found) == 3 * trial.train.epochs
+    assert len(found) == 3 * trial.run.train.epochs
     return found
 
 

@@ -20,7 +20,7 @@ from clbench.report.table.columns import columns
 from clbench.report.table.leaderboard import heading_of, sections
 from clbench.report.table.rows import changed_values, common_recipe
 
-SHARED = ("linear", "maxpool")
+SHARED = ("linear", "maxpool", "gcn")
 """Heads of the suite that decide on one feature for all labels (OFML); every other one makes one per label (OFOL)."""
 
 NUMBERS = ("average_map", "last_map", "forgetting", "parameters")

@@ -63,7 +63,7 @@ def fields_survive_json(subject: Subject) -> None:
         again = subject.kind.configured(json.loads(json.dumps(values, allow_nan=False)), source="JSON")
     except Exception as error:
         raise Failed(
-            f"the fields do not go through JSON: {str(error) or type(error).__name__}",
+            f"the fields do not go through JSON: {' '.join(str(error).split()) or type(error).__name__}",
             verb="class",
             mend="Fields are numbers, texts, truth values, and lists and mappings of them, annotated with their type.",
         ) from error
