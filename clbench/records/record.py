@@ -45,6 +45,8 @@ class RecordError(ResultsError):
         self.problem = problem
 
 
+RESTORE = "Restore the file from version control, or delete it and run that seed again."
+
 _MAY_BE_NULL = ("ap.", "summary")
 _DECODER = msgspec.json.Decoder(Record)
 
@@ -141,7 +143,10 @@ def parse_both(text: bytes, *, source: str = "record") -> tuple[dict[str, Any], 
     """Return a record's text as plain values, of whatever schema, and as a record. Raises RecordError."""
     try:
         plain = msgspec.json.decode(text)
-        return plain, msgspec.convert(plain, Record)
+        record = msgspec.convert(plain, Record)
+        if "schema" not in plain:  # it has a default, so that nobody who makes a record need name it
+            raise RecordError(source, field="schema", problem="missing", hint=RESTORE)
+        return plain, record
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         record = _parse_other(text, source=source, error=error)
         return msgspec.json.decode(text), record
@@ -149,7 +154,6 @@ def parse_both(text: bytes, *, source: str = "record") -> tuple[dict[str, Any], 
 
 def _parse_other(text: bytes, *, source: str, error: Exception) -> Record:
     """Read what is not of the present schema, or say why it cannot be read."""
-    hint = "Restore the file from version control, or delete it and run that seed again."
     try:
         plain = msgspec.json.decode(text)
         schema = plain.get("schema") if isinstance(plain, dict) else None
@@ -164,11 +168,11 @@ def _parse_other(text: bytes, *, source: str, error: Exception) -> Record:
                 )
             return msgspec.convert(migrated(plain), Record)
     except KeyError as inner:
-        raise RecordError(source, field=str(inner.args[0]), problem="missing", hint=hint) from inner
+        raise RecordError(source, field=str(inner.args[0]), problem="missing", hint=RESTORE) from inner
     except (msgspec.DecodeError, RecursionError, ValueError, TypeError) as inner:
         error = inner
     where, what = explain(error, text=text)
-    raise RecordError(source, field=where, problem=what, hint=hint) from error
+    raise RecordError(source, field=where, problem=what, hint=RESTORE) from error
 
 
 def explain(error: Exception, *, text: bytes = b"") -> tuple[str, str]:

@@ -305,3 +305,10 @@ def test_the_published_json_schema_is_current() -> None:
         " Path('docs/record.schema.json').write_bytes(json_schema())"
     )
     assert published.read_bytes() == json_schema(), f'run: python -c "{command}"'
+
+
+def test_a_record_that_does_not_name_its_schema_is_unverified() -> None:
+    plain = records.to_plain(factory.make_record(factory.METHODS[4], factory.TINY))
+    del plain["schema"]
+    outcome = verify_text(msgspec.json.encode(plain))
+    assert [(finding.field, finding.problem) for finding in outcome.findings] == [("schema", "missing")]
