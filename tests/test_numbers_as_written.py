@@ -56,3 +56,14 @@ def test_a_number_of_a_readers_option_is_what_it_looks_like() -> None:
     for odd in ("1:30", "1e2", "-1", "1_", "0x10"):
         with pytest.raises(UsageError, match="expected a whole number from 0"):
             resolve_options("x", [option], {"least": odd})
+
+
+def test_a_number_among_a_scenarios_options_is_a_number() -> None:
+    text = (Path(__file__).parent.parent / "scenarios" / "coco_b40c10.yaml").read_text()
+    line = "options: {crowd: membership}"
+    spec = parse_scenario(
+        text.replace(line, "options: {missing: 0.01, seed: 010, least: 1e-2, val: train}"), source="x"
+    )
+    assert spec.options == {"missing": "0.01", "seed": "10", "least": "0.01", "val": "train"}
+    with pytest.raises(UsageError, match="got `bool`"):
+        parse_scenario(text.replace(line, "options: {val: no}"), source="x")

@@ -100,4 +100,7 @@ def import_(
         names = ", ".join(done.left_out[:3]) + (", …" if len(done.left_out) > 3 else "")
         click.echo(f"  {len(done.left_out):,} photos in the folder are not named by the export: {names}")
     click.echo(f"  report: {done.report}")
-    click.echo(f"Next: clbench data check {done.file}")
+    if done.features:
+        click.echo(f"  features, row by row: {done.features}")
+    else:
+        click.echo(f"Next: clbench data check {done.file}")

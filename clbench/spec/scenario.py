@@ -219,6 +219,10 @@ def _parsed(text: str | bytes, *, source: str) -> tuple[ScenarioSpec, str]:
     named = pins if isinstance(pins := raw.get("pins"), str) else ""
     if named:
         raw = {key: value for key, value in raw.items() if key != "pins"}
+    for where in (raw, raw.get("stand_in")):
+        if isinstance(where, dict) and isinstance(options := where.get("options"), dict):
+            # `missing: 0.01` is a number for YAML; readers take texts
+            where["options"] = {key: str(x) if type(x) in (int, float) else x for key, x in options.items()}
     spec: ScenarioSpec = convert(raw, ScenarioSpec, source=source)
     if spec.stand_in is not None:
         convert(msgspec.to_builtins(spec.train) | spec.stand_in.train, TrainSpec, source=f"{source}: stand_in.train")

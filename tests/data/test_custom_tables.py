@@ -384,12 +384,12 @@ def instances(folder: Path, *, crowd: object = 0, ids: tuple[object, object] = (
     return put(folder / "mine.json", json.dumps(content))
 
 
-@pytest.mark.parametrize("crowd", [0, 0.0, False, None, "0", "false"])
+@pytest.mark.parametrize("crowd", [0, 0.0, False, None, "0", "false", "FALSE", float("nan")])
 def test_a_crowd_mark_that_says_no_in_another_way_is_no_crowd(tmp_path: Path, crowd: object) -> None:
     assert read(instances(tmp_path, crowd=crowd)).y.tolist() == [[1, 1], [1, 0]]
 
 
-@pytest.mark.parametrize("crowd", [1, 1.0, True, "1"])
+@pytest.mark.parametrize("crowd", [1, 1.0, True, "1", "true"])
 def test_a_crowd_is_no_positive_aloud_unless_it_is_kept(tmp_path: Path, crowd: object) -> None:
     path = instances(tmp_path, crowd=crowd)
     table = read(path)
@@ -398,6 +398,19 @@ def test_a_crowd_is_no_positive_aloud_unless_it_is_kept(tmp_path: Path, crowd: o
     assert "cat: 1" in table.notes[0] and "crowd=keep" in table.notes[0]
     assert read(path, crowd="keep").y.tolist() == [[1, 1], [1, 0]]
     assert read(path, crowd="drop").member.tolist() == [[True, True], [False, False]]
+
+
+def test_json_and_npz_as_windows_writes_them_are_read(tmp_path: Path) -> None:
+    path = instances(tmp_path)
+    text = path.read_text().replace('"a.jpg"', '".\\\\a.jpg"').replace('"train"', '"Train"')
+    path.write_text("\ufeff" + text)
+    table = read(path)
+    assert table.paths.tolist() == ["a.jpg", "b.jpg"] and table.split.tolist() == ["train", "test"]
+    arrays = {"paths": [".\\a.jpg", "b.jpg"], "labels": ["cat", "dog"], "split": ["Train", "TEST"], "y": table.y}
+    np.savez(tmp_path / "mine.npz", **{name: np.array(values) for name, values in arrays.items()})
+    again = read(tmp_path / "mine.npz")
+    assert again.paths.tolist() == ["a.jpg", "b.jpg"] and again.split.tolist() == ["train", "test"]
+    assert again.ids.tolist() == ["a.jpg", "b.jpg"] and again.y.tolist() == table.y.tolist()
 
 
 def test_a_label_with_crowds_only_is_refused_saying_so(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from data_makers import put
 from import_tools import imported
 
+from clbench.data.datasets.registry import open_table
 from clbench.errors import DataError
 
 HEAD = """% traindata
@@ -65,7 +66,12 @@ def test_libsvm_lines_have_labels_or_none(tmp_path: Path) -> None:
     assert np.load(tmp_path / "out" / "features.npy").tolist() == [*FEATURES, [0, 0, 4]]
     assert "features count from 0" in done.notes
     one = imported(put(tmp_path / "one.svm", "1 1:5\n1 3:6 # why\n"), to=tmp_path / "one", split=0.5)
-    assert np.load(one.file.parent / "features.npy").tolist() == [[5, 0, 0], [0, 0, 6]]
+    assert one.features and np.load(one.features).tolist() == [[5, 0, 0], [0, 0, 6]]
+    with pytest.raises(DataError) as caught:
+        open_table(str(one.file), root=None, options={})
+    assert "features.npy; they have no photos" in caught.value.hint
+    tabs = imported(put(tmp_path / "tabs.svm", "1,2\t1:5\n1\t3:6\n"), to=tmp_path / "tabs", split=0.5)
+    assert tabs.table.y.tolist() == [[1, 1], [1, 0]]
 
 
 @pytest.mark.parametrize(

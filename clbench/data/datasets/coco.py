@@ -11,6 +11,7 @@ import numpy.typing as npt
 from msgspec import Meta, Struct
 
 from clbench.data.datasets.dataset import Option, resolve_options, revision
+from clbench.data.datasets.text import decode_json
 from clbench.data.pictures.photo_files import absent, refuse_absent
 from clbench.data.table import LabelTable
 from clbench.data.table_cache import cached
@@ -21,6 +22,8 @@ Number = Annotated[int, Meta(ge=0, le=2**53)]
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+CROWDS = {"1": True, "1.0": True, "true": True} | dict.fromkeys(("", "0", "0.0", "false", "none", "nan"), False)
+"""What tools write for `iscrowd`, as text in small letters."""
 CROWD = Option(
     "crowd",
     "membership",
@@ -119,10 +122,10 @@ def read_instances(path: Path, *, name: str, hint: str = "") -> Instances:
         raise DataError(f"{name}: {path} cannot be read ({error.strerror}).") from error
     try:
         try:
-            return msgspec.json.decode(text, type=Instances)
+            return decode_json(text, Instances)
         except msgspec.ValidationError:
-            return msgspec.convert(as_official(msgspec.json.decode(text)), Instances, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return msgspec.convert(as_official(decode_json(text, dict)), Instances, strict=False)
+    except (ValueError, RecursionError) as error:
         what = "is empty" if not text.strip() else f"is not an instances file: {error}"
         hint = hint or "Fetch the file again; it may have been cut short."
         raise DataError(f"{name}: {path} {what}.", hint=hint) from error
@@ -144,8 +147,9 @@ def as_official(content: Any) -> Any:
     boxes = []
     for entry in _entries(content, "annotations"):
         box = dict(entry)
-        if (crowd := box.get("iscrowd", 0)) in (None, "", 0, 1, "0", "1", "0.0", "1.0", "false", "False"):
-            box["iscrowd"] = int(float(crowd)) if crowd not in (None, "", "false", "False") else 0
+        crowd = str(box.get("iscrowd", 0)).lower()
+        if crowd in CROWDS:
+            box["iscrowd"] = int(CROWDS[crowd])
         for field, places in numbers.items():
             if isinstance(wanted := box.get(field), str):
                 box[field] = places.get(wanted, wanted)

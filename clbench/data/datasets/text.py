@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from clbench.errors import DataError
+
+T = TypeVar("T")
+BOM = b"\xef\xbb\xbf"
+"""UTF-8's byte order mark, which Windows likes to write."""
 
 
 def read_text(path: Path, *, name: str) -> str:
@@ -33,3 +41,21 @@ def decode(data: bytes, *, path: Path, name: str) -> str:
         line = text[: text.index("\0")].count("\n") + 1
         raise DataError(f"{name}: {path}, line {line}: a NUL byte; this is not a text file.")
     return text
+
+
+def decode_json(data: bytes, kind: type[T]) -> T:
+    """Return JSON as `kind`, also with a byte order mark, and with the NaN that Python writes into it.
+
+    Raises msgspec.ValidationError for a field of another type, and ValueError or RecursionError for what is no JSON.
+    """
+    data = data.removeprefix(BOM)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        try:
+            content = json.loads(data)
+        except ValueError:
+            raise error from None  # the message that names the byte
+        return msgspec.convert(content, kind)

@@ -58,6 +58,8 @@ class Imported:
     left_out: tuple[str, ...]
     """Photos in the folder that the export does not name."""
     report: Path
+    features: Path | None = None
+    """The features of tables that have no photos."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +142,15 @@ def import_export(path: Path, *, to: Path, wish: Wish) -> Imported:
                 (to / file).write_bytes(entry.picture)
     except OSError as error:
         raise DataError(f"{to}: the photos cannot be put there: {error}.", hint="Name another folder: --to") from error
-    if plan.export.features is not None:
-        with whole_file(to / "features.npy", what="the features") as out:
+    features = None if plan.export.features is None else to / "features.npy"
+    if plan.export.features is not None and features:
+        with whole_file(features, what="the features") as out:
             np.save(out, plan.export.features[plan.rows])
     for name, data in {"import-report.md": report.encode(), **written}.items():
         with whole_file(to / name, what="the label table") as out:
             out.write(data)
     notes, left_out = tuple(plan.export.notes), tuple(plan.left_out)
-    return Imported(to / "labels.csv", plan.form, plan.table, notes, left_out, to / "import-report.md")
+    return Imported(to / "labels.csv", plan.form, plan.table, notes, left_out, to / "import-report.md", features)
 
 
 def _twins(entries: list[Entry], photos: Path | None) -> list[list[int]]:

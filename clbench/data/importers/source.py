@@ -12,12 +12,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from clbench.data.datasets.text import read_text
+from clbench.data.datasets.text import BOM, decode_json, read_text
 from clbench.errors import DataError
 
 T = TypeVar("T")
 Rows = list[tuple[int, list[str]]]
-BOM = b"\xef\xbb\xbf"
 INDEX = ("", "Unnamed: 0")
 """What pandas calls a column of row numbers."""
 
@@ -63,7 +62,7 @@ class Source:
     def json(self, file: str, kind: type[T]) -> T:
         """Return a JSON file as `kind`. Raises DataError naming the field that is of another type."""
         try:
-            return _decoded((self.root / file).read_bytes(), kind)
+            return decode_json((self.root / file).read_bytes(), kind)
         except msgspec.ValidationError as error:
             raise DataError(f"{self.place(file)}: {error}.", hint="Mend the field, or export it again.") from error
         except (ValueError, RecursionError) as error:
@@ -124,17 +123,6 @@ def _keys(path: Path) -> frozenset[str]:
     if isinstance(top, dict):
         return frozenset(top)
     return frozenset(["[]", *(first if isinstance(first, dict) else ())])
-
-
-def _decoded(data: bytes, kind: type[T]) -> T:
-    """Return JSON as `kind`, also with a byte order mark, and with the NaN that Python writes into it."""
-    data = data.removeprefix(BOM)
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        return msgspec.convert(json.loads(data), kind)
 
 
 def _cells(path: Path) -> tuple[list[str], Rows]:

@@ -20,7 +20,7 @@ import numpy as np
 from clbench.data.datasets.dataset import Option
 from clbench.data.datasets.text import read_text
 from clbench.data.own_table import cells
-from clbench.data.own_table.unchecked import Draft, place_val
+from clbench.data.own_table.unchecked import Draft, place_val, plain_path
 from clbench.errors import DataError, suggest
 
 REQUIRED = ("file", "split", "labels")
@@ -189,11 +189,7 @@ def _row(row: dict[str, str], line: int, path: Path, name: str) -> dict[str, str
             f"{name}: {path}, line {line}: split {row['split']!r}, expected train or test.",
             hint="Write train or test; val too, with the option val=train, val=test or val=drop.",
         )
-    # as Windows and `find .` write paths
-    file = row["file"].replace("\\", "/")
-    while file.startswith("./"):
-        file = file[2:]
-    return row | {"split": split, "file": file}
+    return row | {"split": split, "file": plain_path(row["file"])}
 
 
 def _classes(path: Path, *, name: str) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.data.datasets.coco import CROWD, matrices, read_instances, sorted_categories
-from clbench.data.own_table.unchecked import Draft, place_val
+from clbench.data.own_table.unchecked import Draft, place_val, plain_path
 from clbench.data.table import label_matrix
 from clbench.errors import DataError
 
@@ -49,7 +49,8 @@ def read_npz(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     member = arrays.get("member", y == 1)
     if member.dtype != np.bool_:
         raise DataError(f"{name}: {path}: member must be boolean, found {member.dtype}.")
-    ids, files = (texts.get(field, texts["paths"])[kept].tolist() for field in ("ids", "paths"))
+    files = [plain_path(path) for path in texts["paths"][kept].tolist()]
+    ids = texts["ids"][kept].tolist() if "ids" in texts else files
     return Draft(texts["labels"].tolist(), ids, files, splits, y[kept], member[kept])
 
 
@@ -60,7 +61,7 @@ def read_json(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     """
     instances = read_instances(path, name=name, hint=_JSON_HINT)
     for position, photo in enumerate(instances.images):
-        if photo.split not in ("train", "test", "val"):
+        if photo.split.lower() not in ("train", "test", "val"):
             raise DataError(
                 f"{name}: {path}: images[{position}], id {photo.id}: split {photo.split!r}, expected train or test.",
                 hint='Give every image a "split".',
@@ -80,7 +81,7 @@ def read_json(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     return Draft(
         [category.name for category in categories],
         [f"{photo.id:012d}" for photo in photos],
-        [photo.file_name for photo in photos],
+        [plain_path(photo.file_name) for photo in photos],
         splits,
         y[kept],
         member[kept],

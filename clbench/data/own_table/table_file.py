@@ -182,7 +182,9 @@ def _with_photos(table: LabelTable, *, root: Path, values: Mapping[str, str]) ->
             root=root,
             paths=table.paths.tolist(),
             missing=gone,
-            hint="Name their folder with the option `images`, or allow a share to be absent with `missing: 0.01`.",
+            hint="Its rows are those of features.npy; they have no photos."
+            if (root / "features.npy").is_file()
+            else "Name their folder with the option `images`, or allow a share to be absent with `missing: 0.01`.",
         )
     note = f" absent={len(gone)}" if gone else ""
     notes = (f"{len(gone)} of {len(table)} photos are absent and left out",) if gone else ()

@@ -40,14 +40,23 @@ class Draft:
         )
 
 
+def plain_path(text: str) -> str:
+    """Return a photo's path as tables have it, also where Windows or `find .` wrote it."""
+    path = text.replace("\\", "/")
+    while path.startswith("./"):
+        path = path[2:]
+    return path
+
+
 def place_val(splits: Sequence[str], *, val: str, path: Path, name: str) -> tuple[list[int], list[str]]:
     """Return the rows that stay and their splits, images of the split "val" being where `val` says.
 
     `val` is "train", "test", "drop", or "refuse", for which such images raise DataError.
     """
+    splits = [split.lower() for split in splits]
     if val == "refuse" and "val" in splits:
         raise DataError(
-            f"{name}: {path} has {list(splits).count('val'):,} images in a split 'val'.",
+            f"{name}: {path} has {splits.count('val'):,} images in a split 'val'.",
             hint="Say where they belong with the option `val: train`, `val: test` or `val: drop`.",
         )
     kept = [row for row, split in enumerate(splits) if split != "val" or val != "drop"]

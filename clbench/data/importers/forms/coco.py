@@ -9,13 +9,13 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
+from clbench.data.datasets.coco import CROWDS
 from clbench.data.datasets.dataset import Option
 from clbench.data.importers.export import ABSENT, PRESENT, UNKNOWN, Entry, Export, Form, named_once, split_of
 from clbench.data.importers.source import Source
 from clbench.errors import DataError
 
 Id = int | float | str
-CROWDS = {"1": True, "1.0": True, "true": True} | dict.fromkeys(("", "0", "0.0", "false", "none", "nan"), False)
 PREFIX = re.compile(r"^(instances|labels|stuff|image_info|person_keypoints|captions|panoptic)_")
 OPTIONS = (
     Option(
