@@ -276,3 +276,11 @@ def test_an_import_names_labels_that_say_there_is_none(tmp_path: Path) -> None:
     home = photos(tmp_path / "in", "a.jpg", "b.jpg", "c.jpg")
     put(home / "tags.csv", "filename,tags\na.jpg,cat;nan\nb.jpg,No_Label\nc.jpg,cat\n")
     assert "2 labels are called as tools call the absence of one: 'No_Label', 'nan'" in notes(imported(home, split=0.5))
+
+
+def test_a_sample_submission_holds_nobodys_labels(tmp_path: Path) -> None:
+    home = photos(tmp_path / "in", "images/a.jpg", "images/b.jpg", "images/c.jpg")
+    put(home / "train.csv", "image_id,scab,rust\na,1,0\nb,0,1\n")
+    put(home / "sample_submission.csv", "image_id,scab,rust\nc,0,0\n")
+    done = imported(home, split=0.5)
+    assert done.table.y.tolist() == [[1, 0], [0, 1]] and done.left_out == ("images/c.jpg",)

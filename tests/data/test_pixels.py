@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -108,6 +109,29 @@ def test_a_transparent_grey_of_16_bits_lies_on_white(tmp_path: Path) -> None:
     values = np.array([[0, 2000, 65535]], dtype=np.uint16)
     Image.fromarray(values).save(tmp_path / "x.png", transparency=2000)
     assert pixels(tmp_path / "x.png") == [[(v, v, v) for v in (0, 255, 255)]]
+
+
+def png(depth: int, colour: int, row: bytes, *, width: int, clear: bytes) -> bytes:
+    """A PNG of one row with a transparent colour (PNG 1.2, 4.1.1 and 4.2.1.1)."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, 1, depth, colour, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"tRNS", clear), (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def test_a_transparent_colour_is_meant_in_the_depth_of_the_file(tmp_path: Path) -> None:
+    # four bits: 0, 15, 7, 15, of which 7 is transparent; two bits: 0 to 3, of which 1 is; 17 and 85 are their steps
+    put(tmp_path / "four.png", png(4, 0, bytes([0x0F, 0x7F]), width=4, clear=struct.pack(">H", 7)))
+    assert pixels(tmp_path / "four.png") == [[(v, v, v) for v in (0, 255, 255, 255)]]
+    put(tmp_path / "two.png", png(2, 0, bytes([0b00011011]), width=4, clear=struct.pack(">H", 1)))
+    assert pixels(tmp_path / "two.png") == [[(v, v, v) for v in (0, 255, 170, 255)]]
+    # 16-bit colours, the upper byte of each counts
+    row = struct.pack(">6H", 0x0102, 0x0304, 0x0506, 0x0708, 0x090A, 0x0B0C)
+    put(tmp_path / "deep.png", png(16, 2, row, width=2, clear=row[:6]))
+    assert pixels(tmp_path / "deep.png") == [[(255, 255, 255), (7, 9, 11)]]
 
 
 def tiff(bits: int, kind: int, data: bytes, *, width: int) -> bytes:

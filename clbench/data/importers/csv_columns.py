@@ -25,6 +25,11 @@ CODES = {"0": "train", "1": "val", "2": "test"}  # CelebA's list_eval_partition
 YES, NO = ("1", "true", "1.0", "yes"), ("0", "false", "0.0", "no")
 
 
+def tables(source: Source) -> list[str]:
+    """Return the CSV and TSV files, without Kaggle's sample_submission.csv, whose labels are nobody's."""
+    return [file for file in source.ending(".csv", ".tsv") if "submission" not in PurePosixPath(file).stem.lower()]
+
+
 def file_column(header: Sequence[str]) -> int | None:
     """Return the column that names the photos: the first of the usual names that the header has."""
     return _column(header, FILES)

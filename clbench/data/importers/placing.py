@@ -81,7 +81,8 @@ def _groups(entries: Sequence[Entry], group: str) -> list[str]:
         if not entry.columns.get(group):
             known = sorted({name for entry in entries for name in entry.columns})
             raise UsageError(
-                f"{entry.place}: --group {group}: nothing stands there.{suggest(group, known)}",
+                f"{entry.place}: --group {group}: nothing stands there."
+                + (suggest(group, known) if group not in known else ""),
                 hint=f"Columns: {', '.join(known) or 'none'}; or a pattern in the path: --group 'path:patient([0-9]+)'",
             )
     return [entry.columns[group] for entry in entries]

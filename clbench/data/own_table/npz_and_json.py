@@ -64,7 +64,7 @@ def read_json(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
         if photo.split.lower() not in ("train", "test", "val"):
             raise DataError(
                 f"{name}: {path}: images[{position}], id {photo.id}: split {photo.split!r}, expected train or test.",
-                hint='Give every image a "split".',
+                hint='Give every image a "split", or let an import split them: clbench data import FILE --split 0.2',
             )
     kept, splits = place_val([photo.split for photo in instances.images], val=values["val"], path=path, name=name)
     categories = sorted_categories(instances, name=name)

@@ -30,6 +30,8 @@ def upright_rgb(image: Image) -> Image:
     # where there is no tag Pillow would look for one in the XMP packet, which other decoders do not
     for packet in ("xmp", "XML:com.adobe.xmp"):
         image.info.pop(packet, None)
+    if "transparency" in image.info:
+        _as_decoded(image)
     image.load()
     image = ImageOps.exif_transpose(image)
     if image.mode == "F" or (image.mode == "I" and bits > 16):
@@ -50,6 +52,16 @@ def upright_rgb(image: Image) -> Image:
         whole = image.convert("RGBA")
         return Pillow.alpha_composite(Pillow.new("RGBA", whole.size, "white"), whole).convert("RGB")
     return image.convert("RGB")
+
+
+def _as_decoded(image: Image) -> None:
+    """Give a PNG's transparent colour the depth of the decoded pixels; Pillow leaves it in that of the file."""
+    tiles = getattr(image, "tile", None)
+    clear, raw = image.info["transparency"], str(tiles[0][3]) if tiles else ""
+    if isinstance(clear, int) and raw in ("L;2", "L;4"):
+        image.info["transparency"] = clear * (85 if raw == "L;2" else 17)
+    elif isinstance(clear, tuple) and raw == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
 
 
 def is_transparent(image: Image) -> bool:

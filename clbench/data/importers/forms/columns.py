@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from clbench.data.datasets.dataset import Option
-from clbench.data.importers.csv_columns import file_column, listed_partition, split_column, splits_in_words
+from clbench.data.importers.csv_columns import file_column, listed_partition, split_column, splits_in_words, tables
 from clbench.data.importers.export import ABSENT, PRESENT, UNKNOWN, Entry, Export, Form, split_of
 from clbench.data.importers.source import Rows, Source
 from clbench.errors import DataError, UsageError
@@ -42,7 +42,7 @@ OPTIONS = (
 
 def fits(source: Source) -> list[str]:
     """Return the tables that name a photo and have a column of marks; not those that list labels in one cell."""
-    return [file for file in source.ending(".csv", ".tsv") if _is_marks(source, file)] + [
+    return [file for file in tables(source) if _is_marks(source, file)] + [
         file for file in source.ending(".txt") if _is_celeba(source, file)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from clbench.data.importers.csv_columns import file_column, split_column, splits_in_words
+from clbench.data.importers.csv_columns import file_column, split_column, splits_in_words, tables
 from clbench.data.importers.export import PRESENT, Entry, Export, Form, split_of
 from clbench.data.importers.source import Source
 from clbench.data.own_table import cells
@@ -18,7 +18,7 @@ OPTIONS = cells.OPTIONS
 
 def fits(source: Source) -> list[str]:
     """Return the tables with a column of photos and one of label lists."""
-    return [file for file in source.ending(".csv", ".tsv") if _fits(source.header(file))]
+    return [file for file in tables(source) if _fits(source.header(file))]
 
 
 def _fits(header: list[str]) -> bool:
