@@ -19,7 +19,7 @@ import clbench
 from clbench.data.datasets.registry import is_path
 from clbench.errors import ResultsError, RunError
 from clbench.files.whole_file import whole_file
-from clbench.method.strategy import Strategy
+from clbench.method.strategy import LEAK, Strategy
 from clbench.metrics.summary import summarize
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.backbones.pretraining import pretraining_track
@@ -76,8 +76,8 @@ def check_scores(progress: Progress, *, folder: Path) -> None:
             )
 
 
-def marks(plan: Plan, strategy: Strategy, *, dirty: bool) -> list[str]:
-    """Return what a reader must know before believing the row."""
+def marks(plan: Plan, strategy: Strategy, *, dirty: bool, leaked: bool) -> list[str]:
+    """Return what a reader must know before believing the row; `leaked`: hidden labels were handed out."""
     found = {
         "stand-in": plan.stand_in,
         "local-strategy": plan.entry.origin != "shipped",
@@ -86,6 +86,7 @@ def marks(plan: Plan, strategy: Strategy, *, dirty: bool) -> list[str]:
         "dirty": dirty,
         "changed-train": bool(plan.changed_train),
         "trial": plan.trial is not None,
+        LEAK: leaked,
     }
     shared = {f"world-{world()}"} if world() > 1 else set()
     return sorted({name for name, holds in found.items() if holds} | shared | set(_own_marks(plan, strategy)))
@@ -203,7 +204,7 @@ def make_record(
             counts,
             learned,
         ),
-        marks=marks(plan, strategy, dirty=built.dirty),
+        marks=marks(plan, strategy, dirty=built.dirty, leaked=progress.leaked),
         notes={**notes, **notes_of(progress.done, strategy), **_remarks(plan, strategy)},
         environment={
             **describe(device, threads=threads),

@@ -177,7 +177,8 @@ class Run(Assembly):
             strategy.eval()
             strategy.prepare(live)
             if LEAK in strategy.marks():
-                # the one way to a hidden label, and it cannot be taken without the mark in the record
+                # the one way to a hidden label; the mark is set here, whatever `marks()` says when the record is made
+                progress.leaked = True
                 stored = count_stored(strategy, image_size=1).rows
                 strategy.reveal(stored, self.stream.truth(stored)[:, : session.seen])
             self.exemplars = strategy.rehearse(live)

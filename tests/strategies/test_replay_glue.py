@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from listening import StopAt
 from tiny_scenarios import FakeSession, batch_of, built, finished, online, planned, scenario, toy_session
 
 from clbench.method.replay import Replay
 from clbench.nn.memory import Memory
 from clbench.nn.ocdm import OCDMMemory
 from clbench.nn.prs import PRSMemory
+from clbench.records.record import read_record
 from clbench.train.events import Event, StepEnded, silent
-from clbench.train.run import Run, RunOptions
+from clbench.train.run import Run, RunOptions, run
 
 REPLAY = ["er", "prs", "ocdm"]
 
@@ -186,6 +189,18 @@ def test_nothing_is_revealed_to_a_strategy_without_the_mark(tmp_path: Path, monk
     monkeypatch.setattr(Replay, "reveal", reveal)
     for name in REPLAY:
         finished(planned(scenario(tmp_path), name), tmp_path / name)
+
+
+def test_a_leak_stays_in_state_and_record_when_the_strategy_denies_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = planned(scenario(tmp_path), "er", "er.exemplar_labels=legacy_krt", "er.memory=4")
+    options = RunOptions(results=tmp_path / "results", device="cpu", save_steps=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(wanted, options, watch=StopAt(1, 1))
+    monkeypatch.setattr(type(wanted.new_strategy()), "marks", lambda self: [])
+    assert "leak" in read_record(run(wanted, options)).marks
+    assert "leak" not in read_record(run(wanted, dataclasses.replace(options, resume=False))).marks
 
 
 # ---------------------------------------------------------------------- in a run

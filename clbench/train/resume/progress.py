@@ -38,6 +38,8 @@ class Progress:
     total_seconds: float = 0.0
     images_seen: int = 0
     """Of the current session."""
+    leaked: bool = False
+    """Whether hidden labels were handed out, in any session."""
     done: list[Done] = field(default_factory=list)
 
     @property
