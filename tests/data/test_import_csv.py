@@ -284,3 +284,13 @@ def test_a_sample_submission_holds_nobodys_labels(tmp_path: Path) -> None:
     put(home / "sample_submission.csv", "image_id,scab,rust\nc,0,0\n")
     done = imported(home, split=0.5)
     assert done.table.y.tolist() == [[1, 0], [0, 1]] and done.left_out == ("images/c.jpg",)
+
+
+def test_a_photo_is_found_in_another_letter_case_where_that_is_unambiguous(tmp_path: Path) -> None:
+    home = photos(tmp_path / "in", "images/a.JPG", "images/b.jpg", "images/B.JPG")
+    put(home / "marks.csv", "filename,cat,dog\na.jpg,1,0\nb.jpg,0,1\n")
+    done = imported(home, split=0.5)
+    assert said(done).keys() == {"a.JPG", "b.jpg"} and "in another folder or letter case" in notes(done)
+    put(home / "marks.csv", "filename,cat,dog\na.jpg,1,0\nb.Jpg,0,1\n")
+    with pytest.raises(DataError, match=r"b\.Jpg can be images/B\.JPG or images/b\.jpg"):
+        imported(home, to=tmp_path / "two", split=0.5)

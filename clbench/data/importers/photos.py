@@ -24,26 +24,30 @@ UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 def settle_photos(export: Export, root: Path, *, missing: str) -> list[str]:
     """Give every entry the path of its photo below `root`; return the photos there that no entry names.
 
-    An entry's file is looked for in its own folders, then as a path, then by its name alone, where that is
-    unambiguous. Raises DataError where a name fits several photos, and, unless `missing` is "drop", where a photo is
-    absent.
+    An entry's file is looked for in its own folders, then as a path, then by its name alone, at last in whatever letter
+    case, where that is unambiguous. Raises DataError where a name fits several photos, and, unless `missing` is "drop",
+    where a photo is absent.
     """
     there = Source(root).ending(*PHOTOS) if root.is_dir() else []
-    lower = set(there)
+    exact = set(there)
     names: dict[str, list[str]] = defaultdict(list)
+    in_any_case: dict[str, list[str]] = defaultdict(list)
     stems: dict[str, list[str]] = defaultdict(list)
     for path in there:
         names[PurePosixPath(path).name].append(path)
+        in_any_case[PurePosixPath(path).name.lower()].append(path)
         stems[PurePosixPath(path).stem].append(path)
     kept, gone, by_name = [], [], 0
     for entry in export.entries:
         wanted = entry.file.replace("\\", "/")
         whole = wanted.lower().endswith(PHOTOS)
         places = [posixpath.normpath(posixpath.join(base, wanted)) for base in (*entry.bases, "")]
-        place = next((spot for spot in places if spot in lower), None)
+        place = next((spot for spot in places if spot in exact), None)
         if place is None:
             name = PurePosixPath(wanted).name
-            found = (names.get(name) or names.get(UPLOAD.sub("", name), [])) if whole else stems.get(name, [])
+            found = stems.get(name, [])
+            if whole:
+                found = names.get(name) or names.get(UPLOAD.sub("", name)) or in_any_case.get(name.lower(), [])
             found = _nearest(found, places) if len(found) > 1 else found
             if len(found) > 1:
                 raise DataError(
@@ -69,7 +73,9 @@ def settle_photos(export: Export, root: Path, *, missing: str) -> list[str]:
             f"{len(gone):,} photos are absent and left out: {shown}{', …' if len(gone) > SHOWN else ''}"
         )
     if by_name:
-        export.notes.append(f"{by_name:,} photos were found by name, in another folder than the export says")
+        export.notes.append(
+            f"{by_name:,} photos were found by name, in another folder or letter case than the export says"
+        )
     export.entries = kept
     used = {entry.file for entry in kept}
     return [path for path in there if path not in used]
