@@ -67,3 +67,9 @@ def test_a_number_among_a_scenarios_options_is_a_number() -> None:
     assert spec.options == {"missing": "0.01", "seed": "10", "least": "0.01", "val": "train"}
     with pytest.raises(UsageError, match="got `bool`"):
         parse_scenario(text.replace(line, "options: {val: no}"), source="x")
+
+
+def test_a_value_that_is_given_twice_is_not_chosen_from() -> None:
+    with pytest.raises(UsageError, match=r"line 3: .*'lr' stands here twice"):
+        read_yaml("train:\n  lr: 0.1\n  lr: 0.2\n", source="x")
+    assert read_yaml("a: {lr: 1}\nb: {lr: 2}\n", source="x") == {"a": {"lr": 1}, "b": {"lr": 2}}

@@ -81,7 +81,13 @@ def _loader() -> Any:
     import yaml
 
     class Decimal(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        pass
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set()
+            for key, _ in node.value:
+                if (name := str(key.value)) in seen:  # YAML forbids it, and the library takes the last one
+                    raise yaml.constructor.ConstructorError(None, None, f"{name!r} stands here twice", key.start_mark)
+                seen.add(name)
+            return super().construct_mapping(node, deep=deep)
 
     numbers = {f"tag:yaml.org,2002:{kind}": form for kind, form in _NUMBERS.items()}
     Decimal.yaml_implicit_resolvers = {
