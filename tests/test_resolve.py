@@ -74,6 +74,34 @@ def test_a_strategy_listed_twice_with_other_values_is_two_runs(write: Write, tmp
     assert [p.fields for p in plan(name, strategies=["er"], seeds=[0])] == [{"memory": 5}, {"memory": 6}]
 
 
+@pytest.mark.parametrize("listed", ["[er, er]", "[{er: {memory: 5}}, {er: {memory: 5}}]", "[er, {er: {memory: 1000}}]"])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_strategy_listed_twice_with_the_same_values_is_refused(
+    write: Write, tmp_path: Path, listed: str, read_only: bool
+):
+    name = write()
+    path = tmp_path / "scenarios" / "mine.yaml"
+    path.write_text(path.read_text().replace("[naive, {er: {memory: 50}}]", listed))
+    with pytest.raises(UsageError, match=r"scenarios/mine.yaml: er: named twice with the same values"):
+        plan(name, read_only=read_only)
+
+
+def test_set_may_not_make_one_run_of_two(write: Write, tmp_path: Path):
+    name = write()
+    path = tmp_path / "scenarios" / "mine.yaml"
+    path.write_text(path.read_text().replace("[naive, {er: {memory: 50}}]", "[{er: {memory: 5}}, {er: {memory: 6}}]"))
+    with pytest.raises(UsageError, match="two runs cannot leave one record"):
+        plan(name, sets=["er.memory=7"])
+
+
+def test_two_files_of_one_name_with_the_same_values_are_refused(write: Write, tmp_path: Path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "own.py").write_text('from clbench import Strategy\nclass Own(Strategy):\n    "Mine."\n')
+    with pytest.raises(UsageError, match=r"own: named twice .*a/own.py and b/own.py"):
+        plan(write(), strategies=["a/own.py", "b/own.py"], seeds=[0])
+
+
 def test_a_strategy_keeps_the_values_its_scenario_gives_it(write: Write):
     found = one(write(), strategies=["er"], seeds=[0])
     assert found.fields == {"memory": 50}

@@ -190,6 +190,7 @@ def plan(
         return plan(scenario, strategies=strategies, sets=sets, seeds=seeds, data=data, unpinned=unpinned)
     if not read_only:
         _check_strategies(plans)
+    _check_distinct(plans, where=shown(found))
     return plans
 
 
@@ -275,6 +276,20 @@ def _nested(mapping: dict[str, Any], path: list[str], value: Any) -> dict[str, A
     key, *rest = path
     inner = mapping.get(key)
     return mapping | {key: _nested(inner if isinstance(inner, dict) else {}, rest, value) if rest else value}
+
+
+def _check_distinct(plans: Sequence[Plan], *, where: str) -> None:
+    """Raise UsageError where two plans are one run: of one name and one configuration, which is one record."""
+    met: dict[tuple[str, str, int], Plan] = {}
+    for item in plans:
+        first = met.setdefault((item.entry.name, item.configuration, item.seed), item)
+        if first is not item:
+            files = list(dict.fromkeys([shown(first.entry), shown(item.entry)]))
+            raise UsageError(
+                f"{where}: {item.entry.name}: named twice with the same values ({' and '.join(files)}), "
+                "and two runs cannot leave one record.",
+                hint="Name it once, or give each a value of its own, such as `- er: {memory: 400}`.",
+            )
 
 
 def _check_strategies(plans: Sequence[Plan]) -> None:
