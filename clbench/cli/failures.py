@@ -55,18 +55,19 @@ def complain(text: str) -> None:
     click.echo(f"{click.style('Error:', fg='red', bold=True)} {text}", err=True)
 
 
-def of_runs(failed: Sequence[Outcome], count: int) -> RunError:
+def of_runs(failed: Sequence[Outcome], count: int) -> ClbenchError:
     """Print what stopped runs, once for all that the same stopped, and return the error of the whole command.
 
     Each of `failed` has an error; `count` runs were asked for.
     """
-    from clbench.many.run_scenario import why_failed
+    from clbench.many.run_scenario import kind_of_failure, why_failed
 
     for text in why_failed(failed):
         complain(text)
     might_help = any(isinstance(outcome.error, RunError) for outcome in failed)
     hint = "run it again" if might_help else "mend what is named above and run it again"
-    return RunError(f"{len(failed)} of {count} runs failed.", hint=f"What is finished is kept; {hint}.")
+    kind = kind_of_failure(failed, count)
+    return kind(f"{len(failed)} of {count} runs failed.", hint=f"What is finished is kept; {hint}.")
 
 
 def debugging() -> bool:

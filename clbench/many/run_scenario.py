@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.errors import RunError, UsageError
+from clbench.errors import ClbenchError, DataError, RunError, UsageError
 from clbench.plan.source import stand_in_text
 from clbench.records.record import Record, read_record
 
@@ -77,7 +77,8 @@ def run(
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
         told = "\n".join(why_failed(failed))
-        raise RunError(f"{len(failed)} of {len(outcomes)} runs failed.\n{told}") from failed[0].error
+        kind = kind_of_failure(failed, len(outcomes))
+        raise kind(f"{len(failed)} of {len(outcomes)} runs failed.\n{told}") from failed[0].error
     return [read_record(outcome.record) for outcome in outcomes if outcome.record is not None]
 
 
@@ -87,6 +88,14 @@ def why_failed(failed: Sequence[Outcome]) -> list[str]:
     for outcome in failed:
         titles.setdefault(str(outcome.error), []).append(outcome.plan.title)
     return [text if text.startswith(names[0]) else f"{', '.join(names)}: {text}" for text, names in titles.items()]
+
+
+def kind_of_failure(failed: Sequence[Outcome], count: int) -> type[ClbenchError]:
+    """Return UsageError or DataError where all `count` runs were refused as that, as a dry run is; else RunError."""
+    for kind in (UsageError, DataError):
+        if len(failed) == count and all(isinstance(outcome.error, kind) for outcome in failed):
+            return kind
+    return RunError
 
 
 def _strategy(name: object) -> str:

@@ -12,6 +12,7 @@ from record_factory import B40, METHODS, TINY, Method, make_record, sealed, sect
 
 from clbench.errors import RunError
 from clbench.many.one import Outcome
+from clbench.plan.catalog import find_scenario
 from clbench.plan.plan import Plan
 from clbench.records.record import Record, write_record
 from clbench.records.rows import Row
@@ -263,3 +264,18 @@ def test_a_folder_with_nothing_of_the_data_set_is_refused_before_anything_is_imp
     done = cli("run", "coco_b40c10", "--data", "wrong")
     assert (done.code, "instances_train2014.json is missing" in done.err) == (3, True)
     assert not (here / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("[person, chair]", "[persn, chair]"), ('train: "200"', 'train: "5"'), ("options: {", "options: {a: b, ")],
+)
+def test_a_mistake_in_the_scenario_has_the_exit_code_of_a_dry_run(cli: Cli, here: Path, old: str, new: str):
+    text = find_scenario("tiny").path.read_text()
+    assert old in text
+    (here / "wrong.yaml").write_text(text.replace(old, new).replace("name: tiny", "name: wrong"))
+    dry = cli("run", "wrong.yaml", "--strategy", "naive,er", "--dry-run")
+    done = cli("run", "wrong.yaml", "--strategy", "naive,er", "--jobs", "1")
+    assert (dry.code, done.code) == (2, 2)
+    assert dry.err.removeprefix("Error: ").splitlines()[0] in done.err
+    assert not list(here.rglob("*.json"))
