@@ -311,3 +311,15 @@ def test_a_row_that_differs_in_a_column_that_is_not_read_says_nothing_new(tmp_pa
     table = put(tmp_path / "t.csv", "file,split,labels,box\na.jpg,train,cat,1\na.jpg,train,cat,2\nb.jpg,test,cat,3\n")
     found = read(table, root=tmp_path, options={})
     assert found.y.tolist() == [[1], [1]] and "repeats 1 rows" in found.notes[0]
+
+
+@pytest.mark.parametrize("text", ["cat, dog, ...", "cat;dog;...", "cat;…", "..."])
+def test_a_list_without_brackets_that_is_cut_short_is_refused_too(text: str) -> None:
+    for separator in ("auto", "semicolon") if ";" in text else ("auto", "comma"):
+        with pytest.raises(DataError, match=r"line 3: .*cut short"):
+            cells("cat", text, separator=separator)
+
+
+def test_a_name_that_ends_in_dots_is_named() -> None:
+    [found] = doubtful(["cat", "traffic li..."])
+    assert found.names == ("traffic li...",) and "cut short" in found.text

@@ -35,6 +35,7 @@ OPTIONS = (
         ("auto", "text", "list", "onehot"),
     ),
 )
+CUT = "is a list cut short (`...`); the rest of it is lost", "Write the lists out in full."
 _NUMBERS = re.compile(r"\d+(?:[\s,]+\d+)+,?")
 
 
@@ -70,7 +71,7 @@ def read_cells(
     mark = _mark(separator)
     for cell in cells:
         if printed_lists.is_cut(cell.text):
-            _refuse(cell, "is a list cut short (`...`); the rest of it is lost", "Write the lists out in full.")
+            _refuse(cell, *CUT)
     if form == "list":
         words = [_items(cell) for cell in cells]
     else:
@@ -87,6 +88,9 @@ def read_cells(
         ]
         if form == "auto" and mark:
             _refuse_printed([(cell, word) for cell, listed in zip(cells, words, strict=True) for word in listed], names)
+    for cell, listed in zip(cells, words, strict=True):
+        if not {"...", "…"}.isdisjoint(listed):
+            _refuse(cell, *CUT)
     found.positive = _named([[word for word in listed if word] for listed in words], cells, names)
     found.unknown = [[] for _ in cells]
     return found

@@ -38,6 +38,7 @@ def doubtful(labels: Sequence[str]) -> list[Remark]:
         spellings[_spelling(label)].append(label)
     return _filled(
         Remark("labels are called as tools call the absence of one", tuple(x for x in labels if _says_nothing(x))),
+        Remark("labels end in dots; is the text cut short?", tuple(x for x in labels if x.endswith(("...", "…")))),
         Remark(
             "labels differ only in letter case, blanks or invisible signs",
             tuple(name for group in spellings.values() if len(group) > 1 for name in group),
