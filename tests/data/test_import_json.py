@@ -340,3 +340,11 @@ def test_label_studios_annotator_is_no_label_and_a_relation_no_choice(tmp_path: 
     put(home / "two.json", json.dumps(tasks))
     found = said(imported(home, to=tmp_path / "two", split=0.5))
     assert {name: row.split()[1] for name, row in found.items()} == {"a.jpg": "+-", "b.jpg": "-+"}
+
+
+@pytest.mark.parametrize("labels", ["null", '"cat"', "[7]", '{"cat": 1}'])
+def test_a_region_whose_labels_are_no_list_of_words_is_refused(tmp_path: Path, labels: str) -> None:
+    home = photos(tmp_path / "ls", "a.jpg")
+    put(home / "min.json", f'[{{"image": "a.jpg", "box": [{{"rectanglelabels": {labels}}}], "annotation_id": 1}}]')
+    with pytest.raises(DataError, match="is no choice of labels"):
+        imported(home, split=0.5)

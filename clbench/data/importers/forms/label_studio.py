@@ -175,7 +175,8 @@ def _words(value: object, place: str) -> set[str]:
     if isinstance(value, dict) and isinstance(value.get("choices"), list):
         value = value["choices"]
     if isinstance(value, list) and value and all(isinstance(region, dict) for region in value):
-        value = [word for region in value for key, words in region.items() if key.endswith("labels") for word in words]
+        named = [words for region in value for key, words in region.items() if key.endswith("labels")]
+        value = [word for words in named for word in (words if isinstance(words, list) else [None])]
     if isinstance(value, list) and all(isinstance(word, str) and word.strip() for word in value):
         return {word.strip() for word in value}
     raise DataError(
