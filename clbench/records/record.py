@@ -88,6 +88,20 @@ def seal(record: Record) -> Record:
         ) from error
 
 
+def check_section(name: str, value: Any) -> None:
+    """Raise RecordError naming the field where a record's section `name` cannot hold `value`."""
+    _refuse_odd_numbers(value, name)
+    if value is msgspec.UNSET:
+        return
+    kind = next(field.type for field in msgspec.structs.fields(Record) if field.name == name)
+    try:
+        plain = msgspec.json.decode(msgspec.json.encode({name: value}))
+        msgspec.convert(plain, msgspec.defstruct("Section", [(name, kind)]))
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        where, what = explain(error)
+        raise RecordError("record", field=where or name, problem=what) from error
+
+
 def to_text(record: Record) -> bytes:
     """Return the bytes of a sealed record's file."""
     return layout(to_plain(record))

@@ -24,7 +24,7 @@ from clbench.ranks import together as distributed
 from clbench.seeds import seed_torch
 from clbench.stream.stream import Session, Stream
 from clbench.train.events import RunStarted, StreamBuilt, Watch, telling
-from clbench.train.make_record import check_scores, now
+from clbench.train.make_record import check_recordable, check_scores, now
 from clbench.train.options import AUTO, RunOptions, loader_processes
 from clbench.train.prepare import build_network, content_key, make_source, plan_backbone, plan_stream
 from clbench.train.resume import state as states
@@ -99,6 +99,8 @@ class Assembly:
         self.source = self.parts.source(self.plan, self.stream, cache=self.options.cache, progress=told)
         with self.parts.around(self, "network", None):
             build_network(self.plan, self.strategy, self.stream, self.device, backbone=self.parts.backbone)
+        if self.parts.keeps_record:
+            check_recordable(self.plan, self.strategy, self.stream)
         if self.options.features != "off":
             with self.parts.around(self, "features", None):
                 self.source = self._store_features(self.options.features)

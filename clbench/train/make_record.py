@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import logging
 import math
 import socket
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import torch
 
 import clbench
 from clbench.data.datasets.registry import is_path
-from clbench.errors import ResultsError, RunError
+from clbench.errors import ClbenchError, ResultsError, RunError, UsageError
 from clbench.files.whole_file import whole_file
 from clbench.method.strategy import LEAK, Strategy
 from clbench.metrics.summary import summarize
@@ -27,7 +28,7 @@ from clbench.nn.heads.network import Network
 from clbench.nn.shared.ranks import world
 from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
-from clbench.records.record import Record, as_rows
+from clbench.records.record import Record, as_rows, check_section
 from clbench.records.schema import (
     ApPart,
     CostPart,
@@ -45,6 +46,8 @@ from clbench.records.schema import (
 from clbench.stream.stream import Stream
 from clbench.train.environment import code, describe
 from clbench.train.resume.progress import Done, Progress
+
+log = logging.getLogger(__name__)
 
 
 def now() -> str:
@@ -132,6 +135,72 @@ def notes_of(done: Sequence[Done], strategy: Strategy) -> dict[str, str]:
     return notes
 
 
+def _built_in(strategy: Strategy) -> dict[str, str]:
+    """Return as notes which parts are Avalanche's own."""
+    return {
+        type(plugin).__name__: "Avalanche built-in"
+        for plugin in strategy.plugins()
+        if type(plugin).__module__.startswith("avalanche.")
+    }
+
+
+def known_before(plan: Plan, strategy: Strategy, stream: Stream) -> dict[str, Any]:
+    """Return the sections of the record that do not wait for a session."""
+    digest = stream.digest()
+    return {
+        "scenario": ScenarioPart(
+            name=plan.scenario.name,
+            version=plan.scenario.version,
+            title=plan.scenario.title,
+            digest=plan.scenario.digest(),
+            dataset=stream.table.name if is_path(plan.dataset) else plan.dataset,
+            stand_in=plan.stand_in,
+            local=plan.scenario_origin != "shipped",
+            sessions=[
+                SessionPart(
+                    labels=list(stream.labels[session.new]),
+                    train_images=len(session.rows),
+                    test_images=len(session.test_rows),
+                )
+                for session in stream.sessions
+            ],
+            stream=StreamPart(images=digest.images, labels=digest.labels),
+            data=DataPart(name=stream.table.name, revision=stream.table.revision, digest=stream.table.digest()),
+        ),
+        "strategy": StrategyPart(
+            name=plan.entry.name,
+            title=plan.entry.title,
+            origin=plan.entry.origin,
+            sha256=digest_read(plan.entry),
+            head=strategy.head,
+            fields=strategy.values(),
+            changed=strategy.changed(),
+        ),
+        "train": msgspec.to_builtins(plan.train),
+        "tuning": msgspec.UNSET if plan.tuning is None else msgspec.convert(plan.tuning, TuningPart),
+        "labels": list(stream.labels),
+    }
+
+
+def check_recordable(plan: Plan, strategy: Strategy, stream: Stream) -> None:
+    """Raise UsageError where a record could not hold what is known before the first session, or what verbs tell now."""
+    told: dict[str, Any] = {"marks": marks(plan, strategy, dirty=False, leaked=False)}
+    try:
+        told["notes"] = _remarks(plan, strategy)
+    except ClbenchError:
+        raise
+    except Exception:  # remarks may be of what is not there yet
+        log.debug("%s: no notes before the first session", plan.title, exc_info=True)
+    for name, value in (known_before(plan, strategy, stream) | told).items():
+        try:
+            check_section(name, value)
+        except ResultsError as error:
+            raise UsageError(
+                f"{plan.title}: no record could hold this run: {error.message}",
+                hint="Change it before anything is trained. docs/record.schema.json says what a record holds.",
+            ) from error
+
+
 def make_record(
     plan: Plan,
     strategy: Strategy,
@@ -151,49 +220,13 @@ def make_record(
         rule: {part: [done.counts[rule][part] for done in progress.done] for part in ("tp", "fp", "fn")}
         for rule in progress.done[0].counts
     }
-    digest = stream.digest()
     built = code()
-    notes = {
-        type(plugin).__name__: "Avalanche built-in"
-        for plugin in strategy.plugins()
-        if type(plugin).__module__.startswith("avalanche.")
-    }
     return Record(
         protocol=clbench.PROTOCOL,
         clbench=clbench.__version__,
-        scenario=ScenarioPart(
-            name=plan.scenario.name,
-            version=plan.scenario.version,
-            title=plan.scenario.title,
-            digest=plan.scenario.digest(),
-            dataset=stream.table.name if is_path(plan.dataset) else plan.dataset,
-            stand_in=plan.stand_in,
-            local=plan.scenario_origin != "shipped",
-            sessions=[
-                SessionPart(
-                    labels=list(stream.labels[session.new]),
-                    train_images=len(session.rows),
-                    test_images=len(session.test_rows),
-                )
-                for session in stream.sessions
-            ],
-            stream=StreamPart(images=digest.images, labels=digest.labels),
-            data=DataPart(name=stream.table.name, revision=stream.table.revision, digest=stream.table.digest()),
-        ),
-        strategy=StrategyPart(
-            name=plan.entry.name,
-            title=plan.entry.title,
-            origin=plan.entry.origin,
-            sha256=digest_read(plan.entry),
-            head=strategy.head,
-            fields=strategy.values(),
-            changed=strategy.changed(),
-        ),
-        train=msgspec.to_builtins(plan.train),
+        **known_before(plan, strategy, stream),
         configuration=plan.configuration,
-        tuning=msgspec.UNSET if plan.tuning is None else msgspec.convert(plan.tuning, TuningPart),
         seed=plan.seed,
-        labels=list(stream.labels),
         learned=learned.tolist(),
         ap=ApPart(growing=growing, fixed=fixed),
         counts={rule: CountsPart(**parts) for rule, parts in counts.items()},
@@ -205,7 +238,7 @@ def make_record(
             learned,
         ),
         marks=marks(plan, strategy, dirty=built.dirty, leaked=progress.leaked),
-        notes={**notes, **notes_of(progress.done, strategy), **_remarks(plan, strategy)},
+        notes={**_built_in(strategy), **notes_of(progress.done, strategy), **_remarks(plan, strategy)},
         environment={
             **describe(device, threads=threads),
             "pretraining": plan.train.track or pretraining_track(plan.train.backbone, weights=plan.train.weights),
