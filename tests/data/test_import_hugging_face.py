@@ -160,3 +160,20 @@ def test_a_text_of_labels_is_read_as_a_cell_of_a_table(tmp_path: Path) -> None:
     put(home / "train" / "metadata.jsonl", '{"file_name": "a.jpg", "objects": [{"category": "cat"}]}\n')
     with pytest.raises(DataError, match=r"line 1: labels \[\{'category': 'cat'\}\], expected a list of words"):
         imported(home, to=tmp_path / "three")
+
+
+def test_class_labels_in_brackets_as_older_versions_write_them(tmp_path: Path) -> None:
+    features = {"labels": [{"names": ["cat", "dog"], "_type": "ClassLabel"}], "image": {"_type": "Image"}}
+    image = arrow.array([{"bytes": picture(shade), "path": None} for shade in (1, 2)])
+    table = arrow.table({"labels": [[1], [0, 1]], "image": image})
+    info = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    parquet.write_table(table.replace_schema_metadata(info), tmp_path / "old.parquet")
+    done = imported(tmp_path / "old.parquet", split=0.5)
+    assert done.table.labels == ["cat", "dog"] and done.table.y.tolist() == [[0, 1], [1, 1]]
+
+
+def test_marks_for_each_name_are_refused_where_they_cannot_be(tmp_path: Path) -> None:
+    for number, marks in enumerate(([[1, 0], [1]], [[1, 0], [2, 0]])):
+        write(tmp_path / f"{number}.parquet", ["cat", "dog"], [("a.png", marks[0]), ("b.png", marks[1])])
+        with pytest.raises(DataError, match="cells=onehot needs class names, and 1, 0 or -1 for each of them"):
+            imported(tmp_path / f"{number}.parquet", split=0.5, options={"cells": "onehot"})

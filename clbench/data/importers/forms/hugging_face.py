@@ -44,7 +44,7 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
         if names is not None:
             _same_names(export, names, place=source.place(file), first=source.place(files[0]), file=file)
         split = split_of(file) or split_of(str(PurePosixPath(file).parent))
-        photo = next((name for name in table.column_names if features.get(name, {}).get("_type") == "Image"), None)
+        photo = next((name for name in table.column_names if _kind(features.get(name)) == "Image"), None)
         photo = photo or next((name for name in FILES if name in table.column_names), "")
         if not photo:
             raise DataError(f"{source.place(file)}: no column of photos.", hint=f"Found: {table.column_names}")
@@ -77,7 +77,10 @@ def _table(source: Source, file: str) -> tuple[Any, dict[str, Any]]:
     try:
         table = parquet.read_table(source.root / file)
         noted = (table.schema.metadata or {}).get(b"huggingface", b"{}")
-        return table, json.loads(noted).get("info", {}).get("features", {})
+        content = json.loads(noted)
+        for key in ("info", "features"):
+            content = content.get(key) if isinstance(content, dict) else None
+        return table, content if isinstance(content, dict) else {}
     except (arrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{source.place(file)}: not readable as Parquet: {error}.", hint="Fetch it again.") from error
 
@@ -102,7 +105,11 @@ def _names(feature: Any) -> list[str] | None:
     inner = feature.get("feature", feature) if isinstance(feature, dict) else feature
     if isinstance(inner, list) and len(inner) == 1:  # [ClassLabel], as older versions wrote it
         inner = inner[0]
-    return inner["names"] if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" else None
+    return inner.get("names") if isinstance(inner, dict) and _kind(inner) == "ClassLabel" else None
+
+
+def _kind(feature: Any) -> object:
+    return feature.get("_type") if isinstance(feature, dict) else None
 
 
 def _same_names(export: Export, names: list[str], *, place: str, first: str, file: str) -> None:
@@ -128,11 +135,12 @@ def _marks(
         export.notes += found.notes
         return [dict.fromkeys(words, PRESENT) for words in found.positive]
     lists = [value for value in values if isinstance(value, list) and value]
-    is_wide = names is not None and all(len(row) == len(names) and {*row} <= {*MARKS} for row in lists)
+    is_wide = names is not None and all(isinstance(value, list) for value in values)
+    is_wide = is_wide and all(len(row) == len(names or ()) and all(mark in (1, 0, -1) for mark in row) for row in lists)
     if options["cells"] == "onehot":
         if names is None or not is_wide:
             raise DataError(f"{place}: cells=onehot needs class names, and 1, 0 or -1 for each of them in every row.")
-        return [{name.strip(): MARKS[mark] for name, mark in zip(names, row or [], strict=False)} for row in values]
+        return [{name.strip(): MARKS[mark] for name, mark in zip(names, row, strict=False)} for row in values]
     if is_wide and any(len({*row}) < len(row) or row == [1, 0] for row in lists):
         raise DataError(
             f"{place}: labels {str(lists[0])[:80]}: a 1 or 0 for each class name, not positions.",
