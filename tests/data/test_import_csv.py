@@ -8,6 +8,7 @@ import pytest
 from data_makers import put
 from import_tools import imported, notes, photos, said
 
+from clbench.data.datasets.registry import open_table
 from clbench.errors import DataError, UsageError
 
 
@@ -294,3 +295,16 @@ def test_a_photo_is_found_in_another_letter_case_where_that_is_unambiguous(tmp_p
     put(home / "marks.csv", "filename,cat,dog\na.jpg,1,0\nb.Jpg,0,1\n")
     with pytest.raises(DataError, match=r"b\.Jpg can be images/B\.JPG or images/b\.jpg"):
         imported(home, to=tmp_path / "two", split=0.5)
+
+
+def test_an_export_that_is_used_as_it_is_says_how_it_was_read_and_is_looked_through(tmp_path: Path) -> None:
+    home = photos(tmp_path / "in", "a.jpg", "b.jpg")
+    put(home / "tags.csv", 'filename,split,tags\na.jpg,train,"cat, dog"\nb.jpg,test,cat\n')
+    table = open_table(str(home), root=None, options={})
+    assert table.y.tolist() == [[1, 1], [1, 0]]
+    assert any("labels are taken to be separated by commas" in note for note in table.notes)
+    (home / "b.jpg").write_bytes((home / "a.jpg").read_bytes())
+    with pytest.raises(DataError, match="1 photos are in train and in test, byte for byte the same") as caught:
+        open_table(str(home), root=None, options={})
+    assert "duplicates=keep" in caught.value.hint
+    assert len(open_table(str(home), root=None, options={"duplicates": "keep"})) == 2

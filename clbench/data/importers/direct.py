@@ -11,6 +11,7 @@ from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.importers.detect import FORMS, form_of
 from clbench.data.importers.import_export import Wish, plan_import
 from clbench.data.importers.source import Source
+from clbench.data.own_table.same_photos import DUPLICATES, merged
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
 
@@ -36,6 +37,7 @@ OPTIONS = (
         "where val images go: train where there is a test split, else test",
         ("auto", "train", "test", "drop"),
     ),
+    DUPLICATES,
     Option("missing", "refuse", "what to do when a photo is absent", ("refuse", "drop")),
 )
 
@@ -73,7 +75,7 @@ def open_export(path: Path, *, root: Path, options: Mapping[str, str]) -> LabelT
         raise DataError(f"{path}: the photos are no files here.", hint=f"clbench data import {path} --to FOLDER")
     table = plan.table
     chosen = [f"{name}={value}" for name, value in values.items() if value != _default(name, form.options)]
-    return LabelTable(
+    opened = LabelTable(
         name=path.resolve().stem,
         revision=" ".join([path.resolve().stem, f"form={form.name}", *chosen]),
         labels=tuple(table.labels),
@@ -82,7 +84,9 @@ def open_export(path: Path, *, root: Path, options: Mapping[str, str]) -> LabelT
         y=table.y,
         member=table.y == 1,
         split=np.array(table.splits, dtype=np.str_),
+        notes=tuple(plan.export.notes),
     )
+    return merged(opened, root=root) if values["duplicates"] == "merge" else opened
 
 
 def _default(name: str, options: tuple[Option, ...]) -> str:

@@ -96,7 +96,6 @@ def plan_import(path: Path, *, to: Path, wish: Wish) -> Plan:
     if export.features is None:
         export = merged(export)
     labels, y = _matrix(export)
-    export.notes[:0] = [f"{len(found.names)} {found.text}: {found.listed}" for found in doubtful(labels)]
     silent = (y == -1).all(axis=1)
     if silent.any():
         export.notes.append(f"{int(silent.sum()):,} photos of which no label is known are left out")
@@ -128,6 +127,9 @@ def import_export(path: Path, *, to: Path, wish: Wish) -> Imported:
     if (to / "labels.csv").exists() and not wish.replace:
         raise UsageError(f"{to / 'labels.csv'} is there already.", hint="Name another folder, or use --replace.")
     plan = plan_import(path, to=to, wish=wish)
+    plan.export.notes[:0] = [
+        f"{len(found.names)} {found.text}: {found.listed}" for found in doubtful(plan.table.labels)
+    ]
     report = report_text(
         path, form=plan.form, options=wish.options, export=plan.export, table=plan.table, left_out=plan.left_out
     )

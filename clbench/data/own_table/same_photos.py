@@ -10,11 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
+from clbench.data.datasets.dataset import Option
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
 
 END = 4096
 """Bytes at each end of a file that are compared before the whole of it is read."""
+DUPLICATES = Option(
+    "duplicates",
+    "merge",
+    "what to do with files that are byte for byte the same: `merge` takes them for one photo with all their "
+    "labels, and refuses one that is in train and in test; `keep` leaves them as they are",
+    ("merge", "keep"),
+)
 
 
 def same_photos(root: Path, paths: Sequence[str]) -> list[list[int]]:

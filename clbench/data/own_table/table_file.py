@@ -19,7 +19,7 @@ from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.own_table.csv_file import OPTIONS as CSV_OPTIONS
 from clbench.data.own_table.csv_file import read_csv, vocabulary_file
 from clbench.data.own_table.npz_and_json import JSON_OPTIONS, read_json, read_npz
-from clbench.data.own_table.same_photos import merged
+from clbench.data.own_table.same_photos import DUPLICATES, merged
 from clbench.data.own_table.unchecked import Draft
 from clbench.data.pictures.photo_files import below, refuse_absent, settle
 from clbench.data.table import LabelTable, labels_without_positives
@@ -44,13 +44,7 @@ OPTIONS = (
     Option("val", "refuse", "where images with the split `val` go", ("refuse", "train", "test", "drop")),
     Option("images", "", "folder of the photos, relative to the table (empty: beside it, or in `images`)", kind="text"),
     Option("missing", "0", "largest share of photos that may be absent; they leave the table", kind="fraction"),
-    Option(
-        "duplicates",
-        "merge",
-        "what to do with files that are byte for byte the same: `merge` takes them for one photo with all their "
-        "labels, and refuses one that is in train and in test; `keep` leaves them as they are",
-        ("merge", "keep"),
-    ),
+    DUPLICATES,
 )
 ENDINGS = {
     ".csv": (read_csv, CSV_OPTIONS),
