@@ -52,7 +52,9 @@ def report(error: BaseException) -> int:
 
 def complain(text: str) -> None:
     """Print an error message to stderr."""
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {text}", err=True)
+    from clbench.cli.terminal.output import printable
+
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(text)}", err=True)
 
 
 def of_runs(failed: Sequence[Outcome], count: int) -> ClbenchError:

@@ -7,10 +7,13 @@ import re
 import pytest
 from record_factory import B40, METHODS, Method, make_record
 
+from clbench.cli.failures import complain
 from clbench.cli.terminal import output
 from clbench.cli.terminal.board import print_board
+from clbench.cli.terminal.progress import Plain
 from clbench.plan.source import stand_in_text
 from clbench.report.table.leaderboard import leaderboard
+from clbench.train.events import Message
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +67,20 @@ def test_sentences_are_broken_at_spaces(capsys: pytest.CaptureFixture[str]) -> N
     first, *rest = capsys.readouterr().out.splitlines()
     assert len(first) <= 80 and all(line.startswith("    word") for line in rest)
     assert set(" ".join([first, *rest]).split()) == {"word"}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_text_moves_the_cursor_or_changes_a_colour(
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "on_terminal", lambda: terminal)
+    odd = "a\x1b[2Kb\x9b1Ac\rd\x07e"
+    output.say(odd)
+    output.table([odd], [[odd]], title=odd)
+    output.frame(odd)
+    complain(odd)
+    Plain()(Message(odd))
+    told = capsys.readouterr()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", told.out + told.err)  # clbench's own colours
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
+    assert text.count(r"a\x1b[2Kb\x9b1Ac\rd\x07e") == 7

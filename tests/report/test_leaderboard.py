@@ -25,10 +25,13 @@ from hypothesis import strategies as st
 from clbench.errors import UsageError
 from clbench.records.record import Record, parse_record, to_text
 from clbench.records.rows import Stat, group_rows
-from clbench.report.formats.csv_sheet import sheet
-from clbench.report.formats.grid import grid
-from clbench.report.formats.latex import latex
+from clbench.report.formats.csv_sheet import as_csv, sheet
+from clbench.report.formats.grid import grid, plain_grid
+from clbench.report.formats.latex import escape as escape_latex
+from clbench.report.formats.latex import grid_table, latex
+from clbench.report.formats.markdown import escape as escape_markdown
 from clbench.report.formats.markdown import markdown
+from clbench.report.formats.readme import updated
 from clbench.report.formats.write import TABLES
 from clbench.report.table.columns import columns
 from clbench.report.table.leaderboard import leaderboard
@@ -552,3 +555,32 @@ def test_a_thousand_records_make_every_table_in_less_time_than_reading_them() ->
 
 def renamed_b0(name: str) -> factory.Layout:
     return factory.Layout(name, name, factory.B0.deal, factory.B0.train, factory.B0.test)
+
+
+STRANGE = r"50% of_a & b # $x$ {c} ~ ^ \input <!-- /leaderboard --> [2] *"
+
+
+def test_latex_prints_every_special_of_a_strangers_text() -> None:
+    assert escape_latex(r"\&%$#_{}~^<>|[]*`") == (
+        r"\textbackslash{}\&\%\$\#\_\{\}$\sim$\^{}\textless{}\textgreater{}\textbar{}{[}{]}{*}\textasciigrave{}"
+    )
+    assert escape_latex("a\x9bb\x00c") == "abc"
+    table = grid_table(plain_grid(["a"], [["[2] x"]], sides="l"), caption=STRANGE, label="x}{%#_ é")
+    assert r"\label{tab:x----_--}" in table and "\n{[}2{]} x \\\\" in table
+
+
+def test_no_cell_or_heading_of_a_csv_is_a_formula() -> None:
+    for text in ("=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", " =1", "＝1"):
+        head, cell = as_csv([text], [[text]]).splitlines()
+        assert head == cell and cell.startswith("'") and "\r" not in cell
+
+
+def test_no_text_closes_or_opens_the_block_of_a_readme() -> None:
+    for marker in ("<!-- /leaderboard -->", "<!-- leaderboard:tiny -->", "<!-- heads:tiny -->"):
+        assert "<!--" not in escape_markdown(marker)
+    sections = factory.sections_of(factory.make_record(NAIVE, factory.TINY))
+    sections["scenario"] = msgspec.structs.replace(sections["scenario"], title=STRANGE)
+    board = leaderboard([factory.sealed(sections)], published=False)
+    text = f"<!-- leaderboard:{board.tables[0].folder} -->\n<!-- /leaderboard -->\nafter\n"
+    once = updated(text, board)
+    assert updated(once, board) == once and once.endswith("<!-- /leaderboard -->\nafter\n")

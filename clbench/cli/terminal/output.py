@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 WRAPPED = ("Settings", "Marks")
 """Titles of columns whose cells may have several lines, broken at spaces."""
 
@@ -54,8 +56,14 @@ def _widths(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     return found
 
 
+def printable(text: str) -> str:
+    """Return text whose control characters are written out, so that it cannot move a cursor or change a colour."""
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+
+
 def say(text: str, *, indent: str = "", bold: bool = False) -> None:
     """Print a sentence, on a terminal broken at spaces with `indent` before all lines but the first."""
+    text = printable(text)
     lines = [text]
     if on_terminal():
         lines = textwrap.wrap(text, width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
@@ -70,6 +78,11 @@ def table(
 
     A terminal too narrow for it goes without columns whose titles are `dispensable`, in that order, and says so.
     """
+    headers, rows, title = (
+        [printable(h) for h in headers],
+        [[printable(cell) for cell in row] for row in rows],
+        printable(title),
+    )
     if on_terminal():
         names, kept = list(headers), [list(row) for row in rows]
         left_out = _narrowed(names, kept, dispensable)
@@ -117,7 +130,11 @@ def _drawn(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str)
 def frame(text: str, *, err: bool = True) -> None:
     """Print `text` inside a frame that cannot be overlooked and that fits the terminal."""
     most = max(width() - 4, 20)
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, most, break_on_hyphens=False) or [""]]
+    lines = [
+        part
+        for line in printable(text).splitlines()
+        for part in textwrap.wrap(line, most, break_on_hyphens=False) or [""]
+    ]
     size = max(map(len, lines))
     click.secho(f"┏{'━' * (size + 2)}┓", fg="yellow", bold=True, err=err)
     for line in lines:

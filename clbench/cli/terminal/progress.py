@@ -101,7 +101,7 @@ class Plain:
             self._say(f"{what}: {done:,} of {total:,}")
 
     def _say(self, text: str) -> None:
-        click.echo(text, err=True)
+        click.echo(output.printable(text), err=True)
 
 
 class Live(Plain):
@@ -190,6 +190,7 @@ class Live(Plain):
 
     def _short(self, name: str) -> str:
         """Return a name that fits its column, cut before its end, where the seed stands."""
+        name = output.printable(name)
         return name if len(name) <= self._room else f"{name[: self._room - 9]}…{name[-8:]}"
 
     def _remove(self, run: str) -> None:

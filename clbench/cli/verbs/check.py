@@ -119,9 +119,11 @@ def _examined(
 def _show(outcome: Outcome) -> None:
     sign, colour = SIGNS[outcome.status]
     note = f" ({outcome.note})" if outcome.note else ""
-    click.echo(f"  {click.style(sign.ljust(4), fg=colour)}  {outcome.check.ljust(36)}{outcome.sentence}{note}")
+    click.echo(
+        f"  {click.style(sign.ljust(4), fg=colour)}  {outcome.check.ljust(36)}{outcome.sentence}{output.printable(note)}"
+    )
     for line in outcome.lines:
-        click.echo(f"        {line}")
+        click.echo(f"        {output.printable(line)}")
 
 
 def _sum_up(outcomes: list[Outcome]) -> None:

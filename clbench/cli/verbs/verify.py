@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from clbench.cli import options
+from clbench.cli.terminal.output import printable
 from clbench.cli.terminal.progress import watching
 from clbench.errors import CheckError, UsageError
 from clbench.records.verify.findings import Finding, Verification
@@ -58,7 +59,7 @@ def command(
             verification = _run_again(verification, data=data)
         click.echo(f"{verification.level:<10}  {verification.path}")
         for finding in verification.findings:
-            click.echo(f"            {finding}")
+            click.echo(f"            {printable(str(finding))}")
         count, wrong = count + 1, wrong + (not verification.ok)
         right += [verification] if verification.ok else []
     reached = "reproduced" if rerun else "re-scored" if scores else "consistent"

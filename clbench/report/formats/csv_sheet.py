@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,10 @@ _ABOUT = (
     "head", "settings", "seeds", "n",
 )  # fmt: skip
 _AFTER = ("trust", "marks", "configuration", "source", "remarks")
+
+
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a formula begins with, in either width."""
 
 
 def as_csv(names: Sequence[str], rows: Iterable[Sequence[Any]], *, digits: int = 0) -> str:
@@ -33,7 +38,7 @@ def as_csv(names: Sequence[str], rows: Iterable[Sequence[Any]], *, digits: int =
 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow(map(safe, names))
     writer.writerows([shown(value) for value in row] for row in rows)
     return stream.getvalue()
 
@@ -96,5 +101,6 @@ def _fraction(percent: str) -> float | None:
 
 
 def safe(text: str) -> str:
-    """Return text that no spreadsheet runs as a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+    """Return text on one line that no spreadsheet runs as a formula, whatever blanks it begins with."""
+    text = re.sub(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", text)
+    return f"'{text}" if text.startswith("\t") or text.lstrip().startswith(FORMULA) else text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from clbench.report.formats.grid import Grid
 from clbench.report.table.columns import Column
 from clbench.report.table.model import Leaderboard, Table, TableRow
@@ -17,7 +19,7 @@ GROUPS = (
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"$\sim$", "^": r"\^{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}",
+    "|": r"\textbar{}", "[": "{[}", "]": "{]}", "*": "{*}", "`": r"\textasciigrave{}",
     "–": "--", "−": "$-$", "±": r"$\pm$", "×": r"$\times$", '"': "''",
 }  # fmt: skip
 
@@ -29,8 +31,14 @@ def latex(board: Leaderboard) -> str:
 
 
 def escape(text: str) -> str:
-    """Return text that LaTeX prints as it is."""
-    return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))
+    """Return text that LaTeX prints as it is, also right after a line break, where `[` and `*` are an option of it."""
+    shown = filter(str.isprintable, " ".join(text.split()))
+    return "".join(_SPECIAL.get(character, character) for character in shown)
+
+
+def _label(*parts: str) -> str:
+    """Return the command that labels a table, of letters that a label may have."""
+    return rf"\label{{tab:{re.sub(r'[^A-Za-z0-9._-]', '-', '-'.join(parts))}}}"
 
 
 def _table(board: Leaderboard, table: Table) -> str:
@@ -39,7 +47,7 @@ def _table(board: Leaderboard, table: Table) -> str:
         r"\begin{table*}[t]",
         r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
         rf"\caption{{{escape(_caption(board, table))}}}",
-        rf"\label{{tab:{table.slug}}}",
+        _label(table.slug),
         *_rows(board, table, settings),
     ]
     lines += _below({_letter(place): text for place, text in enumerate(settings)})
@@ -109,7 +117,7 @@ def _printed(table: Table) -> str:
         r"\begin{table*}[t]",
         r"\centering\scriptsize",
         rf"\caption{{{escape(caption)}}}",
-        rf"\label{{tab:{table.slug}-printed}}",
+        _label(table.slug, "printed"),
         r"\begin{tabular}{@{}lllrrrr@{}}",
         r"\toprule",
         r"Method & Year & Buffer & Avg.\ mAP & Last mAP & CF1 & OF1 \\",
@@ -129,7 +137,7 @@ def grid_table(shown: Grid, *, caption: str, label: str) -> str:
         r"\begin{table*}[t]",
         r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
         rf"\caption{{{escape(caption)}}}",
-        rf"\label{{tab:{label}}}",
+        _label(label),
         rf"\begin{{tabular}}{{@{{}}{shown.aligned.replace('-', 'l')}@{{}}}}",
         r"\toprule",
         " & ".join(map(escape, shown.titles)) + r" \\",

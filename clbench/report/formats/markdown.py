@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from clbench.report.formats.grid import Grid, grid, notes, printed_grid, printed_notes
 from clbench.report.table.model import Leaderboard, Table
 
+# `<!-`, so that no text is a marker of a README;
 # an underscore inside a word is no emphasis, so names stay readable in the source
-_SPECIAL = re.compile(r"([\\`*|<\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+_SPECIAL = re.compile(r"([\\`*|<\[\]]|(?<=<!)-|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
 
 def markdown(board: Leaderboard) -> str:
