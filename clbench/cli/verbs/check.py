@@ -118,10 +118,8 @@ def _examined(
 
 def _show(outcome: Outcome) -> None:
     sign, colour = SIGNS[outcome.status]
-    note = f" ({outcome.note})" if outcome.note else ""
-    click.echo(
-        f"  {click.style(sign.ljust(4), fg=colour)}  {outcome.check.ljust(36)}{outcome.sentence}{output.printable(note)}"
-    )
+    note = output.printable(f" ({outcome.note})") if outcome.note else ""
+    click.echo(f"  {click.style(sign.ljust(4), fg=colour)}  {outcome.check.ljust(36)}{outcome.sentence}{note}")
     for line in outcome.lines:
         click.echo(f"        {output.printable(line)}")
 
