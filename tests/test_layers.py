@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "stream": "errors seeds files spec data",
     "ranks": "errors nn",
     "method": "errors seeds files spec data stream nn ranks",
-    "plan": "errors files spec data nn strategies method",
+    "plan": "errors files imports spec data nn strategies method",
     "records": "errors seeds files spec metrics data stream plan",
     "report": "errors files spec metrics records stream",
     "train": "errors seeds files imports spec data stream nn ranks method plan metrics records",

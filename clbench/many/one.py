@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.errors import ClbenchError, RunError
+from clbench.imports.uncollected import uncollected
 from clbench.train.events import Message, RunFailed, Watch
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def check_recipes(plans: Sequence[Plan], options: RunOptions) -> None:
 
 def one(plan: Plan, options: RunOptions, watch: Watch) -> Outcome:
     """Carry out one plan; whatever goes wrong, in a strategy's own code too, is its outcome."""
-    from clbench.train.run import run
+    with uncollected():
+        from clbench.train.run import run
 
     try:
         return Outcome(plan, record=run(plan, options, watch=watch))

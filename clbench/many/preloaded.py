@@ -5,17 +5,22 @@ Nothing here may use a GPU or torch's threads: neither survives a fork.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import warnings
 
-import clbench.data.datasets.registry
-import clbench.data.scenes.scenes
-import clbench.imports.picture_functions
-import clbench.many.one
-import clbench.train.loop
-import clbench.train.run  # noqa: F401 - to import all these is what this module is for
+from clbench.imports.uncollected import uncollected
 
+with uncollected():
+    import clbench.data.datasets.registry
+    import clbench.data.scenes.scenes
+    import clbench.imports.picture_functions
+    import clbench.many.one
+    import clbench.train.loop
+    import clbench.train.run  # noqa: F401 - to import all these is what this module is for
+
+gc.freeze()  # what is imported stays, so that no worker looks through it again
 _server = os.getpid()
 
 

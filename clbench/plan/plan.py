@@ -14,6 +14,7 @@ import msgspec
 from clbench import PROTOCOL
 from clbench.errors import UsageError
 from clbench.files.yaml_text import convert, digest, read_yaml
+from clbench.imports.uncollected import uncollected
 from clbench.plan import catalog
 from clbench.plan.identity import configuration_digest
 from clbench.plan.place import SEARCHES, Place, run_folder, scenario_id, unpinned_id
@@ -130,7 +131,8 @@ class Plan:
 
 
 def _class_in(entry: catalog.Entry) -> type[Strategy]:
-    from clbench.plan.load_strategy import load_strategy  # and with it torch
+    with uncollected():
+        from clbench.plan.load_strategy import load_strategy  # and with it torch
 
     return load_strategy(entry)
 

@@ -11,6 +11,7 @@ import torch
 
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import ResultsError
+from clbench.imports.uncollected import uncollected
 from clbench.method.session import LiveSession
 from clbench.method.stored import count_stored
 from clbench.method.strategy import Strategy
@@ -106,7 +107,8 @@ class Assembly:
                 self.source = self._store_features(self.options.features)
         self.readers = self._readers()
         # the loop imports avalanche, which takes seconds; everything that can be wrong has been looked at by now
-        from clbench.train.loop import SharedLoop
+        with uncollected():
+            from clbench.train.loop import SharedLoop
 
         self.savepoint = Savepoint(self.state_file, identity=self._identity())
         self.saved = self._load_state() if self.options.resume else None

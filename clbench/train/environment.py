@@ -29,11 +29,7 @@ def describe(device: torch.device, *, threads: int) -> dict[str, str | int | flo
         "python": platform.python_version(),
         "system": platform.system(),
     }
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
+    found |= _versions()
     found["jpeg_decoder"] = "torchcodec" if torchcodec_decoder() else "pillow"
     found["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     found["cpu"] = platform.machine()
@@ -44,6 +40,18 @@ def describe(device: torch.device, *, threads: int) -> dict[str, str | int | flo
     return found
 
 
+@functools.cache
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+@functools.cache
 def _cpu_model() -> str:
     """Return which processor this is: kernels are chosen by model and caches, and each rounds in its own way."""
     try:
@@ -55,8 +63,12 @@ def _cpu_model() -> str:
     return " ".join(filter(None, (told.get("model name", platform.processor()), numbers)))
 
 
+@functools.cache
 def code() -> CodePart:
-    """Return clbench's version and, when it runs from a git checkout, the commit and whether anything was changed."""
+    """Return clbench's version and, when it runs from a git checkout, the commit and whether anything was changed.
+
+    Asked once in a process: what it has imported stays what it is.
+    """
     folder = Path(clbench.__file__).resolve().parent
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit or _git(folder, "ls-files", "--error-unmatch", "__init__.py") == "":

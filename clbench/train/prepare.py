@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from clbench.data.datasets.registry import open_table
-from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, SceneImages, cached
+from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, Rows, SceneImages, cached
 from clbench.data.table import LabelTable
 from clbench.method.strategy import Strategy
 from clbench.method.stream_as_seen import as_seen_by
@@ -56,10 +58,10 @@ def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: 
     """Return where the plan's pictures come from, behind the cache where that is wanted or costs little."""
     size = plan.train.image_size
     if table.name == "scenes":
-        from clbench.data.scenes.scenes import Scenes
+        from clbench.data.scenes.scenes import known_scenes
 
         # the table was opened with the same options, so they are known to be whole numbers
-        scenes = Scenes(**{name: int(value) for name, value in plan.options.items()})
+        scenes = known_scenes(**{name: int(value) for name, value in plan.options.items()})
         made: ImageSource = SceneImages(scenes.render, size=size, native=scenes.size)
     else:
         assert plan.root is not None
@@ -89,9 +91,22 @@ def content_key(source: ImageSource, table: LabelTable) -> str:
         held = [[file.st_size, file.st_mtime_ns] for file in files]
         # the number goes up when a rule of `clbench.data.pictures.pixels` changes
         return digest([2, str(source.root.resolve()), table.paths.tolist(), held])[:16]
-    sample = np.unique(np.linspace(0, len(table) - 1, 16).astype(np.int64))
-    pixels = hashlib.sha256(source.read(sample).numpy().tobytes()).hexdigest()
+    if isinstance(source, SceneImages):
+        pixels = _drawn(source.render, size=source.size, native=source.native, count=len(table))
+    else:
+        pixels = _sampled(source, len(table))
     return digest([table.revision, table.paths.tolist(), pixels])[:16]
+
+
+@functools.lru_cache(maxsize=4)
+def _drawn(render: Callable[[Rows], npt.NDArray[np.uint8]], *, size: int, native: int, count: int) -> str:
+    """Return the digest of a sample that is drawn once in a process: the generator cannot change while it runs."""
+    return _sampled(SceneImages(render, size=size, native=native), count)
+
+
+def _sampled(source: ImageSource, count: int) -> str:
+    sample = np.unique(np.linspace(0, count - 1, 16).astype(np.int64))
+    return hashlib.sha256(source.read(sample).numpy().tobytes()).hexdigest()
 
 
 def build_network(

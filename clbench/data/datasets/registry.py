@@ -34,10 +34,10 @@ SCENES_OPTIONS = tuple(
 
 
 def _scenes(root: Path, *, name: str, options: Mapping[str, str], photos: bool = True) -> LabelTable:
-    from clbench.data.scenes.scenes import Scenes
+    from clbench.data.scenes.scenes import known_scenes
 
     values = resolve_options(name, SCENES_OPTIONS, options)
-    return Scenes(**{option: int(value) for option, value in values.items()}).table()
+    return known_scenes(**{option: int(value) for option, value in values.items()}).table()
 
 
 _READERS: dict[str, Reader] = {
