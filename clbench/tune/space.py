@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -51,9 +52,13 @@ class Dimension:
         return f"{self.name}: {self.domain.low:g} to {self.domain.high:g}{scale}"
 
     def tidy(self, value: Value) -> Value:
-        """Return a suggested number as it is used: a fraction rounded to `DIGITS` digits within its range."""
+        """Return a suggested number as it is used: on the grid of its steps, else rounded to `DIGITS` digits."""
         if not isinstance(self.domain, Range) or self.whole:
             return value
+        if self.domain.step is not None:
+            # in decimals, as the file has them: 0.1 + 2 x 0.1 is 0.3
+            low, step = Decimal(str(self.domain.low)), Decimal(str(self.domain.step))
+            return float(low + step * round((Decimal(str(value)) - low) / step))
         rounded = float(f"{value:.{DIGITS}g}")
         return min(max(rounded, float(self.domain.low)), float(self.domain.high))
 

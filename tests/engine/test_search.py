@@ -500,6 +500,14 @@ def test_a_rounded_suggestion_stays_within_its_range() -> None:
     assert [ends.tidy(value) for value in (0.12344, 0.2, 0.23456)] == [0.12344, 0.2, 0.23456]  # not 0.1234, 0.2346
 
 
+def test_suggestions_stay_on_the_grid_of_their_steps() -> None:
+    fine = Dimension("train.lr", Range(low=0.1, high=0.10005, step=0.00001))
+    coarse = Dimension("er.alpha", Range(low=0.1, high=0.7, step=0.1))
+    grids = {"train.lr": {0.1, 0.10001, 0.10002, 0.10003, 0.10004, 0.10005}, "er.alpha": {i / 10 for i in range(1, 8)}}
+    for item in suggest([fine, coarse], past=[], count=12, sampler="random", seed=0):
+        assert all(value in grids[name] for name, value in item.items())
+
+
 def test_the_sampler_learns_where_values_are_high() -> None:
     dims, past = DIMS[:1], []
     for _ in range(15):

@@ -51,7 +51,7 @@ def command(
 
     Trials are scored on images held out from train and never see a test image. What they leave is no row of any table;
     the runs of the best configuration are, and say how many trials it took. The same command goes on where it stopped,
-    and the same file gives the same trials, whatever --jobs is and on a cluster too.
+    and within one version of Optuna the same file gives the same trials, whatever --jobs is and on a cluster too.
 
     \b
     Examples:
