@@ -137,6 +137,15 @@ def test_the_leaderboard_is_printed_in_every_format(cli: Cli, results: Path):
     assert "\\toprule" in cli("report", "leaderboard", "coco_b40c10", "--format", "latex").out
 
 
+def test_reports_with_a_record_that_contradicts_itself_end_with_exit_code_6(cli: Cli, results: Path):
+    path = next(results.rglob("naive/*/seed*.json"))
+    path.write_text(re.sub(r'("average_map": 0\.)\d', r"\g<1>9", path.read_text()))
+    for asked in (("leaderboard", "coco_b40c10", "--format", "json"), ("groups", "coco_b40c10")):
+        done = cli("report", *asked)
+        assert done.code == 6 and "1 of the records are unverified" in done.err and "clbench verify" in done.err
+        assert "naive" in done.out
+
+
 def test_heads_are_named_on_the_terminal_where_they_differ(cli: Cli, results: Path):
     assert "Head" not in cli("report", "leaderboard", "coco_b40c10").out.partition("\n\n")[0]
     other = make_record(METHODS[6], B40)

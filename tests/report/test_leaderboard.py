@@ -557,6 +557,15 @@ def renamed_b0(name: str) -> factory.Layout:
     return factory.Layout(name, name, factory.B0.deal, factory.B0.train, factory.B0.test)
 
 
+def test_unverified_rows_stand_below_without_rank_and_are_never_best() -> None:
+    records = [factory.make_record(method, factory.B40, seed=seed) for method in (ER, DLFL) for seed in (0, 1)]
+    assert leaderboard(records, trust=trusted(records)).tables[0].rows[0].strategy == "dlfl"
+    trust = trusted(records) | {records[-1].content: "unverified"}
+    first, last = leaderboard(records, trust=trust).tables[0].rows
+    assert (first.strategy, first.rank, last.strategy, last.rank) == ("er", 1, "dlfl", None)
+    assert not any(cell.best for cell in last.cells.values()) and "unverified" in last.marks
+
+
 STRANGE = r"50% of_a & b # $x$ {c} ~ ^ \input <!-- /leaderboard --> [2] *"
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clbench.records.collection import Collection
     from clbench.report.formats.write import Decided
 
+UNVERIFIED = "clbench.report.unverified"
 FIGURES = ("pdf", "svg", "png")
 
 sort = click.option("--sort", default="average_map", show_default=True, help="The column that orders and ranks.")
@@ -358,9 +359,24 @@ def _results_behind(file: Path, results: Path) -> Path:
 def _collected(scenario: str, results: Path, reference: bool | None) -> Collection:
     """Return the rows of one scenario, or of all where it is empty."""
     from clbench.records.collection import collect
+    from clbench.records.verify.findings import LEVELS
 
     found = collect(results, scenario=Path(scenario).stem, reference=reference)
-    return found.of(scenario) if scenario else found
+    found = found.of(scenario) if scenario else found
+    wrong = [r for row in found.rows for r in row.records if found.trust.get(r.content) == LEVELS[0]]
+    click.get_current_context().meta[UNVERIFIED] = len(wrong)
+    return found
+
+
+@command.result_callback()
+@click.pass_context
+def _end(ctx: click.Context, result: object) -> None:
+    """Leave with exit code 6 after a report with records that contradict themselves."""
+    if wrong := ctx.meta.get(UNVERIFIED, 0):
+        raise CheckError(
+            f"{wrong} of the records are unverified: their rows stand below and have no rank.",
+            hint="What is wrong with them: clbench verify",
+        )
 
 
 def _decided(results: Path, *, data: Path | None) -> Decided:

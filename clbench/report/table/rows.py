@@ -22,7 +22,9 @@ def table_rows(
     bounds = upper_bounds(group)
     stats = [_stats(row, known, bounds) for row in group]
     placed = order([stat[by.key] for stat in stats], higher_is_better=by.higher_is_better)
-    competing = [place for place in placed if group[place] not in bounds]
+    wrong = [any(trust.get(record.content) == LEVELS[0] for record in row.records) for row in group]
+    placed.sort(key=lambda place: wrong[place])  # found to be wrong: below, no rank, never the best
+    competing = [place for place in placed if group[place] not in bounds and not wrong[place]]
     ranked = dict(zip(competing, ranks([stats[place][by.key] for place in competing]), strict=True))
     best = _best(known, [stats[place] for place in competing], digits)
     common = common_recipe(group)
