@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from clbench.records.json_paths import join, path_at
 from clbench.records.record import Record, seal, to_plain, to_text, write_record
 from clbench.records.store import record_path
-from clbench.records.verify.consistency import check_record
 from clbench.records.verify.findings import Finding
 from clbench.records.verify.hashes import changed_parts
 from clbench.records.verify.verify import verify, verify_all, verify_text
@@ -86,17 +85,6 @@ def test_what_the_run_decided_is_told_from_when_and_where_it_ran(line: str, old:
     place = text.index(old, text.index(line))
     findings = text_findings((text[:place] + new + text[place + len(old) :]).encode())
     assert findings[0].field == field
-
-
-def test_more_images_seen_than_a_session_and_its_memory_can_show_are_named() -> None:
-    record = factory.make_record(factory.METHODS[0], factory.TINY)
-    (first, *others), session = record.costs, record.scenario.sessions[0]
-    rounds = record.train.get("base_epochs") or record.train["epochs"]
-    bound = session.train_images * rounds + 7 * 10
-    for seen, wrong in ((bound, []), (bound + 1, ["costs[0].images_seen"])):
-        cost = msgspec.structs.replace(first, images_seen=seen, stored_images=7, steps=10)
-        changed = factory.sections_of(record) | {"costs": [cost, *others]}
-        assert [finding.field for finding in check_record(factory.sealed(changed))] == wrong
 
 
 def test_a_changed_matrix_contradicts_the_summary() -> None:

@@ -53,7 +53,7 @@ def check_record(record: Record) -> list[Finding]:
         fixed=_array(record.ap.fixed),
         counts={name: {kind: _array(getattr(part, kind)) for kind in _KINDS} for name, part in record.counts.items()},
     )
-    findings = list(_matrices(arrays)) + list(_counts(record, arrays)) + list(_images_seen(record))
+    findings = list(_matrices(arrays)) + list(_counts(record, arrays))
     return findings or list(_summary(record, arrays))
 
 
@@ -128,20 +128,6 @@ def _flags(record: Record) -> Iterator[Finding]:
     # a resumed run adds up what its parts took, so only the impossible is refused
     if seconds > record.times.total_seconds * 1.001 + 1.0:
         yield Finding("times.total_seconds", f"is less than its sessions' {seconds:.1f} s together")
-
-
-def _images_seen(record: Record) -> Iterator[Finding]:
-    """Images trained on are the session's own in every epoch and, in each step, at most all that were stored."""
-    epochs, base, stored = record.train.get("epochs"), record.train.get("base_epochs"), 0
-    if not isinstance(epochs, int):
-        return
-    for session, cost in zip(record.scenario.sessions, record.costs, strict=True):
-        rounds = base if isinstance(base, int) and base and cost.session == 0 else epochs
-        held, stored = max(stored, cost.stored_images), cost.stored_images  # online memories fill within the session
-        bound = session.train_images * max(rounds, 1) + held * max(cost.steps, 1)
-        if cost.images_seen > bound:
-            told = f"{cost.images_seen} is more than {bound}: train images × epochs + stored images × steps"
-            yield Finding(f"costs[{cost.session}].images_seen", told)
 
 
 def _tuning(tuning: dict[str, Any]) -> Iterator[Finding]:
