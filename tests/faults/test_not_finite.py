@@ -25,14 +25,14 @@ from clbench import Batch, Strategy
 class Explodes(Strategy):
     """Has a loss that is not finite in the third step of the second session."""
 
-    value: float = float("nan")
+    factor = float("nan")  # no field: a record cannot hold it
     steps: int = 0
 
     def after_step(self, batch: Batch, logits: Tensor) -> None:
         self.made = getattr(self, "made", 0) + (logits.shape[1] == 4)
 
     def loss(self, batch: Batch, logits: Tensor) -> Tensor:
-        return super().loss(batch, logits) * (self.value if getattr(self, "made", 0) == 2 else 1.0)
+        return super().loss(batch, logits) * (self.factor if getattr(self, "made", 0) == 2 else 1.0)
 '''
 
 
