@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,13 @@ import pytest
 from clbench.many.fork_server import PRELOADED, worker_context
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes are spawned")
+
+
+@pytest.fixture(autouse=True)
+def fresh_server() -> None:
+    """Every test has a server of its own: one that an earlier test of this process started may have imported less."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
 
 NO_GPU = f"""
 import sys, threading
