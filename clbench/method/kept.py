@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -35,21 +36,22 @@ def _arrays_beside_the_network(strategy: Strategy) -> Iterator[Any]:
     counted_elsewhere = memories(strategy)
     for name, value in kept_values(strategy).items():
         if name not in counted_elsewhere:
-            yield from _arrays(value)
+            yield from arrays(value)
     parameters = {id(parameter) for parameter in without_teachers(strategy)}
     for name, tensor in strategy.state_dict(keep_vars=True).items():
         if not name.startswith("net.") and id(tensor) not in parameters:
             yield tensor
 
 
-def _arrays(value: Any) -> Iterator[Any]:
+def arrays(value: Any) -> Iterator[Any]:
+    """Yield every tensor and array that a value holds, in containers too and in the `state()` of objects."""
     if isinstance(value, (Tensor, np.ndarray)):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _arrays(item)
+            yield from arrays(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _arrays(item)
-    elif callable(getattr(value, "state", None)):
-        yield from _arrays(value.state())
+            yield from arrays(item)
+    elif not isinstance(value, (type, ModuleType)) and callable(getattr(value, "state", None)):
+        yield from arrays(value.state())

@@ -114,3 +114,21 @@ def test_a_baseline_that_may_mean_several_rows_names_them() -> None:
     rows = group_rows(records)
     with pytest.raises(UsageError, match="no row has this name"):
         table.compare(rows, baseline="eer", measure="last_map", folders=[], resampler=None)
+
+
+def test_an_unverified_row_is_never_first() -> None:
+    records = [factory.make_record(method, factory.TINY) for method in factory.METHODS[:3]]
+    rows = group_rows(records)
+    told = [row for row in rows if "upper-bound" not in row.marks]
+    best = max(told, key=lambda row: row.first.summary["last_map"] or 0.0)
+    found = table.compare(
+        rows,
+        baseline=best.first.strategy.name,
+        measure="last_map",
+        folders=[],
+        resampler=None,
+        trust={best.first.content: "unverified"},
+    )
+    chances = {row.name: row.first for row in found}
+    assert chances.pop(best.first.strategy.name) is None
+    assert sum(chance for chance in chances.values() if chance is not None) == pytest.approx(1.0)

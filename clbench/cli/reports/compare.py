@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from clbench.cli import complete, options
+from clbench.cli.reports.collected import collected
 from clbench.cli.reports.formats import printed
 
 
@@ -48,18 +49,20 @@ def compare(
       clbench report compare coco_b40c10 --baseline er/queries --format md
     """
     from clbench.cli.terminal import output
-    from clbench.records.collection import collect, folders
+    from clbench.records.collection import folders
     from clbench.report.compare import table as compared
     from clbench.report.compare.resampled import resampler
     from clbench.report.table.leaderboard import heading_of, sections
 
-    collection = collect(results, scenario=Path(scenario).stem, reference=reference).of(scenario)
+    collection = collected(scenario, results, reference)
     tables = [rows for rows, _ in sections(collection.rows) if compared.named(rows, baseline)]
     if not tables:
         compared.refuse(collection.rows, baseline)
     for rows in tables:
         drawn = resampler(rows, data=data, resamples=resamples)
-        found = compared.compare(rows, baseline=baseline, measure=measure, folders=folders(results), resampler=drawn)
+        found = compared.compare(
+            rows, baseline=baseline, measure=measure, folders=folders(results), resampler=drawn, trust=collection.trust
+        )
         said = compared.notes(found, measure=measure, images=drawn.images if drawn else None, resamples=resamples)
         if form == "text":
             click.secho(heading_of(rows[0]), bold=True)

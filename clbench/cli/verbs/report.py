@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.cli import complete, options
+from clbench.cli.reports.collected import UNVERIFIED, collected
 from clbench.cli.reports.compare import compare
 from clbench.cli.reports.formats import printed
 from clbench.cli.reports.published import published
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from clbench.records.collection import Collection
     from clbench.report.formats.write import Decided
 
-UNVERIFIED = "clbench.report.unverified"
 FIGURES = ("pdf", "svg", "png")
 
 sort = click.option("--sort", default="average_map", show_default=True, help="The column that orders and ranks.")
@@ -82,7 +82,7 @@ def leaderboard(
     from clbench.report.formats.write import TABLES
     from clbench.report.table import leaderboard as tables
 
-    collection = _collected(scenario, results, reference)
+    collection = collected(scenario, results, reference)
     board = tables.leaderboard(
         collection.rows,
         sort=sort,
@@ -120,7 +120,7 @@ def curves(
     """
     from clbench.report.formats.write import write_report
 
-    collection = _collected(scenario, results, reference)
+    collection = collected(scenario, results, reference)
     for path in write_report(
         collection.rows,
         trust=collection.trust,
@@ -156,7 +156,7 @@ def heads(scenario: str, results: Path, reference: bool | None, form: str, figur
 
     if figure is not None and figure.suffix.removeprefix(".") not in FIGURES:
         raise UsageError(f"--figure {figure}: expected a file that ends in .{', .'.join(FIGURES)}.")
-    collection = _collected(scenario, results, reference)
+    collection = collected(scenario, results, reference)
     found = compared.head_tables(collection.rows)
     if not found:
         raise UsageError(
@@ -203,7 +203,7 @@ def groups(scenario: str, results: Path, reference: bool | None, form: str, data
     from clbench.report.table import label_groups
     from clbench.report.table.leaderboard import heading_of, sections
 
-    collection = _collected(scenario, results, reference)
+    collection = collected(scenario, results, reference)
     for rows, _ in sections(collection.rows):
         own = groups_on_own_images(rows, folders=folders(results), data=data)
         found = label_groups.group_rows(rows, own)
@@ -241,7 +241,7 @@ def html(scenario: str, results: Path, reference: bool | None, out: Path, no_pub
       clbench report html coco_b40c10 --out coco.html
     """
 
-    collection = _collected(scenario, results, reference)
+    collection = collected(scenario, results, reference)
     click.echo(_page(collection, results, out=out, published=not no_published))
 
 
@@ -272,7 +272,7 @@ def all_(
     """
     from clbench.report.formats.write import TABLES, write_report
 
-    collection = _collected("", results, reference)
+    collection = collected("", results, reference)
     for path in write_report(
         collection.rows,
         trust=collection.trust,
@@ -356,25 +356,13 @@ def _results_behind(file: Path, results: Path) -> Path:
     return reference if own and reference is not None and results == Path("results") else results
 
 
-def _collected(scenario: str, results: Path, reference: bool | None) -> Collection:
-    """Return the rows of one scenario, or of all where it is empty."""
-    from clbench.records.collection import collect
-    from clbench.records.verify.findings import LEVELS
-
-    found = collect(results, scenario=Path(scenario).stem, reference=reference)
-    found = found.of(scenario) if scenario else found
-    wrong = [r for row in found.rows for r in row.records if found.trust.get(r.content) == LEVELS[0]]
-    click.get_current_context().meta[UNVERIFIED] = len(wrong)
-    return found
-
-
 @command.result_callback()
 @click.pass_context
 def _end(ctx: click.Context, result: object) -> None:
     """Leave with exit code 6 after a report with records that contradict themselves."""
     if wrong := ctx.meta.get(UNVERIFIED, 0):
         raise CheckError(
-            f"{wrong} of the records are unverified: their rows stand below and have no rank.",
+            f"{wrong} of the records are unverified; they have no rank.",
             hint="What is wrong with them: clbench verify",
         )
 

@@ -22,9 +22,6 @@ log = logging.getLogger(__name__)
 
 Draws = npt.NDArray[np.float64]
 
-MEASURES = ("last_map", "average_map")
-"""What can be compared: mAP on the growing test set after the last session, or averaged over all sessions."""
-
 
 class Resampler:
     """Scores records of one stream on the same resamples; None for a record without usable score files."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from clbench.errors import UsageError, suggest
 from clbench.records.rows import Row
+from clbench.records.verify.findings import LEVELS
 from clbench.report.compare.paired import Difference, first_place, paired_difference
 from clbench.report.compare.resampled import Resampler
 from clbench.report.figures.curves import names
@@ -35,7 +36,7 @@ class ComparedRow:
     difference: Difference | None
     """None for the baseline itself, and where no seed is shared."""
     first: float | None
-    """Probability of the highest mean among the rows that are ranked; None for an upper bound."""
+    """Probability of the highest mean among the rows that are ranked; None for an upper bound or an unverified row."""
 
     def cells(self, digits: int = 1) -> list[str]:
         """Return the texts under `TITLES`: mAP in per cent, differences in points."""
@@ -47,7 +48,7 @@ class ComparedRow:
             _text(self.error_images, digits),
             "baseline" if gap is None else f"{100 * gap.mean:+.{digits}f}",
             "–" if gap is None or gap.low is None else f"{_signed(gap.low, digits)} … {_signed(gap.high, digits)}",
-            "bound" if self.first is None else f"{100 * self.first:.0f} %",
+            "–" if self.first is None else f"{100 * self.first:.0f} %",
             "–" if gap is None else gap.verdict,
         ]
 
@@ -60,11 +61,13 @@ def compare(
     folders: Sequence[Path],
     resampler: Resampler | None,
     level: float = 0.95,
+    trust: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> list[ComparedRow]:
     """Return every row of one table beside the row called `baseline`, the best first.
 
-    Rows are paired over the seeds that both have. UsageError: no row has that name, or several have.
+    Rows are paired over the seeds that both have. Unverified ones, by `trust`, and upper bounds are never
+    first. UsageError: no row has that name, or several have.
     """
     told = [name for name, _, _ in names(rows)]
     places = named(rows, baseline)
@@ -74,7 +77,10 @@ def compare(
     drawn = {row.first.configuration: _drawn(row, measure, folders, resampler) for row in rows}
     images = [_mean(drawn[row.first.configuration], row.seeds) for row in rows]
     values = [np.array(list(_values(row, measure).values())) for row in rows]
-    chances = _first(rows, values, images, seed=seed)
+    ranked = [
+        place for place, row in enumerate(rows) if "upper-bound" not in row.marks and not _wrong(row, trust or {})
+    ]
+    chances = _first(ranked, values, images, seed=seed)
     compared = [
         ComparedRow(
             name,
@@ -143,16 +149,19 @@ def _values(row: Row, measure: str) -> dict[int, float]:
     return {seed: value for seed, value in values.items() if value is not None}
 
 
+def _wrong(row: Row, trust: Mapping[str, str]) -> bool:
+    return any(trust.get(record.content) == LEVELS[0] for record in row.records)
+
+
 def _first(
-    rows: Sequence[Row],
+    ranked: Sequence[int],
     values: Sequence[npt.NDArray[np.float64]],
     images: Sequence[npt.NDArray[np.float64] | None],
     *,
     seed: int,
 ) -> list[float | None]:
-    """Return every row's chance to be first among those that are ranked; bounds saw more than the others."""
-    ranked = [place for place, row in enumerate(rows) if "upper-bound" not in row.marks]
-    found: list[float | None] = [None] * len(rows)
+    """Return every row's chance to be first among those at the places `ranked`; None for the others."""
+    found: list[float | None] = [None] * len(values)
     if not ranked:
         return found
     draws = [images[place] for place in ranked]

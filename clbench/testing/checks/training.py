@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from clbench.method.batch import Batch
+from clbench.method.kept import arrays
 from clbench.stream.stream import Session
 from clbench.testing.outcome import Failed
 from clbench.testing.probed_run import Probe, ProbedRun
@@ -105,7 +103,7 @@ class Stored(Probe):
         for owner in (type(strategy), sys.modules[type(strategy).__module__]):
             shelves |= {f"{owner.__name__}.{name}": value for name, value in vars(owner).items()}
         for name, value in shelves.items():
-            if any(_is_pictures(array) for array in _arrays(value)):
+            if any(_is_pictures(array) for array in arrays(value)):
                 raise Failed(
                     f"{name} holds pictures; what it holds is not counted",
                     verb="end_session",
@@ -119,19 +117,6 @@ _NETWORKS = ("_parameters", "_modules")
 
 def _is_pictures(array: Any) -> bool:
     return len(array.shape) >= 3 and tuple(array.shape[-3:]) in {(3, SIZE, SIZE), (SIZE, SIZE, 3)}
-
-
-def _arrays(value: Any) -> Iterator[Any]:
-    if isinstance(value, (Tensor, np.ndarray)):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _arrays(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _arrays(item)
-    elif not isinstance(value, (type, ModuleType)) and callable(getattr(value, "state", None)):
-        yield from _arrays(value.state())
 
 
 def loss_copes_with_unknown_labels(subject: Subject) -> None:
