@@ -9,10 +9,21 @@ import pytest
 
 from clbench.many.sweep_file import expand, load_sweep
 from clbench.nn.heads.by_name import build_head
+from clbench.plan.catalog import find_scenario
+from clbench.spec.scenario import load_scenario
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "sweeps"
 RUNS = {
     "coco_part_heads": 12,
+    "csc": 3,
+    "kbk_table1": 5,
+    "kbk_table4": 7,
+    "kbk_table4_voc": 7,
+    "krt_table1": 19,
+    "krt_table2": 10,
+    "krt_table3": 6,
+    "l3a": 2,
+    "l3a_voc": 2,
     "heads_trained": 3,
     "corel5k": 15,
     "heads": 12,
@@ -40,3 +51,9 @@ def test_a_sweep_expands_to_different_runs_with_heads_that_exist(name: str) -> N
     assert len(digests) == len(plans) == RUNS[name]
     for strategy in strategies:
         build_head(strategy.head, width=16, options=strategy.head_options)
+
+
+@pytest.mark.parametrize("name", sorted(RUNS))
+def test_a_sweep_names_scenarios_that_the_suite_ships(name: str) -> None:
+    for scenario in load_sweep(FOLDER / f"{name}.yaml").scenarios:
+        assert load_scenario(find_scenario(scenario).path).name == scenario

@@ -27,6 +27,9 @@ def test_a_dry_run_lists_every_run_and_runs_none(cli: Cli, sweep: str, here: Pat
     assert done.code == 0
     assert "3 runs, 3 to do" in done.out
     assert "miniature · er · er.memory=6" in done.out
+    rows = [line.split() for line in done.out.splitlines() if line.startswith("miniature · ")]
+    images, steps = (sum(int(row[row.index("do") + at].replace(",", "")) for row in rows) for at in (2, 3))
+    assert f"To do: 3 runs, {images:,} images trained on in {steps:,} steps" in done.out
     assert not (here / "results").exists()
 
 

@@ -110,7 +110,7 @@ def _is_taken(outcome: Outcome) -> bool:
 
 def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: Any) -> None:
     """List every run with its state and its cost; seeds of one configuration cost the same."""
-    from clbench.cli.terminal.costs import HEADS, cells, print_times
+    from clbench.cli.terminal.costs import HEADS, cells, print_sum, print_times
     from clbench.cost.estimate import Estimate, estimate
 
     costs: dict[str, Estimate] = {}
@@ -123,8 +123,11 @@ def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: 
         state = "to do" if plan in left else "finished"
         rows.append([name, str(plan.seed), images, state, *cells(costs[name])])
     output.table(["run", "seed", "images of", "state", *HEADS], rows, title=f"{len(plans)} runs, {len(left)} to do")
-    if calibrate and left:
-        print_times([costs[_configuration(plan)] for plan in left], backbone=left[0].train.backbone)
+    if left:
+        to_pay = [costs[_configuration(plan)] for plan in left]
+        print_sum(left, to_pay)
+        if calibrate:
+            print_times(to_pay, backbone=left[0].train.backbone)
 
 
 def _configuration(plan: Plan) -> str:
