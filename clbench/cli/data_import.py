@@ -102,5 +102,6 @@ def import_(
     click.echo(f"  report: {done.report}")
     if done.features:
         click.echo(f"  features, row by row: {done.features}")
+        click.echo(f"Next: a scenario with dataset: {done.file.parent} and options: {{features: {done.features.name}}}")
     else:
         click.echo(f"Next: clbench data check {done.file}")

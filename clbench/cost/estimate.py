@@ -87,9 +87,10 @@ def estimate(
     set_up = clocks() - begin
     counts = session_counts(plan, strategy, stream)
     size, pictures = plan.train.image_size, len(stream.table)
+    kept = plan.train.backbone != "none" and is_kept(pictures, size=size, wanted=cache)
     found = Estimate(
         sessions=counts,
-        cache_bytes=cache_bytes(pictures, size=size) if is_kept(pictures, size=size, wanted=cache) else 0,
+        cache_bytes=cache_bytes(pictures, size=size) if kept else 0,
         score_bytes=sum(len(stream.test_rows) * session.seen * 4 for session in stream.sessions),
         feature_bytes=0 if features == "off" else None,
     )

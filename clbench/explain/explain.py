@@ -93,6 +93,8 @@ def explain(
     """
     record = read_record(path)
     wanted = plan_again(record, scenario=scenario, strategy_file=strategy_file, data=data)
+    if wanted.train.backbone == "none":
+        raise UsageError(f"{path}: its data set has features, and there is no picture on which a label could look.")
     torch_device = pick_device(device)
     strategy = wanted.new_strategy()
     _check_same(wanted.configuration == record.configuration, "configuration", path)

@@ -61,8 +61,11 @@ def check_met(strategy: Strategy, stored: Stored, *, met: npt.NDArray[np.int64])
         )
 
 
-def count_stored(strategy: Strategy, *, image_size: int) -> Stored:
-    """Return what is stored now. Raises OverBudgetError naming the memory that holds more than its budget."""
+def count_stored(strategy: Strategy, *, image_size: int, image_bytes: int = 0) -> Stored:
+    """Return what is stored now, an image taking `image_bytes` (0: those of its pixels).
+
+    Raises OverBudgetError naming the memory that holds more than its budget.
+    """
     rows: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     extra = 0
     for name, memory in memories(strategy).items():
@@ -77,5 +80,5 @@ def count_stored(strategy: Strategy, *, image_size: int) -> Stored:
         rows.append(np.asarray(held.rows, dtype=np.int64))
         extra += held.targets.nbytes + (0 if held.logits is None else int(np.asarray(held.logits).nbytes))
     distinct_rows = np.unique(np.concatenate(rows))
-    size = len(distinct_rows) * 3 * image_size * image_size + extra
+    size = len(distinct_rows) * (image_bytes or 3 * image_size * image_size) + extra
     return Stored(images=len(distinct_rows), bytes=size, rows=distinct_rows)

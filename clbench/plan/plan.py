@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 SMALL = "clbench_small"
 """The backbone that is always there."""
+OF_FEATURES: dict[str, Any] = {"backbone": "none", "augment": "none", "track": "other", "image_size": 1}
+"""The recipe's defaults where stored features stand in place of pictures."""
 
 
 Listed = list[tuple[str, dict[str, tuple[Any, str]]]]
@@ -322,6 +324,9 @@ def _recipe(
 ) -> tuple[dict[str, str], TrainSpec, tuple[str, ...]]:
     """Return (origins, recipe, fields that --set changed): defaults < scenario < stand-in < --set."""
     values: dict[str, Any] = msgspec.to_builtins(spec.train)
+    features = source.options.get("features", "")
+    if features:
+        values |= {name: value for name, value in OF_FEATURES.items() if name not in (raw.get("train") or {})}
     origins = {f"train.{name}": where for name in raw.get("train") or {}}
     if source.stand_in and spec.stand_in is not None:
         values |= spec.stand_in.train
@@ -330,13 +335,31 @@ def _recipe(
     after = before | {name: msgspec.to_builtins(value) for name, (value, _) in settings.train.items()}
     origins |= {f"train.{name}": f"{COMMAND_LINE} {text}" for name, (_, text) in settings.train.items()}
     train = convert(after, TrainSpec, source=COMMAND_LINE)
-    if train.backbone != SMALL:
+    if features or train.backbone == "none":
+        _check_features(train, features, origins)
+    elif train.backbone != SMALL:
         from clbench.nn.backbones.by_name import check_backbone
 
         check_backbone(train.backbone, where=origins.get("train.backbone", DEFAULT))
     if spec.online and train.epochs != 1:
         raise UsageError(f"--set train.epochs={train.epochs}: {spec.name} is online and makes one pass.")
     return origins, train, tuple(sorted(name for name in after if after[name] != before[name]))
+
+
+def _check_features(train: TrainSpec, features: str, origins: Mapping[str, str]) -> None:
+    """Raise UsageError for a recipe that wants pictures of a table of features, or features of one of pictures."""
+    if not features:
+        raise UsageError(
+            f"{origins.get('train.backbone', DEFAULT)}: train.backbone is 'none', and the data set has pictures.",
+            hint="Features of your own: a label table with the option `features: x.npy`.",
+        )
+    for name, fits in (("backbone", "none"), ("weights", ""), ("augment", "none")):
+        if getattr(train, name) != fits:
+            raise UsageError(
+                f"{origins.get(f'train.{name}', DEFAULT)}: train.{name} is '{getattr(train, name)}', and the data set "
+                f"has features ({features}) in place of pictures.",
+                hint=f"Leave it out, or write {name}: {fits or chr(39) * 2}.",
+            )
 
 
 def _distinct(items: Sequence[Any]) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from clbench.data.pictures.sources import ImageSource
-from clbench.errors import ResultsError
+from clbench.errors import ResultsError, UsageError
 from clbench.imports.uncollected import uncollected
 from clbench.method.session import LiveSession
 from clbench.method.stored import count_stored
@@ -27,7 +27,7 @@ from clbench.stream.stream import Session, Stream
 from clbench.train.events import RunStarted, StreamBuilt, Watch, telling
 from clbench.train.make_record import check_recordable, check_scores, now
 from clbench.train.options import AUTO, RunOptions, loader_processes
-from clbench.train.prepare import build_network, content_key, make_source, plan_backbone, plan_stream
+from clbench.train.prepare import build_network, content_key, make_source, plan_backbone, plan_features, plan_stream
 from clbench.train.resume import state as states
 from clbench.train.resume.progress import Progress
 from clbench.train.resume.savepoint import Savepoint, restore_plugins
@@ -98,6 +98,13 @@ class Assembly:
         )
         told = telling(self.watch, f"{self.stream.table.name}: pictures into the cache")
         self.source = self.parts.source(self.plan, self.stream, cache=self.options.cache, progress=told)
+        features = plan_features(self.plan)
+        self.image_bytes = features.row_bytes if features else 0
+        if features and self.options.features != "off":
+            raise UsageError(
+                f"--features {self.options.features}: the data set has features already ({features.path.name}).",
+                hint="Run it without --features.",
+            )
         with self.parts.around(self, "network", None):
             build_network(self.plan, self.strategy, self.stream, self.device, backbone=self.parts.backbone)
         if self.parts.keeps_record:

@@ -23,14 +23,17 @@ M_MMAP_MAX = -4
 PACKAGES = ("torch", "torchvision", "avalanche-lib", "timm", "numpy", "torchcodec", "pillow")
 
 
-def describe(device: torch.device, *, threads: int) -> dict[str, str | int | float | bool | None]:
-    """Return versions, device and thread count: what may move a number's last digits."""
+def describe(
+    device: torch.device, *, threads: int, pictures: bool = True
+) -> dict[str, str | int | float | bool | None]:
+    """Return versions, device and thread count: what may move a number's last digits; of `pictures` the decoder too."""
     found: dict[str, str | int | float | bool | None] = {
         "python": platform.python_version(),
         "system": platform.system(),
     }
     found |= _versions()
-    found["jpeg_decoder"] = "torchcodec" if torchcodec_decoder() else "pillow"
+    if pictures:
+        found["jpeg_decoder"] = "torchcodec" if torchcodec_decoder() else "pillow"
     found["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     found["cpu"] = platform.machine()
     found["cpu_model"] = _cpu_model()

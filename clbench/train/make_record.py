@@ -240,7 +240,7 @@ def make_record(
         marks=marks(plan, strategy, dirty=built.dirty, leaked=progress.leaked),
         notes={**_built_in(strategy), **notes_of(progress.done, strategy), **_remarks(plan, strategy)},
         environment={
-            **describe(device, threads=threads),
+            **describe(device, threads=threads, pictures=not plan.options.get("features")),
             "pretraining": plan.train.track or pretraining_track(plan.train.backbone, weights=plan.train.weights),
         },
         code=built,

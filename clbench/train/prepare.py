@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,11 +13,13 @@ import numpy.typing as npt
 import torch
 
 from clbench.data.datasets.registry import open_table
+from clbench.data.features.feature_file import FeatureFile, find_features
+from clbench.data.features.feature_rows import FeatureRows, map_shape
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, Rows, SceneImages, cached
 from clbench.data.table import LabelTable
 from clbench.method.strategy import Strategy
 from clbench.method.stream_as_seen import as_seen_by
-from clbench.nn.backbones.by_name import Backbone, build_backbone
+from clbench.nn.backbones.by_name import Backbone, build_backbone, features_backbone
 from clbench.plan.plan import Plan
 from clbench.seeds import seed_torch
 from clbench.stream.build import build_stream, check_pins
@@ -31,6 +34,8 @@ def make_stream(plan: Plan, strategy: Strategy) -> Stream:
 
 def plan_backbone(plan: Plan) -> Backbone:
     """Return the backbone of the plan's recipe; its weights are drawn from torch's global generator, or read."""
+    if features := plan_features(plan):
+        return features_backbone(map_shape(features))
     return build_backbone(
         plan.train.backbone,
         image_size=plan.train.image_size,
@@ -38,6 +43,15 @@ def plan_backbone(plan: Plan) -> Backbone:
         normalize=plan.train.normalize,
         channels_last=plan.train.channels_last,
     )
+
+
+def plan_features(plan: Plan) -> FeatureFile | None:
+    """Return the file of features that stands in place of the plan's pictures, or None."""
+    named = plan.options.get("features", "")
+    if not named:
+        return None
+    assert plan.root is not None
+    return find_features(plan.root, named, name=Path(plan.dataset).stem)
 
 
 def plan_stream(plan: Plan) -> Stream:
@@ -57,6 +71,9 @@ def plan_stream(plan: Plan) -> Stream:
 def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: Progress | None = None) -> ImageSource:
     """Return where the plan's pictures come from, behind the cache where that is wanted or costs little."""
     size = plan.train.image_size
+    if features := plan_features(plan):
+        rows = FeatureRows(features, table)
+        return rows if plan.trial is None else TrainImages(rows, table)
     if table.name == "scenes":
         from clbench.data.scenes.scenes import known_scenes
 

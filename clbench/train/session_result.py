@@ -53,7 +53,7 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
         if run.options.keep_weights and rank() == 0:
             keep_weights(strategy, run.work, session=session.index)
     found = evaluate(scores, truth=stream.truth(stream.test_rows), test_rows=stream.test_rows, session=session)
-    stored = count_stored(strategy, image_size=run.train.image_size)
+    stored = count_stored(strategy, image_size=run.train.image_size, image_bytes=run.image_bytes)
     check_met(strategy, stored, met=np.concatenate([past.rows for past in stream.sessions[: session.index + 1]]))
     modules = without_teachers(strategy)
     done = Done(

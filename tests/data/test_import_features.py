@@ -69,7 +69,7 @@ def test_libsvm_lines_have_labels_or_none(tmp_path: Path) -> None:
     assert one.features and np.load(one.features).tolist() == [[5, 0, 0], [0, 0, 6]]
     with pytest.raises(DataError) as caught:
         open_table(str(one.file), root=None, options={})
-    assert "features.npy; they have no photos" in caught.value.hint
+    assert "set the option features=features.npy" in caught.value.hint
     tabs = imported(put(tmp_path / "tabs.svm", "1,2\t1:5\n1\t3:6\n"), to=tmp_path / "tabs", split=0.5)
     assert tabs.table.y.tolist() == [[1, 1], [1, 0]]
 

@@ -43,7 +43,7 @@ def check_table(
         _statistics(table, name=name, values=values, report=report)
         if name.startswith("voc") and root is not None:
             _voc_annotations(name, root=root, report=report, progress=progress)
-    if complete and decode and name != "scenes":
+    if complete and decode and name != "scenes" and not options.get("features"):
         _photos(table, root=root or default_root(name) or Path(), report=report, progress=progress)
     return report
 

@@ -54,7 +54,7 @@ class Table:
         with tempfile.TemporaryDirectory() as folder:
             for name, data in files.items():
                 (Path(folder) / name).write_bytes(data)
-            values = resolve_options("import", OPTIONS, {}) | {"val": "refuse"}
+            values = resolve_options("import", OPTIONS, {}) | {"val": "refuse", "features": ""}
             draft = read_csv(Path(folder) / "labels.csv", name="import", values=values)
         same = list(draft.labels) == list(self.labels) and draft.ids == list(self.ids)
         if not same or draft.files != list(self.files) or not np.array_equal(draft.y, self.y):

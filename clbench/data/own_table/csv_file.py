@@ -39,7 +39,8 @@ Row = tuple[int, dict[str, str]]
 
 def read_csv(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     """Return the draft in a CSV file. Raises DataError naming the file, the line and what was expected."""
-    rows, notes = _once(_rows(path, name=name), path=path, name=name)
+    every = _rows(path, name=name, required=REQUIRED[1:] if values["features"] else REQUIRED)
+    rows, notes = _once(every, path=path, name=name)
     kept, splits = place_val([row["split"] for _, row in rows], val=values["val"], path=path, name=name)
     rows = [rows[index] for index in kept]
     names = _classes(path, name=name)
@@ -85,6 +86,8 @@ def read_csv(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
         y=y,
         member=y == 1,
         notes=(*notes, *read.notes),
+        rows=_positions(every, [rows[first][0] for first in firsts]),
+        total=len(every),
     )
 
 
@@ -94,12 +97,18 @@ def vocabulary_file(path: Path) -> list[Path]:
     return [place for place in places if place.is_file()][:1] if path.suffix.lower() in (".csv", ".tsv") else []
 
 
-def _rows(path: Path, *, name: str) -> list[Row]:
-    """Return (line, cells by column) of every row after the header."""
+def _positions(every: Sequence[Row], lines: Sequence[int]) -> list[int]:
+    """Return the positions among all rows of those in `lines`."""
+    place = {line: position for position, (line, _) in enumerate(every)}
+    return [place[line] for line in lines]
+
+
+def _rows(path: Path, *, name: str, required: Sequence[str]) -> list[Row]:
+    """Return (line, cells by column) of every row after the header; without a column `file` the `id` names the row."""
     text = read_text(path, name=name)
     if not text.strip():
         raise DataError(f"{name}: {path} is empty.", hint="A table starts with the line: file,split,labels")
-    mark, skipped = _delimiter(text)
+    mark, skipped = _delimiter(text, required=required)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
     rows: list[Row] = []
     header: list[str] = []
@@ -109,14 +118,17 @@ def _rows(path: Path, *, name: str) -> list[Row]:
             if not any(line) or reader.line_num <= skipped:
                 continue
             if not header:
-                header = _header([cell.lower() for cell in line], path=path, name=name)
+                header = _header([cell.lower() for cell in line], path=path, name=name, required=required)
                 continue
             if len(line) < len(header) or any(line[len(header) :]):
                 raise DataError(
                     f"{name}: {path}, line {reader.line_num}: {len(line)} cells, the header has {len(header)}.",
                     hint='Put labels that hold a comma into quotes, and separate labels by ";" or "|".',
                 )
-            row = _row(dict(zip(header, line, strict=False)), reader.line_num, path, name)
+            named = dict(zip(header, line, strict=False))
+            if "file" not in named:
+                named["file"] = named.get("id", "")
+            row = _row(named, reader.line_num, path, name)
             rows.append((reader.line_num, row))
     except csv.Error as error:
         raise DataError(f"{name}: {path}, line {reader.line_num}: not readable as CSV: {error}.") from error
@@ -125,12 +137,12 @@ def _rows(path: Path, *, name: str) -> list[Row]:
     return rows
 
 
-def _delimiter(text: str) -> tuple[str, int]:
+def _delimiter(text: str, *, required: Sequence[str]) -> tuple[str, int]:
     """Return what separates the columns, by the header, and how many lines stand before it (Excel's `sep=;`)."""
     lines = text.lstrip("\r\n").splitlines()
     skipped = 1 if lines[0].lower().startswith("sep=") and len(lines) > 1 else 0
     header = lines[skipped].lower()
-    wide = [mark for mark in (",", ";", "\t") if {word.strip(' "') for word in header.split(mark)}.issuperset(REQUIRED)]
+    wide = [mark for mark in (",", ";", "\t") if {word.strip(' "') for word in header.split(mark)}.issuperset(required)]
     return (wide or [","])[0], skipped
 
 
@@ -164,16 +176,16 @@ def _id(row: Mapping[str, str]) -> str:
     return row.get("id") or row["file"]
 
 
-def _header(header: list[str], *, path: Path, name: str) -> list[str]:
+def _header(header: list[str], *, path: Path, name: str, required: Sequence[str]) -> list[str]:
     while header and not header[-1]:
         header.pop()
-    for column in REQUIRED:
+    for column in required:
         if column not in header:
             row = any(cell.endswith((".jpg", ".jpeg", ".png")) for cell in header)
             raise DataError(
                 f"{name}: {path}: there is no column '{column}'.{suggest(column, header)}"
                 + (" The first line is a row, not a header." if row else ""),
-                hint=f"The first line must name {', '.join(REQUIRED)}, with commas; it is: {','.join(header)[:200]}",
+                hint=f"The first line must name {', '.join(required)}, with commas; it is: {','.join(header)[:200]}",
             )
     if len(set(header)) != len(header):
         raise DataError(f"{name}: {path}: a column name occurs twice in the first line.")

@@ -28,6 +28,9 @@ def read_npz(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     Raises DataError naming the array that is missing or does not fit.
     """
     arrays = _arrays(path, name=name)
+    if values["features"] and "paths" not in arrays and "y" in arrays:
+        rows = np.array([f"{row:08d}" for row in range(len(arrays["y"]))])
+        arrays["paths"] = arrays.get("ids", rows)
     for field in REQUIRED:
         if field not in arrays:
             raise DataError(
@@ -51,7 +54,7 @@ def read_npz(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
         raise DataError(f"{name}: {path}: member must be boolean, found {member.dtype}.")
     files = [plain_path(path) for path in texts["paths"][kept].tolist()]
     ids = texts["ids"][kept].tolist() if "ids" in texts else files
-    return Draft(texts["labels"].tolist(), ids, files, splits, y[kept], member[kept])
+    return Draft(texts["labels"].tolist(), ids, files, splits, y[kept], member[kept], rows=kept, total=count)
 
 
 def read_json(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
@@ -86,6 +89,8 @@ def read_json(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
         y[kept],
         member[kept],
         notes,
+        rows=kept,
+        total=len(instances.images),
     )
 
 

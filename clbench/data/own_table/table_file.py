@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.data.datasets.dataset import Option, resolve_options
+from clbench.data.features.feature_file import check_rows, find_features
 from clbench.data.own_table.csv_file import OPTIONS as CSV_OPTIONS
 from clbench.data.own_table.csv_file import read_csv, vocabulary_file
 from clbench.data.own_table.npz_and_json import JSON_OPTIONS, read_json, read_npz
@@ -43,6 +44,13 @@ OPTIONS = (
     Option("unlabelled", "keep", "whether images without any of the labels stay in the table", ("keep", "drop")),
     Option("val", "refuse", "where images with the split `val` go", ("refuse", "train", "test", "drop")),
     Option("images", "", "folder of the photos, relative to the table (empty: beside it, or in `images`)", kind="text"),
+    Option(
+        "features",
+        "",
+        "file of features in place of photos, relative to the table, its rows those of the table: `.npy`, "
+        "`.safetensors` or `.parquet`; `FILE#NAME` where it holds several",
+        kind="text",
+    ),
     Option("missing", "0", "largest share of photos that may be absent; they leave the table", kind="fraction"),
     DUPLICATES,
 )
@@ -97,15 +105,22 @@ def read(path: Path, *, root: Path, options: Mapping[str, str], photos: bool = T
     name = file.parent.resolve().name if file.stem.lower() in PLAIN_NAMES else file.stem
     reader, more = ENDINGS[file.suffix.lower()]
     values = resolve_options(name, OPTIONS + more, options)
+    features = find_features(root, values["features"], name=name) if values["features"] else None
 
     def build() -> LabelTable:
         draft = reader(file, name=name, values=values)
+        if features is not None:
+            check_rows(features, rows=draft.total, table=file.name, name=name)
+            draft = replace(draft, files=[str(row) for row in draft.rows])
         revision = _revision(name, draft, values, options=OPTIONS + more)
         table = _restricted(draft.table(name=name, revision=revision), values=values)
-        return _with_photos(table, root=root, values=values) if photos else table
+        return _with_photos(table, root=root, values=values) if photos and features is None else table
 
     key = {"reader": "custom", "version": str(VERSION), "file": str(file.resolve()), "root": str(root.resolve())}
     sources = [file, *vocabulary_file(file)]
+    if features is not None:
+        key["features of"] = features.stamp()
+        return cached({**key, **values}, sources=sources, build=build)
     if photos:
         sources += [folder for folder in (root, root / "images", root / values["images"]) if folder.is_dir()]
     table = cached({**key, **values, "photos": str(photos)}, sources=sources, build=build)
@@ -176,7 +191,7 @@ def _with_photos(table: LabelTable, *, root: Path, values: Mapping[str, str]) ->
             root=root,
             paths=table.paths.tolist(),
             missing=gone,
-            hint="Its rows are those of features.npy; they have no photos."
+            hint="Its rows are those of features.npy: set the option features=features.npy."
             if (root / "features.npy").is_file()
             else "Name their folder with the option `images`, or allow a share to be absent with `missing: 0.01`.",
         )

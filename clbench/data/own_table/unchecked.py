@@ -24,6 +24,9 @@ class Draft:
     y: npt.NDArray[np.int8]
     member: npt.NDArray[np.bool_]
     notes: Sequence[str] = ()
+    rows: Sequence[int] = ()
+    """The position of each image among the `total` rows of the file."""
+    total: int = 0
 
     def table(self, *, name: str, revision: str) -> LabelTable:
         """Return the checked table. Raises DataError as LabelTable does."""

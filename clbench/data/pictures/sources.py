@@ -14,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from clbench.data.pictures import jpeg
-from clbench.data.pictures.pixels import upright_rgb
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, RunError
 from clbench.files.user_folders import cache_folder
@@ -123,6 +121,8 @@ def torchcodec_decoder() -> Callable[[torch.Tensor], torch.Tensor | list[torch.T
 
 def _decode_jpeg(path: Path) -> torch.Tensor | None:
     """torchcodec's decoder, or None where it is missing or declines (no JPEG, CMYK, damaged); Pillow then decides."""
+    from clbench.data.pictures import jpeg
+
     decode_jpeg = torchcodec_decoder()
     if decode_jpeg is None:
         return None
@@ -146,6 +146,8 @@ def _decode_jpeg(path: Path) -> torch.Tensor | None:
 
 def _decode_with_pillow(path: Path) -> torch.Tensor:
     from PIL import Image
+
+    from clbench.data.pictures.pixels import upright_rgb
 
     with Image.open(path) as header:
         _check_size(path, *header.size)

@@ -141,6 +141,26 @@ class TimmBody(nn.Module):
         return [*(stages[:-1] if stages[-1].shape == last.shape else stages), last]
 
 
+class GivenFeatures(nn.Module):
+    """What stands where a backbone's layers would when a data set has features: nothing."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the maps [B, c, h, w] as they are."""
+        return features
+
+    def stages(self, features: Tensor) -> list[Tensor]:
+        """Raise UsageError: there is one map [B, c, h, w] and no way to it."""
+        raise UsageError(
+            "the strategy or its head reads the stages of a backbone, and the data set has features.",
+            hint="Take a head that reads one map, such as head=linear.",
+        )
+
+
+def features_backbone(shape: tuple[int, int, int]) -> Backbone:
+    """Return a backbone without layers or weights, for features that come in as maps of `shape` (c, h, w)."""
+    return Backbone(GivenFeatures(), width=shape[0], stride=1, positions=shape[1] * shape[2])
+
+
 def build_backbone(
     name: str,
     *,

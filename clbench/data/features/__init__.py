@@ -1,0 +1,1 @@
+"""Stored features that stand where pictures would."""

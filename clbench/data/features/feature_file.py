@@ -1,0 +1,200 @@
+"""A file of features, one row for each row of a label table: NumPy, safetensors or Parquet, mapped and never loaded.
+
+`x.npy` holds one array; of `x.safetensors` the only tensor is meant, or `x.safetensors#NAME`; of `x.parquet` the only
+column of lists of numbers, or `x.parquet#COLUMN`. A row is a vector [d], tokens [t, d] or a map [c, h, w]. Parquet
+cannot be mapped: it is written once into the cache as NumPy would have it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.errors import DataError, suggest
+from clbench.files.user_folders import cache_folder
+from clbench.files.whole_file import whole_file
+
+BLOCK = 32 << 20
+"""Bytes that are looked at together."""
+_BRAIN = "bfloat16"
+_SAFETENSORS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
+_HINT = "A row is a vector [d], tokens [t, d] or a map [c, h, w] of floating-point numbers."
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """Where an array [rows, ...] of features lies: its type, its shape, and its first byte in `path`."""
+
+    path: Path
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def row_bytes(self) -> int:
+        """What the features of one row take in the file."""
+        return int(np.prod(self.shape[1:])) * (2 if self.dtype == _BRAIN else np.dtype(self.dtype).itemsize)
+
+    def array(self) -> npt.NDArray[Any]:
+        """Return the array, mapped anew and read-only; bfloat16 as its bits."""
+        stored = "<u2" if self.dtype == _BRAIN else self.dtype
+        return np.memmap(self.path, dtype=stored, mode="r", offset=self.offset, shape=self.shape)
+
+    def numbers(self, block: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return rows of `array()` as float32, a copy in their shape."""
+        if self.dtype == _BRAIN:
+            return (block.astype(np.uint32) << 16).view(np.float32)
+        return block.astype(np.float32)
+
+    def stamp(self) -> str:
+        """Return what changes when the file does: its size and times, and the array in it."""
+        stat = self.path.stat()
+        return f"{self.path} {self.dtype} {self.shape} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+
+
+def find_features(root: Path, named: str, *, name: str) -> FeatureFile:
+    """Return the file that the option `features` of table `name` means, `named` being relative to `root`.
+
+    Raises DataError for a file that is missing, cut, of another form, or holds no features.
+    """
+    file, _, part = named.partition("#")
+    path = root / file
+    openers: dict[str, Callable[[Path, str], FeatureFile]] = {
+        ".npy": _numpy, ".safetensors": _safetensors, ".parquet": _parquet
+    }  # fmt: skip
+    opener = openers.get(path.suffix.lower())
+    if opener is None:
+        raise DataError(
+            f"{name}: option features is '{named}', expected a file that ends in {', '.join(openers)}.", hint=_HINT
+        )
+    if not path.is_file():
+        raise DataError(f"{name}: option features: {path}: no such file.", hint="It is named from the table's folder.")
+    try:
+        found = opener(path, part)
+    except DataError as error:
+        raise DataError(f"{name}: {error.message}", hint=error.hint) from error
+    if len(found.shape) not in (2, 3, 4) or 0 in found.shape[1:]:
+        raise DataError(f"{name}: {path}: features of shape {list(found.shape)}.", hint=_HINT)
+    if found.shape[0] * found.row_bytes + found.offset > found.path.stat().st_size:
+        raise DataError(f"{name}: {path} is cut: {list(found.shape)} numbers do not fit into it.")
+    return found
+
+
+def check_rows(features: FeatureFile, *, rows: int, table: str, name: str) -> None:
+    """Raise DataError unless there are `rows` rows, all of finite numbers; `table` is what has the labels."""
+    if features.shape[0] != rows:
+        raise DataError(
+            f"{name}: {features.path} has {features.shape[0]:,} rows, {table} has {rows:,}.",
+            hint="Row by row they are the same examples, in the same order.",
+        )
+    step = max(1, BLOCK // max(1, int(np.prod(features.shape[1:])) * 4))
+    for first in range(0, rows, step):
+        block = features.numbers(features.array()[first : first + step])  # mapped anew: what was read may leave memory
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(block.sum()):
+                continue
+        finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
+        if not finite.all():
+            raise DataError(
+                f"{name}: {features.path}: row {first + int(np.argmin(finite)):,} holds a number that is not finite.",
+                hint="Fill in what is missing, or leave the row out of both files.",
+            )
+
+
+def _numpy(path: Path, part: str) -> FeatureFile:
+    if part:
+        raise DataError(f"{path}: a .npy file has no parts, and '#{part}' names one.")
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is not a NumPy array that can be mapped: {error}.", hint=_HINT) from error
+    if not isinstance(mapped, np.memmap) or mapped.dtype.kind != "f":
+        raise DataError(f"{path}: {getattr(mapped, 'dtype', 'several arrays')}, expected floating point.", hint=_HINT)
+    if not mapped.flags.c_contiguous:
+        raise DataError(
+            f"{path}: stored column by column.", hint="Write it with np.save(file, np.ascontiguousarray(x))."
+        )
+    return FeatureFile(path, mapped.dtype.str, mapped.shape, int(mapped.offset))
+
+
+def _safetensors(path: Path, part: str) -> FeatureFile:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            names = list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path} is not a whole safetensors file: {error}.") from error
+    chosen = _one(path, names, part, what="tensor")
+    with path.open("rb") as raw:
+        length = int.from_bytes(raw.read(8), "little")
+        about = json.loads(raw.read(length))[chosen]
+    kind = _SAFETENSORS.get(about["dtype"])
+    if kind is None:
+        raise DataError(f"{path}: tensor {chosen!r} is {about['dtype']}, expected floating point.", hint=_HINT)
+    dtype = _BRAIN if about["dtype"] == "BF16" else kind
+    return FeatureFile(path, dtype, tuple(about["shape"]), 8 + length + int(about["data_offsets"][0]))
+
+
+def _parquet(path: Path, part: str) -> FeatureFile:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise DataError(f"{path}: reading Parquet needs pyarrow.", hint="pip install -e '.[import]'") from None
+    from pyarrow import ArrowInvalid, types
+
+    try:
+        file = pq.ParquetFile(path)
+    except (ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} is not a whole Parquet file: {str(error).splitlines()[0]}.") from error
+    lists = [
+        field.name
+        for field in file.schema_arrow
+        if (types.is_list(field.type) or types.is_large_list(field.type) or types.is_fixed_size_list(field.type))
+        and types.is_floating(field.type.value_type)
+    ]
+    column = _one(path, lists, part, what="column of lists of floating-point numbers")
+    stat = path.stat()
+    key = f"{path.resolve()} {column} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+    kept = cache_folder() / "features" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+    if not kept.is_file():
+        _unpack(file, column, path=path, to=kept)
+    return _numpy(kept, "")
+
+
+def _unpack(file: Any, column: str, *, path: Path, to: Path) -> None:
+    """Write a column of lists of one length as an array [rows, length], float32."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    rows, width, first = file.metadata.num_rows, 0, 0
+    with whole_file(to, what="the features of a Parquet file") as out:
+        for batch in file.iter_batches(batch_size=4096, columns=[column]):
+            lists = batch.column(0)
+            lengths = np.asarray(lists.value_lengths().fill_null(-1))
+            if not first and len(lengths):
+                width = int(lengths[0])
+                header = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
+                np.lib.format.write_array_header_1_0(out, header)
+            odd = np.flatnonzero(lengths != width)
+            if len(odd) or lists.flatten().null_count:
+                row = first + int(odd[0] if len(odd) else 0)
+                raise DataError(f"{path}: column {column!r}, row {row:,}: not a list of {width} numbers as the first.")
+            out.write(np.asarray(lists.flatten(), dtype="<f4").tobytes())
+            first += len(lengths)
+        if not first:
+            raise DataError(f"{path}: column {column!r} has no rows.")
+
+
+def _one(path: Path, names: list[str], part: str, *, what: str) -> str:
+    if part and part not in names:
+        raise DataError(f"{path}: there is no {what} '{part}'.{suggest(part, names)}")
+    if not part and len(names) != 1:
+        listed = f": {', '.join(sorted(names)[:8])}" if names else ""
+        raise DataError(f"{path} holds {len(names)} {what}s{listed}.", hint=f"Name one of them: {path.name}#NAME")
+    return part or names[0]

@@ -1,0 +1,129 @@
+"""Files of features beside a label table: what is read, and what is refused in one message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from clbench.data.datasets.registry import open_table
+from clbench.data.features.feature_file import find_features
+from clbench.data.features.feature_rows import FeatureRows
+from clbench.errors import DataError
+
+X = np.arange(12, dtype=np.float32).reshape(4, 3) / 4  # exact in every type
+CSV = "id,split,labels\na,train,s;t\nb,val,s\nc,train,t;\nd,test,s;t\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "labels.csv").write_text(CSV)
+    return tmp_path
+
+
+def write(path: Path, array: Any) -> None:
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix == ".safetensors":
+        from safetensors.torch import save_file
+
+        save_file({"x": torch.as_tensor(array).contiguous()}, path)
+    else:
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        pq.write_table(pa.table({"n": [1] * len(array), "x": list(array)}), path)
+
+
+def read(home: Path, named: str, **options: str) -> torch.Tensor:
+    table = open_table(str(home), root=home, options={"features": named, "val": "drop", **options})
+    return FeatureRows(find_features(home, named, name="own"), table).read(np.arange(len(table)))
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.safetensors", "x.safetensors#x", "x.parquet", "x.parquet#x"])
+def test_a_row_of_the_table_has_the_features_of_its_row_in_the_file(home: Path, name: str) -> None:
+    write(home / name.partition("#")[0], X)
+    found = read(home, name)
+    assert found.dtype == torch.float32 and found.shape == (3, 3, 1, 1)  # the image of `val` is dropped, its row too
+    assert np.array_equal(found[:, :, 0, 0], X[[0, 2, 3]])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_every_type_of_floating_point_is_read_as_the_numbers_it_holds(home: Path, dtype: torch.dtype) -> None:
+    write(home / "x.safetensors", torch.from_numpy(X).to(dtype))
+    assert np.array_equal(read(home, "x.safetensors")[:, :, 0, 0], X[[0, 2, 3]])
+
+
+def test_tokens_become_positions_of_a_map_and_maps_stay_what_they_are(home: Path) -> None:
+    tokens = np.arange(4 * 2 * 3, dtype=np.float32).reshape(4, 2, 3)
+    write(home / "t.npy", tokens)
+    found = read(home, "t.npy")
+    assert found.shape == (3, 3, 2, 1) and found[1, :, 1, 0].tolist() == tokens[2, 1].tolist()
+    write(home / "m.npy", tokens.reshape(4, 3, 2, 1))
+    assert read(home, "m.npy")[1].tolist() == tokens.reshape(4, 3, 2, 1)[2].tolist()
+
+
+def test_an_npz_with_features_needs_no_paths(tmp_path: Path) -> None:
+    y, split = np.array([[1, 0], [0, 1], [1, -1], [1, 1]]), np.array(["train", "train", "train", "test"])
+    np.savez(tmp_path / "labels.npz", labels=np.array(["s", "t"]), y=y, split=split)
+    np.save(tmp_path / "x.npy", X)
+    table = open_table(str(tmp_path), root=tmp_path, options={"features": "x.npy"})
+    assert table.ids.tolist() == ["00000000", "00000001", "00000002", "00000003"]
+    assert table.y.tolist() == y.tolist() and table.paths.tolist() == ["0", "1", "2", "3"]
+
+
+def with_nan() -> Any:
+    bad = X.copy()
+    bad[2, 1] = np.nan
+    return bad
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("x.npy", X[:3], r"x.npy has 3 rows, labels.csv has 4"),
+        ("x.npy", with_nan(), r"x.npy: row 2 holds a number that is not finite"),
+        ("x.safetensors", with_nan(), r"row 2 holds a number that is not finite"),
+        ("x.npy", X.astype(np.int64), r"x.npy: int64, expected floating point"),
+        ("x.safetensors", X.astype(np.uint8), r"tensor 'x' is U8, expected floating point"),
+        ("x.npy", X[:, 0], r"features of shape \[4\]"),
+        ("x.npy", np.asfortranarray(X), r"stored column by column"),
+        ("x.npy", np.array([{}, {}]), r"not a NumPy array that can be mapped"),
+        ("x.parquet", [[1.0, 2.0], [1.0], [1.0, 2.0], [1.0, 2.0]], r"row 1: not a list of 2 numbers as the first"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_one_message(home: Path, name: str, array: Any, message: str) -> None:
+    write(home / name, array)
+    with pytest.raises(DataError, match=message):
+        read(home, name)
+
+
+def test_names_that_mean_nothing_are_refused(home: Path) -> None:
+    write(home / "x.safetensors", X)
+    write(home / "x.npy", X)
+    for named, message in {
+        "gone.npy": "no such file",
+        "labels.csv": "expected a file that ends in .npy",
+        "x.npy#y": "has no parts",
+        "x.safetensors#y": "there is no tensor 'y'",
+    }.items():
+        with pytest.raises(DataError, match=message):
+            read(home, named)
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.safetensors", "x.parquet"])
+def test_a_file_that_is_cut_is_refused(home: Path, name: str) -> None:
+    write(home / name, X)
+    whole = (home / name).read_bytes()
+    (home / name).write_bytes(whole[:-5])
+    with pytest.raises(DataError, match=r"x\.\w+"):
+        read(home, name)
+
+
+def test_a_file_that_changed_is_looked_through_again(home: Path) -> None:
+    write(home / "x.npy", X)
+    read(home, "x.npy")
+    write(home / "x.npy", with_nan())
+    with pytest.raises(DataError, match="row 2 holds a number that is not finite"):
+        read(home, "x.npy")
