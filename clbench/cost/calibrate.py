@@ -178,8 +178,9 @@ class Rehearsal:
         if plan.trial is None:
             self.pictures = file.stem
         self.picture_bytes = 3 * source.size**2
-        if file.exists():
-            return CachedImages(file, count=len(table), size=source.size, behind=source)
+        kept = CachedImages(file, count=len(table), size=source.size, behind=source)
+        if kept.kept.is_there():
+            return kept
         held = _Held(source, all_rows(stream))
         self.reading = held.each
         return held
@@ -275,7 +276,7 @@ class _Kept:
 
 
 class _Held:
-    """Some pictures of a source in memory, as a cache would have them, and what it took to make one."""
+    """A source some of whose pictures are in memory, as a cache would have them, and what it took to make one."""
 
     def __init__(self, source: ImageSource, rows: npt.NDArray[np.int64]) -> None:
         source.read(rows[:8])  # what is imported or opened at first is no cost of a picture
@@ -286,7 +287,10 @@ class _Held:
 
     def read(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
         """Return uint8 [n, 3, size, size]."""
-        return self._pictures[torch.from_numpy(np.searchsorted(self.rows, rows))]
+        places = np.searchsorted(self.rows, rows)
+        if not np.array_equal(self.rows.take(places, mode="clip"), rows):
+            return self.source.read(rows)  # others too are looked at, by whoever asks which pictures these are
+        return self._pictures[torch.from_numpy(places)]
 
     def whole(self, rows: npt.NDArray[np.int64]) -> Iterator[torch.Tensor]:
         """Yield uint8 [3, h, w] for each of `rows`, made every time as behind a cache."""

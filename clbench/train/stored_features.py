@@ -19,10 +19,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clbench.data.pictures.sources import CachedImages, ImageSource, Progress, remove_leftovers
+from clbench.data.pictures.sources import CachedImages, ImageSource, Progress
 from clbench.errors import DataError, RunError, UsageError
+from clbench.files.checked_rows import CheckedRows, remove_leftovers, writing_rows
 from clbench.files.user_folders import cache_folder
-from clbench.files.whole_file import in_place_of
 from clbench.files.yaml_text import digest
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import Backbone, Given
@@ -49,17 +49,17 @@ class StoredFeatures:
         self.path = path
         self.size = size
         self.rows = rows
-        self.shape = shape
-        self._map: npt.NDArray[np.float32] | None = None
+        self.kept = CheckedRows(path, count=len(rows), shape=shape, kind=np.float32)
 
     def read(self, rows: npt.NDArray[np.int64]) -> Tensor:
-        """Return float32 [n, width, h, w], or [n, values] of several stages."""
-        if self._map is None:  # opened late so that loader workers map the file themselves
-            self._map = np.memmap(self.path, dtype=np.float32, mode="r", shape=(len(self.rows), *self.shape))
-        return torch.from_numpy(self._map[np.searchsorted(self.rows, rows)])
+        """Return float32 [n, width, h, w], or [n, values] of several stages.
 
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_map": None}
+        Raises DataError where one is not what was kept, RunError for a picture of which nothing is.
+        """
+        places = np.searchsorted(self.rows, rows)
+        if not np.array_equal(self.rows.take(places, mode="clip"), rows):
+            raise RunError(f"{self.path}: no features are kept of a picture that is asked for.")
+        return torch.from_numpy(self.kept.read(places))
 
 
 def check_recipe(train: TrainSpec, *, kind: Kind) -> None:
@@ -133,8 +133,9 @@ def stored_features(
     path = cache_folder() / feature_file(backbone, stream, train, kind=kind, pictures=pictures, device=device)
     shapes = tuple(tuple(stage.shape[1:]) for stage in first)
     shape = (sum(map(math.prod, shapes)),) if kind == "stages" else shapes[0]
+    found = StoredFeatures(path, rows=rows, shape=shape, size=source.size)
     try:
-        _fill(path, rows, shape, computed, progress=progress)
+        _fill(found, computed, progress=progress)
     except OSError as error:
         raise DataError(
             f"{path.parent}: the features cannot be written ({error.strerror or error}).",
@@ -142,7 +143,6 @@ def stored_features(
         ) from error
     # the tokens of transformers lie channels last too, with gaps
     given = Given(shapes, tuple(not stage.is_contiguous() and stage.stride(1) == 1 for stage in first))
-    found = StoredFeatures(path, rows=rows, shape=shape, size=source.size)
     for stored, fresh in zip(given.maps(found.read(rows[:2]).to(device)), first, strict=True):
         _check_same(stored, fresh)
     backbone.given = given
@@ -192,20 +192,16 @@ def _check_same(stored: Tensor, fresh: Tensor) -> None:
 
 
 def _fill(
-    path: Path,
-    rows: npt.NDArray[np.int64],
-    shape: tuple[int, ...],
-    computed: Callable[[npt.NDArray[np.int64]], Tensor],
-    *,
-    progress: Progress | None,
+    features: StoredFeatures, computed: Callable[[npt.NDArray[np.int64]], Tensor], *, progress: Progress | None
 ) -> None:
-    """Write the features of all rows to `path`, which appears only when it is complete; concurrent runs wait."""
+    """Write the features of all rows to their file, which appears only when it is complete; concurrent runs wait."""
     from filelock import FileLock
 
-    need = len(rows) * int(np.prod(shape)) * 4
+    path, rows, kept = features.path, features.rows, features.kept
+    need = len(rows) * math.prod(kept.shape) * 4
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
-        if path.exists() and path.stat().st_size == need:
+        if kept.is_there():
             return
         remove_leftovers(path)
         free = shutil.disk_usage(path.parent).free
@@ -214,9 +210,8 @@ def _fill(
                 f"{path.parent}: the features need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free.",
                 hint="--features pooled takes far less where the head pools; CLBENCH_CACHE names another folder.",
             )
-        with in_place_of(path) as file:
+        with writing_rows(path) as writer:
             for begin in range(0, len(rows), BATCH):
-                part = computed(rows[begin : begin + BATCH]).float().cpu().contiguous()
-                file.write(part.numpy().tobytes())
+                writer.add(computed(rows[begin : begin + BATCH]).float().cpu().numpy())
                 if progress:
                     progress(min(begin + BATCH, len(rows)), len(rows))

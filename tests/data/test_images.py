@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import torch
 from PIL import Image
 
 from clbench.data.pictures.augment import flip
-from clbench.data.pictures.sources import CachedImages, FolderImages, SceneImages, cached, decode
+from clbench.data.pictures.sources import CachedImages, FolderImages, ImageSource, SceneImages, cached, decode
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
+from clbench.files.checked_rows import sums_file
 from clbench.files.user_folders import cache_folder
 from clbench.train.prepare import content_key
 
@@ -94,6 +96,29 @@ def test_the_cache_holds_the_same_pixels_and_is_made_once(folder: Path) -> None:
         (folder / f"{n}.jpg").unlink()
     again = cached(source, key=lambda: "k", count=5, wanted=True)
     assert isinstance(again, CachedImages) and torch.equal(again.read(rows), first.read(rows))
+
+
+@pytest.mark.parametrize("file", ["pictures", "checksums"])
+def test_a_cache_with_a_blank_picture_is_found_and_made_again(folder: Path, file: str) -> None:
+    source = FolderImages(table_of([f"{n}.jpg" for n in range(5)]), root=folder, size=16)
+
+    def kept() -> ImageSource:
+        return cached(source, key=lambda: f"blank {file}", count=5, wanted=True)
+
+    first, rows = kept(), np.array([0, 3])
+    assert isinstance(first, CachedImages)
+    right = first.read(rows)
+    path = first.path if file == "pictures" else sums_file(first.path)
+    content = bytearray(path.read_bytes())
+    content[-8:] = bytes(8)  # of row 4
+    path.write_bytes(content)
+    if file == "pictures":
+        again = pickle.loads(pickle.dumps(first))  # as a loader process has it
+        assert torch.equal(again.read(rows), right)
+        with pytest.raises(DataError, match=r"row 4 is not as it was written") as caught:
+            again.read(np.array([4, 3]))
+        assert "same command" in caught.value.hint and not first.path.exists()
+    assert torch.equal(kept().read(np.array([4])), source.read(np.array([4])))
 
 
 def test_concurrent_makers_write_one_cache(folder: Path) -> None:

@@ -8,11 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from tiny_scenarios import online, planned, scenario
 
 from clbench.cost import calibrate
 from clbench.cost.estimate import Estimate, estimate, together
+from clbench.data.pictures.sources import SceneImages
+from clbench.data.scenes.scenes import known_scenes
 from clbench.plan.plan import Plan
 from clbench.records.record import Record, read_record
 from clbench.train.run import RunOptions, run
@@ -53,6 +57,14 @@ def test_images_set_beside_the_batches_of_a_stream_are_counted(tmp_path: Path) -
     cost = estimate(wanted)
     assert sum(session.beside for session in cost.sessions) > 0
     counted(cost, carried_out(wanted, tmp_path / "results"))
+
+
+def test_a_picture_that_calibrating_does_not_hold_is_not_taken_for_another() -> None:
+    scenes = known_scenes(train=100, test=100)
+    source = SceneImages(scenes.render, size=16, native=scenes.size)
+    held = calibrate._Held(source, np.array([1, 4]))
+    for row in range(6):  # rows beyond the last one that is held were an IndexError
+        assert torch.equal(held.read(np.array([row, 1])), source.read(np.array([row, 1])))
 
 
 def test_bytes_on_disk_are_counted_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_scenarios import planned, scenario
 
 from clbench.errors import DataError, RunError, UsageError
+from clbench.files.checked_rows import writing_rows
 from clbench.plan.plan import Plan
 from clbench.records.record import read_record, to_plain
 from clbench.train.run import RunOptions, run
+from clbench.train.stored_features import StoredFeatures
 
 FROZEN = {"freeze": "backbone", "augment": "none"}
 
@@ -90,8 +93,19 @@ def test_damaged_features_are_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
     content(wanted, tmp_path / "a", features="maps")
     (path,) = (tmp_path / "cache" / "features").glob("*.f32")
     path.write_bytes(b"\x40" * path.stat().st_size)
-    with pytest.raises(RunError, match="differ from fresh ones"):
+    with pytest.raises(DataError, match="row 0 is not as it was written"):
         content(wanted, tmp_path / "b", features="maps")
+    assert content(wanted, tmp_path / "b", features="maps") == content(wanted, tmp_path / "a", features="maps")
+
+
+def test_features_of_another_picture_are_never_taken(tmp_path: Path) -> None:
+    stored = StoredFeatures(tmp_path / "a.f32", rows=np.array([2, 5]), shape=(1,), size=8)
+    with writing_rows(stored.path) as writer:
+        writer.add(np.array([[0.5], [0.25]], dtype=np.float32))
+    assert stored.read(np.array([5, 2])).tolist() == [[0.25], [0.5]]
+    for other in (3, 9):
+        with pytest.raises(RunError, match="no features are kept"):
+            stored.read(np.array([2, other]))
 
 
 def test_features_that_find_no_room_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from clbench.plan.plan import Plan, plan
 from clbench.records.record import read_record
 from clbench.testing.repeat import first_other_section
 from clbench.train.events import silent
+from clbench.train.resume import state as states
 from clbench.train.run import Run, RunOptions, run
 
 
@@ -115,6 +117,28 @@ def test_a_state_from_a_stranger_is_refused_in_words(
         run(wanted, options)
     assert "--no-resume" in caught.value.hint and len(caught.value.message) < 600
     assert not list(options.results.rglob("seed0.json"))
+
+
+def test_no_flipped_bit_of_a_state_goes_unseen(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    states.save({part: {"a": [1, 2.5, "text"], "b": torch.arange(40.0)} for part in states.PARTS}, path)
+    whole, right = path.read_bytes(), repr(states.load(path))
+    tensors = whole.index(torch.arange(40.0).numpy().tobytes())
+    refused = 0
+    for bit in [*range(0, 8 * len(whole), 97), *range(8 * tensors, 8 * tensors + 64)]:
+        path.write_bytes(whole[: bit // 8] + bytes([whole[bit // 8] ^ 1 << bit % 8]) + whole[bit // 8 + 1 :])
+        try:
+            assert repr(states.load(path)) == right, f"bit {bit}"
+        except ResultsError as error:
+            refused += 1
+            assert "state.pt: not a" in error.message and "--no-resume" in error.hint
+    assert refused > 100
+
+
+def test_a_pipe_in_place_of_a_state_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "state.pt")
+    with pytest.raises(ResultsError, match="not a readable state"):
+        states.load(tmp_path / "state.pt")
 
 
 def test_what_was_refused_can_be_put_right(er: tuple[Plan, RunOptions, Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import glob
 import logging
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,8 +15,8 @@ import torch
 
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, RunError
+from clbench.files.checked_rows import CheckedRows, remove_leftovers, writing_rows
 from clbench.files.user_folders import cache_folder
-from clbench.files.whole_file import in_place_of
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +189,7 @@ class SceneImages:
 
 
 class CachedImages:
-    """A memory-mapped uint8 file [N, 3, size, size], so that nothing is squashed twice.
+    """A memory-mapped uint8 file [N, 3, size, size] with checksums, so that nothing is squashed twice.
 
     Whole pictures are in no cache: they come from the source `behind` it, decoded every time.
     """
@@ -198,22 +197,16 @@ class CachedImages:
     def __init__(self, path: Path, *, count: int, size: int, behind: ImageSource | None = None) -> None:
         self.path = path
         self.size = size
-        self.count = count
         self.behind = behind
-        self._map: npt.NDArray[np.uint8] | None = None
+        self.kept = CheckedRows(path, count=count, shape=(3, size, size), kind=np.uint8)
 
     def read(self, rows: Rows) -> torch.Tensor:
-        """Return uint8 [n, 3, size, size]."""
-        if self._map is None:  # opened late so that loader workers map the file themselves
-            self._map = np.memmap(self.path, dtype=np.uint8, mode="r", shape=(self.count, 3, self.size, self.size))
-        return torch.from_numpy(self._map[rows])
+        """Return uint8 [n, 3, size, size]. Raises DataError where one is not the picture that was kept."""
+        return torch.from_numpy(self.kept.read(rows))
 
     def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
         """Yield uint8 [3, h, w] for each of `rows`. Raises RunError where nothing is behind the cache."""
         return whole_pictures(self.behind, rows)
-
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_map": None}
 
 
 def cache_bytes(count: int, *, size: int) -> int:
@@ -246,10 +239,11 @@ def cached(
     need = cache_bytes(count, size=source.size)
     path = cache_file(key(), size=source.size)
     folder = path.parent
+    kept = CachedImages(path, count=count, size=source.size, behind=source)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(str(path) + ".lock"):
-            if not (path.exists() and path.stat().st_size == need):
+            if not kept.kept.is_there():
                 remove_leftovers(path)
                 free = shutil.disk_usage(folder).free
                 if free < need * 1.05:
@@ -265,20 +259,14 @@ def cached(
             raise DataError(f"{folder}: the picture cache cannot be written ({error}).") from error
         log.warning("no picture cache: %s", error)
         return source
-    return CachedImages(path, count=count, size=source.size, behind=source)
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what killed processes wrote of `path`, whose lock the caller holds: they may take as much as it."""
-    for partial in path.parent.glob(f"{glob.escape(path.stem)}.*.part"):
-        partial.unlink(missing_ok=True)
+    return kept
 
 
 def _fill(source: ImageSource, *, path: Path, count: int, progress: Progress | None, step: int = 256) -> None:
     """Write every picture of `source` to `path`, which appears only when it is complete."""
-    with in_place_of(path) as file:
+    with writing_rows(path) as kept:
         for first in range(0, count, step):
             rows = np.arange(first, min(first + step, count), dtype=np.int64)
-            file.write(source.read(rows).numpy().tobytes())
+            kept.add(source.read(rows).numpy())
             if progress:
                 progress(int(rows[-1]) + 1, count)

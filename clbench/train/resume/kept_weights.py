@@ -9,7 +9,7 @@ import torch
 from clbench.errors import ResultsError
 from clbench.files.whole_file import whole_file
 from clbench.method.strategy import Strategy
-from clbench.train.resume.state import load_strategy_state, strategy_state
+from clbench.train.resume.state import load_strategy_state, load_whole, strategy_state
 
 AGAIN = "Run it again with --keep-weights --no-resume."
 
@@ -31,7 +31,7 @@ def load_weights(strategy: Strategy, work: Path, *, session: int) -> None:
     if not path.exists():
         raise ResultsError(f"{path}: the weights after session {session + 1} were not kept.", hint=AGAIN)
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = load_whole(path)
         parts = {"module": saved["module"], "own": saved["own"]}
     except Exception as error:
         raise ResultsError(f"{path}: not readable weights ({type(error).__name__}).", hint=AGAIN) from error

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from clbench.errors import ResultsError, RunError
+from clbench.files.given import damaged_part
 from clbench.files.whole_file import whole_file
 from clbench.method.kept import kept_values
 from clbench.method.strategy import Strategy
@@ -30,18 +31,29 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return the state in `path`. Raises ResultsError when it is damaged or from another version."""
+    """Return the state in `path`, every bit as it was written.
+
+    Raises ResultsError when it is damaged or from another version.
+    """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = load_whole(path)
     except Exception as error:
+        reason = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise ResultsError(
-            f"{path}: not a readable state ({type(error).__name__}).", hint="Start afresh with --no-resume."
+            f"{path}: not a readable state ({reason}).", hint="Start afresh with --no-resume."
         ) from error
     if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
         raise ResultsError(f"{path}: a state of another version.", hint="Start afresh with --no-resume.")
     if not set(state) >= PARTS:
         raise ResultsError(f"{path}: not a whole state.", hint="Start afresh with --no-resume.")
     return state
+
+
+def load_whole(path: Path) -> Any:
+    """Return what `torch.save` wrote, read without trust. Raises ValueError where a bit is not as it was written."""
+    if part := damaged_part(path):
+        raise ValueError(f"{part} is not as it was written")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def strategy_state(strategy: Strategy) -> dict[str, Any]:
