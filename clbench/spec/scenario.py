@@ -78,7 +78,7 @@ class TrainSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The recipe that every strategy of a scenario shares. Every value here belongs to the configuration digest."""
 
     backbone: str = "tresnet_m.miil_in21k"
-    """A timm model name, or `clbench_small`."""
+    """A timm model name, `clbench_small`, or the small transformer `clbench_vit`."""
     weights: str = ""
     """A weights file, `hub` (timm's hub) or empty for random weights."""
     track: str = ""

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
+import timm
 import torch
 
+from clbench.errors import UsageError
+from clbench.nn.backbones.by_name import build_backbone
 from clbench.nn.backbones.small import SmallConvNet
 
 
@@ -57,3 +61,16 @@ def test_it_tells_two_textures_apart_after_a_few_steps() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.2 * losses[0]
+
+
+def test_the_small_transformer_is_timms_and_gives_a_map_of_its_patches() -> None:
+    backbone = build_backbone("clbench_vit", image_size=64)
+    assert backbone(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)).shape == (2, 96, 8, 8)
+    assert isinstance(backbone.body.model, timm.models.vision_transformer.VisionTransformer)
+    assert (backbone.stride, backbone.positions, len(backbone.body.model.blocks)) == (8, 64, 5)
+    assert 500_000 < sum(p.numel() for p in backbone.parameters()) < 700_000
+
+
+def test_the_small_transformer_says_which_picture_sizes_it_takes() -> None:
+    with pytest.raises(UsageError, match="multiple of 8"):
+        build_backbone("clbench_vit", image_size=20)

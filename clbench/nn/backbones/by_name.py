@@ -13,10 +13,10 @@ from clbench.errors import DataError, UsageError, suggest
 from clbench.nn.backbones.pretraining import TRACKS, pretraining_track
 from clbench.nn.backbones.weights import load_weights
 
-__all__ = ["SMALL", "TRACKS", "Backbone", "build_backbone", "pretraining_track"]
+__all__ = ["OWN", "SMALL", "SMALL_VIT", "TRACKS", "Backbone", "build_backbone", "pretraining_track"]
 
-SMALL = "clbench_small"
-"""The small network for the embedded stand-in; it has no pretrained weights."""
+SMALL, SMALL_VIT = OWN = ("clbench_small", "clbench_vit")
+"""The small networks for the embedded stand-in, a convolutional one and a transformer; they have no weights."""
 
 
 @dataclass(frozen=True)
@@ -170,14 +170,14 @@ def build_backbone(
     channels_last: bool = True,
     allow_coco: bool = False,
 ) -> Backbone:
-    """Return the backbone `name`: a timm model or `clbench_small`.
+    """Return the backbone `name`: a timm model, `clbench_small` or `clbench_vit`.
 
     `weights` is empty for random weights, a local weights file, `package:<name>` for a package that carries them, or
     `hub` for timm's hub, the only one that uses the network. `normalize` False feeds pixels in [0, 1]; `channels_last`
     is used for convolutional networks only. Weights that have seen COCO's labels are refused unless `allow_coco`.
     """
-    if name == SMALL:
-        return _small(weights, image_size=image_size, normalize=normalize, channels_last=channels_last)
+    if name in OWN:
+        return _own(name, weights, image_size=image_size, normalize=normalize, channels_last=channels_last)
     check_backbone(name)
     model = _create(name, image_size=image_size, hub=weights == "hub")
     config = model.pretrained_cfg
@@ -200,14 +200,14 @@ def build_backbone(
 
 def check_backbone(name: str, *, where: str = "") -> None:
     """Raise UsageError unless `build_backbone` knows the name; `where` says in the message what names it."""
-    if name == SMALL:
+    if name in OWN:
         return
     import timm
 
     if not timm.is_model(name):
         raise UsageError(
             f"{where and f'{where}: '}train.backbone '{name}' is not a timm model."
-            f"{suggest(name, [SMALL, *timm.list_models()])}",
+            f"{suggest(name, [*OWN, *timm.list_models()])}",
             hint="timm.list_models() names them all.",
         )
 
@@ -256,13 +256,19 @@ def _probed(body: nn.Module, *, name: str, image_size: int) -> tuple[int, int, i
     return width, h, w
 
 
-def _small(weights: str, *, image_size: int, normalize: bool, channels_last: bool) -> Backbone:
+def _own(name: str, weights: str, *, image_size: int, normalize: bool, channels_last: bool) -> Backbone:
     if weights:
-        raise UsageError(f"train.weights is '{weights}', but '{SMALL}' has none.", hint="Leave train.weights empty.")
-    from clbench.nn.backbones.small import SmallConvNet
+        raise UsageError(f"train.weights is '{weights}', but '{name}' has none.", hint="Leave train.weights empty.")
+    body: nn.Module
+    if name == SMALL:
+        from clbench.nn.backbones.small import SmallConvNet
 
-    body = SmallConvNet()
-    width, h, w = _probed(body, name=SMALL, image_size=image_size)
+        body = SmallConvNet()
+    else:
+        from clbench.nn.backbones.small_vit import small_vit
+
+        body = TimmBody(small_vit(image_size=image_size))
+    width, h, w = _probed(body, name=name, image_size=image_size)
     centre = (0.5, 0.5, 0.5) if normalize else (0.0, 0.0, 0.0)
     spread = (0.5, 0.5, 0.5) if normalize else (1.0, 1.0, 1.0)
     return Backbone(
@@ -272,5 +278,5 @@ def _small(weights: str, *, image_size: int, normalize: bool, channels_last: boo
         positions=h * w,
         mean=centre,
         std=spread,
-        channels_last=channels_last,
+        channels_last=channels_last and name == SMALL,
     )
