@@ -28,25 +28,26 @@ MAY_IMPORT = {
     "spec": "errors files",
     "metrics": "errors",
     "strategies": "files",
-    "nn": "errors seeds files",
+    "weights": "errors files",
+    "nn": "errors seeds files weights",
     "data": "errors seeds files imports spec",
     "stream": "errors seeds files spec data",
     "ranks": "errors nn",
     "method": "errors seeds files spec data stream nn ranks",
-    "plan": "errors files imports spec data nn strategies method",
+    "plan": "errors files imports spec data weights nn strategies method",
     "records": "errors seeds files spec metrics data stream plan",
     "report": "errors files spec metrics records stream",
-    "train": "errors seeds files imports spec data stream nn ranks method plan metrics records",
+    "train": "errors seeds files imports spec data stream weights nn ranks method plan metrics records",
     "cost": "errors files data stream nn method plan train",
     "many": "errors files imports spec data plan ranks records train",
     "tune": "errors seeds files spec stream plan records train many",
     "watch": "errors files plan records train",
-    "explain": "errors spec data stream nn method plan records report train",
+    "explain": "errors spec data stream weights nn method plan records report train",
 }
 """What each module or folder of the package may import of the rest. Those not named here stand on top of everything."""
 
 LIGHT = [
-    "errors", "seeds", "files", "spec", "plan.catalog", "plan.set_option", "plan.plan", "strategies",
+    "errors", "seeds", "files", "spec", "weights", "plan.catalog", "plan.set_option", "plan.plan", "strategies",
     "stream.build", "stream.pins", "data.table",
     "data.datasets", "data.fetch", "data.scenes", "metrics", "records", "report", "cli.group",
 ]  # fmt: skip

@@ -26,6 +26,7 @@ from clbench.stream.stream import Session, Stream
 from clbench.train.environment import pick_device
 from clbench.train.prepare import build_network, make_source, make_stream
 from clbench.train.resume.kept_weights import load_weights
+from clbench.weights.resolve import RANDOM
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def explain(
     column, row = _column(stream, label), _row(stream, image, label)
     source = make_source(wanted, stream.table, cache=False)
     # random weights: the kept ones take their place
-    rebuilt = dataclasses.replace(wanted, train=msgspec.structs.replace(wanted.train, weights=""))
+    rebuilt = dataclasses.replace(wanted, weights=RANDOM)
     build_network(rebuilt, strategy, stream, torch_device)
     picture = source.read(np.array([row]))
     looks, kind = [], ""
@@ -131,7 +132,8 @@ def plan_again(record: Record, *, scenario: str = "", strategy_file: str = "", d
     """Return the plan that `record` came from. Raises UsageError or DataError when it cannot be made here."""
     about = record.scenario
     chosen = [strategy_file or record.strategy.name]
-    (found,) = plan(scenario or about.name, strategies=chosen, seeds=[record.seed], data=data)
+    # without the scenario's weights, which need not be on this machine
+    (found,) = plan(scenario or about.name, strategies=chosen, seeds=[record.seed], data=data, sets=["train.weights="])
     if found.scenario.digest() != about.digest:
         raise UsageError(
             f"{found.scenario_path} is not the scenario of the record: another stream.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from clbench import PROTOCOL
-from clbench.errors import UsageError
+from clbench.errors import DataError, UsageError
 from clbench.files.yaml_text import convert, digest, read_yaml
 from clbench.imports.uncollected import uncollected
 from clbench.plan import catalog
@@ -22,6 +22,7 @@ from clbench.plan.read_kind import read_kind
 from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
 from clbench.plan.source import STAND_IN, DataSource, find_source
 from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, entries, load_scenario
+from clbench.weights.resolve import RANDOM, Weights, resolve
 
 if TYPE_CHECKING:
     from clbench.method.strategy import Strategy
@@ -66,6 +67,8 @@ class Plan:
     """Set for a trial of a search: it sees no test image, and its record is no row."""
     tuning: dict[str, Any] | None = None
     """How a search found these values, as the record's `tuning` has it; None where no search did."""
+    weights: Weights = RANDOM
+    """Where the weights lie that `train.weights` calls by their digest."""
     kind: type[Strategy] | None = None
     """The strategy's class where it is not to be loaded from the file of `entry`."""
 
@@ -163,7 +166,9 @@ def plan(
     source = find_source(spec, path=found.path, data=data)
     chosen = _chosen(spec, source, strategies, where=shown(found), read_only=read_only)
     settings = parse_settings(sets, chosen)
-    origins, train, changed = _recipe(spec, read_yaml(text, source=shown(found)), source, settings, where=shown(found))
+    origins, train, changed, weights = _recipe(
+        spec, read_yaml(text, source=shown(found)), source, settings, where=shown(found), read_only=read_only
+    )
     origins = {"scenario": found.origin, "dataset": source.origin} | origins
     plans = []
     for seed in _distinct(seeds or spec.seeds):
@@ -186,6 +191,7 @@ def plan(
                     | {"seed": "--seed" if seeds else shown(found)}
                     | {f"{strategy.entry.name}.{name}": origin for name, (_, origin) in values.items()},
                     changed_train=changed,
+                    weights=weights,
                     unpinned=unpinned and not source.stand_in,
                     kind=strategy.kind if read_only else None,
                 )
@@ -320,9 +326,15 @@ def _check_strategies(plans: Sequence[Plan]) -> None:
 
 
 def _recipe(
-    spec: ScenarioSpec, raw: Mapping[str, Any], source: DataSource, settings: Settings, *, where: str
-) -> tuple[dict[str, str], TrainSpec, tuple[str, ...]]:
-    """Return (origins, recipe, fields that --set changed): defaults < scenario < stand-in < --set."""
+    spec: ScenarioSpec,
+    raw: Mapping[str, Any],
+    source: DataSource,
+    settings: Settings,
+    *,
+    where: str,
+    read_only: bool,
+) -> tuple[dict[str, str], TrainSpec, tuple[str, ...], Weights]:
+    """Return (origins, recipe, fields that --set changed, weights): defaults < scenario < stand-in < --set."""
     values: dict[str, Any] = msgspec.to_builtins(spec.train)
     features = source.options.get("features", "")
     if features:
@@ -343,7 +355,23 @@ def _recipe(
         check_backbone(train.backbone, where=origins.get("train.backbone", DEFAULT))
     if spec.online and train.epochs != 1:
         raise UsageError(f"--set train.epochs={train.epochs}: {spec.name} is online and makes one pass.")
-    return origins, train, tuple(sorted(name for name in after if after[name] != before[name]))
+    weights = _weights(train, read_only=read_only)
+    changed = {name for name in after if after[name] != before[name]}
+    if before["weights"] == weights.name:
+        changed.discard("weights")  # another spelling of the same
+    return origins, msgspec.structs.replace(train, weights=weights.name), tuple(sorted(changed)), weights
+
+
+def _weights(train: TrainSpec, *, read_only: bool) -> Weights:
+    """Return the recipe's weights by their digest, before anything else is read; who only looks need not have them."""
+    if train.backbone.startswith("clbench_"):  # own networks have none, which they say themselves
+        return Weights(train.weights)
+    try:
+        return resolve(train.weights, backbone=train.backbone)
+    except DataError:
+        if read_only:
+            return Weights(train.weights)
+        raise
 
 
 def _check_features(train: TrainSpec, features: str, origins: Mapping[str, str]) -> None:

@@ -136,8 +136,13 @@ def group_rows(records: Iterable[Record]) -> list[Row]:
 
 
 def identity(record: Record) -> tuple[object, ...]:
-    """Return what the records of one row share: what was asked and shown, and the configuration."""
-    return (*_asked(record), *_shown(record, static=False), record.configuration)
+    """Return what the records of one row share: what was asked and shown, configuration and weights."""
+    return (*_asked(record), *_shown(record, static=False), record.configuration, _published(record))
+
+
+def _published(record: Record) -> object:
+    """The digest of tensors that a configuration calls by the name under which they are published."""
+    return record.environment.get("weights_tensors") if record.train.get("weights") == "hub" else None
 
 
 def comparable_groups(rows: Iterable[Row]) -> list[list[Row]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from clbench.train.resume import state as states
 from clbench.train.resume.progress import Progress
 from clbench.train.resume.savepoint import Savepoint, restore_plugins
 from clbench.train.stored_features import Kind, stored_features
+from clbench.weights.hub import HUB
+from clbench.weights.resolve import fetched
 
 Phase = Literal["network", "features", "growth", "session", "scoring"]
 
@@ -84,6 +87,9 @@ class Assembly:
     # ------------------------------------------------------------------ putting it together
 
     def _set_up(self, *, on_step: Callable[[int, int], None]) -> None:
+        weights = fetched(self.plan.weights, backbone=self.train.backbone)
+        if weights != self.plan.weights:
+            self.plan = dataclasses.replace(self.plan, weights=weights)
         stream = self.parts.stream(self.plan)
         self.watch(StreamBuilt(self.name, stream))
         self.stream = self.parts.seen_by(self.strategy, stream)
@@ -106,7 +112,9 @@ class Assembly:
                 hint="Run it without --features.",
             )
         with self.parts.around(self, "network", None):
-            build_network(self.plan, self.strategy, self.stream, self.device, backbone=self.parts.backbone)
+            self.pretrained = build_network(
+                self.plan, self.strategy, self.stream, self.device, backbone=self.parts.backbone
+            )
         if self.parts.keeps_record:
             check_recordable(self.plan, self.strategy, self.stream)
         if self.options.features != "off":
@@ -172,6 +180,8 @@ class Assembly:
             "torch": str(torch.__version__),
             "world size": str(world()),
             "device": self.device.type,
+            # a file's digest is part of the configuration; what the hub publishes may change
+            **({"weights": self.plan.weights.sha256} if self.plan.weights.name == HUB else {}),
         }
 
     def _load_state(self) -> dict[str, Any] | None:

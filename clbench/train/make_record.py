@@ -7,7 +7,7 @@ import hashlib
 import logging
 import math
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,8 +209,9 @@ def make_record(
     *,
     device: torch.device,
     threads: int,
+    pretrained: Mapping[str, str],
 ) -> Record:
-    """Return the run's record, not sealed yet."""
+    """Return the run's record, not sealed yet; `pretrained` says which weights its backbone began with."""
     learned = np.zeros(len(stream.labels), dtype=np.int64)
     for session in stream.sessions:
         learned[session.new] = session.index
@@ -241,7 +242,8 @@ def make_record(
         notes={**_built_in(strategy), **notes_of(progress.done, strategy), **_remarks(plan, strategy)},
         environment={
             **describe(device, threads=threads, pictures=not plan.options.get("features")),
-            "pretraining": plan.train.track or pretraining_track(plan.train.backbone, weights=plan.train.weights),
+            **pretrained,
+            "pretraining": plan.train.track or pretraining_track(plan.train.backbone, weights=plan.weights.name),
         },
         code=built,
         scores=[ScorePart(**done.scores) for done in progress.done],

@@ -25,6 +25,7 @@ from clbench.seeds import seed_torch
 from clbench.stream.build import build_stream, check_pins
 from clbench.stream.stream import Stream
 from clbench.stream.trial import TrainImages, trial_stream
+from clbench.train.stored_features import weights_digest
 
 
 def make_stream(plan: Plan, strategy: Strategy) -> Stream:
@@ -39,7 +40,7 @@ def plan_backbone(plan: Plan) -> Backbone:
     return build_backbone(
         plan.train.backbone,
         image_size=plan.train.image_size,
-        weights=plan.train.weights,
+        weights=plan.weights,
         normalize=plan.train.normalize,
         channels_last=plan.train.channels_last,
     )
@@ -133,10 +134,16 @@ def build_network(
     device: torch.device,
     *,
     backbone: Callable[[Plan], Backbone] = plan_backbone,
-) -> None:
-    """Build the strategy's network on the device, its weights a function of the seed alone."""
+) -> dict[str, str]:
+    """Build the strategy's network on the device, its weights a function of the seed alone.
+
+    Return which pretrained weights were read, as a record's `environment` has them; nothing for random ones.
+    """
     seed_torch(plan.seed, "weights")
     body = backbone(plan)
+    sha256 = plan.weights.sha256
+    read = {"weights_sha256": sha256, "weights_tensors": weights_digest(body)} if sha256 else {}
     seed_torch(plan.seed, "build")
     strategy.build(body, stream.labels)
     strategy.to(device)
+    return read

@@ -21,6 +21,7 @@ from clbench.records.verify.findings import Finding
 from clbench.spec.scenario import ScenarioSpec, TrainSpec, load_scenario
 from clbench.train.events import Watch
 from clbench.train.run import RunOptions, run
+from clbench.weights.resolve import resolve as found_weights
 
 COMPARED = ("configuration", "labels", "learned", "ap", "counts", "costs", "summary", "scores")
 """Sections that must be the same. Which code and machine ran is told only where a number differs."""
@@ -70,7 +71,9 @@ def plan_of(record: Record, *, data: Path | None = None) -> Plan:
             f"{about.name}: the record ran on {spec.dataset}, which is not on this machine.",
             hint=f"Name its folder: --data FOLDER, or clbench data get {spec.dataset}",
         )
-    (usual,) = resolve.plan(str(found.path), strategies=[strategy.name], seeds=[record.seed], data=source.root)
+    # the recipe is the record's: weights of the scenario's need not be here
+    named = {"strategies": [strategy.name], "seeds": [record.seed], "sets": ["train.weights="]}
+    (usual,) = resolve.plan(str(found.path), **named, data=source.root)
     train: TrainSpec = convert(record.train, TrainSpec, source=f"record of {about.name}: train")
     return dataclasses.replace(
         usual,
@@ -81,6 +84,7 @@ def plan_of(record: Record, *, data: Path | None = None) -> Plan:
         fields=dict(strategy.fields),
         train=train,
         changed_train=_changed(train, spec, stand_in=about.stand_in),
+        weights=found_weights(train.weights, backbone=train.backbone),
         unpinned="unpinned" in record.marks,
         tuning=tuning_of(record),
     )

