@@ -72,8 +72,13 @@ def plan_of(record: Record, *, data: Path | None = None) -> Plan:
             hint=f"Name its folder: --data FOLDER, or clbench data get {spec.dataset}",
         )
     # the recipe is the record's: weights of the scenario's need not be here
-    named = {"strategies": [strategy.name], "seeds": [record.seed], "sets": ["train.weights="]}
-    (usual,) = resolve.plan(str(found.path), **named, data=source.root)
+    (usual,) = resolve.plan(
+        str(found.path),
+        strategies=[strategy.name],
+        seeds=[record.seed],
+        sets=["train.weights="],
+        data=source.root,
+    )
     train: TrainSpec = convert(record.train, TrainSpec, source=f"record of {about.name}: train")
     return dataclasses.replace(
         usual,
