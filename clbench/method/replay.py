@@ -103,6 +103,12 @@ class Replay(Strategy):
         self.buffer.add(session.rows[order], session.targets[order], rng=self.rng("memory"))
 
 
+def draws(strategy: Strategy) -> int:
+    """Return how often in a step all that a strategy stores may come back at most."""
+    own = type(strategy).recall not in (Strategy.recall, Replay.recall)
+    return strategy.draws or 1 + own
+
+
 def visible(batch: Batch) -> npt.NDArray[np.int8]:
     """Return a batch's targets as a memory stores them: int8 [B, seen], 1, 0 and -1 for unknown."""
     labels: npt.NDArray[np.int8] = torch.nan_to_num(batch.targets, nan=-1.0).to(torch.int8).cpu().numpy()

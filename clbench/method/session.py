@@ -24,8 +24,8 @@ class LiveSession:
 
     `index`, `new` (slice of columns), `seen` and `learned` (widths), `labels` (names of the `seen` columns), `rows` and
     `targets` (int8 [n, seen], -1 unknown) describe it; `online` says that its images are shown once, in small batches.
-    `images` and `batches` read pictures of this session and of rows the strategy has stored, and of no others: test
-    images and images of other sessions are out of reach.
+    `images` and `batches` read pictures of this session and of rows that were stored when the session before was over,
+    and of no others: test images and other images of other sessions are out of reach.
 
     In the second session of a stream, with two labels a session:
 
@@ -72,13 +72,14 @@ class LiveSession:
     def images(self, rows: Rows) -> Tensor:
         """Return uint8 [n, 3, S, S] on the device, without augmentation. Raises RunError for rows out of reach."""
         self._check_images_may_be_read()
+        rows = np.array(rows, dtype=np.int64)
         strange = np.setdiff1d(rows, np.concatenate([self.rows, self._stored()]))
         if len(strange):
             raise RunError(
                 f"session {self.index}: row {strange[0]} is neither an image of this session nor a stored exemplar.",
-                hint="A strategy reads `session.rows` and what its memory holds.",
+                hint="A strategy reads `session.rows` and what its memory held when the session before was over.",
             )
-        return self._source.read(np.asarray(rows, dtype=np.int64)).to(self._device)
+        return self._source.read(rows).to(self._device)
 
     def _check_images_may_be_read(self) -> None:
         if self._structure_only:

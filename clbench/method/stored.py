@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from clbench.errors import RunError
 from clbench.method.strategy import Strategy
+from clbench.nn.exemplars import Exemplars
+from clbench.stream.budget import most_stored
 
 
 class OverBudgetError(RunError):
@@ -34,18 +36,40 @@ def memories(strategy: Strategy) -> dict[str, Any]:
     }
 
 
-def check_counted(strategy: Strategy, rows: npt.NDArray[np.int64], *, own: npt.NDArray[np.int64]) -> None:
-    """Raise OverBudgetError unless each of the exemplars `rows` is held by a counted memory or is of this session.
+class Replayable:
+    """Which rows of a table of `size` images a session may show: its own, and those counted after the one before it.
 
-    `rows` is [M], `own` [n].
+    What a memory says when it is asked again plays no part: who told 24 images may replay these 24. `own` is [n],
+    `counted` [M].
     """
-    held = [np.asarray(memory.exemplars().rows, dtype=np.int64) for memory in memories(strategy).values()]
-    strange = np.setdiff1d(rows, np.concatenate([own, *held]))
-    if len(strange):
-        raise OverBudgetError(
-            f"{type(strategy).__name__} rehearses row {strange[0]}, which none of its memories holds.",
-            hint="Exemplars come from a memory of clbench.nn.memory kept as an attribute, so that they are counted.",
-        )
+
+    def __init__(self, own: npt.NDArray[np.int64], counted: npt.NDArray[np.int64], *, size: int) -> None:
+        self._may = np.zeros(size, dtype=np.bool_)
+        self._may[own] = True
+        self._may[counted] = True
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """All of them, [n]."""
+        return np.flatnonzero(self._may)
+
+    def taken(self, given: Exemplars, *, strategy: Strategy) -> Exemplars:
+        """Return a copy of what a strategy wants to replay. Raises OverBudgetError for a row that it may not.
+
+        Targets are [M, width]. A copy, so that what is trained on is what was looked at.
+        """
+        rows = np.array(given.rows, dtype=np.int64)
+        inside = (rows >= 0) & (rows < len(self._may))
+        strange = rows[~inside | ~self._may[np.where(inside, rows, 0)]]
+        if len(strange):
+            raise OverBudgetError(
+                f"{type(strategy).__name__} replays row {strange[0]}, which was not among the images counted after the "
+                "session before.",
+                hint="Exemplars come from a memory of clbench.nn.memory kept as an attribute, which holds them from "
+                "one session to the next.",
+            )
+        logits = None if given.logits is None else np.array(given.logits, dtype=np.float32)
+        return Exemplars(rows, np.array(given.targets, dtype=np.int8), logits)
 
 
 def check_met(strategy: Strategy, stored: Stored, *, met: npt.NDArray[np.int64]) -> None:
@@ -64,10 +88,11 @@ def check_met(strategy: Strategy, stored: Stored, *, met: npt.NDArray[np.int64])
 def count_stored(strategy: Strategy, *, image_size: int, image_bytes: int = 0) -> Stored:
     """Return what is stored now, an image taking `image_bytes` (0: those of its pixels).
 
-    Raises OverBudgetError naming the memory that holds more than its budget.
+    Raises OverBudgetError naming the memory that holds more than its budget, and where all of them hold
+    more than the field `memory` says.
     """
     rows: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-    extra = 0
+    extra = width = 0
     for name, memory in memories(strategy).items():
         held = memory.exemplars()
         distinct = len(np.unique(held.rows))
@@ -78,7 +103,14 @@ def count_stored(strategy: Strategy, *, image_size: int, image_bytes: int = 0) -
                 hint="A memory drops exemplars before it takes more; see clbench.nn.memory.",
             )
         rows.append(np.asarray(held.rows, dtype=np.int64))
+        width = max(width, held.targets.shape[1])
         extra += held.targets.nbytes + (0 if held.logits is None else int(np.asarray(held.logits).nbytes))
     distinct_rows = np.unique(np.concatenate(rows))
+    most = most_stored(strategy.values(), labels=width)
+    if most is not None and len(distinct_rows) > most:
+        raise OverBudgetError(
+            f"{type(strategy).__name__} holds {len(distinct_rows)} images; its field `memory` allows {most}.",
+            hint="The field is what tables show: the images in all memories, or with `per_class` those per seen label.",
+        )
     size = len(distinct_rows) * (image_bytes or 3 * image_size * image_size) + extra
     return Stored(images=len(distinct_rows), bytes=size, rows=distinct_rows)

@@ -62,6 +62,8 @@ class Strategy(Fields, nn.Module):
     """True asks for the whole stream as one session with every label visible (the joint upper bound)."""
     cumulative: ClassVar[bool] = False
     """True adds the rows of all earlier sessions, each with the labels that were visible then."""
+    draws: ClassVar[int] = 0
+    """How often in a step all that is stored may come back at most; 0: once, or twice with a `recall` of its own."""
     provenance: ClassVar[dict[str, str]] = {}
     """Where the method comes from and what it needs, as literal text under keys of `clbench.plan.provenance.KEYS`."""
     entangled: ClassVar[bool] = False

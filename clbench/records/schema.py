@@ -95,6 +95,8 @@ class StrategyPart(_Part, frozen=True, kw_only=True):
     """All hyper-parameters."""
     changed: dict[Text, Plain]
     """Those that differ from the defaults."""
+    draws: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    """How many times in a step all that is stored may have been replayed at most."""
 
 
 class SplitPart(_Part, frozen=True, kw_only=True):

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from clbench.method.stored import count_stored
 from clbench.method.strategy import Strategy
 from clbench.plan.catalog import Entry
 from clbench.plan.plan import Plan
@@ -124,10 +123,8 @@ class ProbedRun:
                     probe.problem = error
 
     def _countable(self, session: Session) -> npt.NDArray[np.int64]:
-        """Return the rows whose pictures may be read in a session: its own, those rehearsed in it, those stored."""
-        view = getattr(self.run, "view", None)
-        rehearsed = view.rows if view is not None and view.session == session.index else session.rows
-        return np.concatenate([session.rows, rehearsed, count_stored(self.run.strategy, image_size=1).rows])
+        """Return the rows whose pictures may be read in a session: its own, and those counted after the one before."""
+        return np.concatenate([session.rows, self.run.counted])
 
     # ------------------------------------------------------------------ what it leaves
 

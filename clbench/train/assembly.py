@@ -8,13 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import ResultsError, UsageError
 from clbench.imports.uncollected import uncollected
 from clbench.method.session import LiveSession
-from clbench.method.stored import count_stored
 from clbench.method.strategy import Strategy
 from clbench.method.stream_as_seen import as_seen_by
 from clbench.nn.backbones.by_name import Backbone
@@ -83,6 +84,8 @@ class Assembly:
         self.name = plan.title
         self.progress = Progress()
         self.exemplars: Exemplars | None = None
+        self.counted: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        """The rows stored when the last finished session was over, whatever memories say when asked again."""
 
     # ------------------------------------------------------------------ putting it together
 
@@ -197,13 +200,18 @@ class Assembly:
     def _save_state(self, *, inside: bool) -> None:
         self.savepoint.save(self.strategy, self.loop, self.progress, inside=inside, exemplars=self.exemplars)
 
+    def _count(self) -> None:
+        """Look up the rows of what was stored when the last finished session was over."""
+        ids = self.stream.table.ids
+        self.counted = np.flatnonzero(np.isin(ids, np.array(self.progress.counted, dtype=ids.dtype)))
+
     def _live(self, session: Session, *, structure_only: bool = False) -> LiveSession:
         return LiveSession(
             session,
             source=self.source,
             device=self.device,
             batch_size=self.train.batch_size,
-            stored=lambda: count_stored(self.strategy, image_size=1).rows,
+            stored=lambda: self.counted,
             readers=self.readers,
             online=self.plan.scenario.online,
             structure_only=structure_only,

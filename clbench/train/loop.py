@@ -27,7 +27,7 @@ from clbench.imports.deferred import defer
 from clbench.imports.places import LOOP, PLACES
 from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
-from clbench.method.stored import check_counted
+from clbench.method.stored import Replayable
 from clbench.method.strategy import Strategy, overrides
 from clbench.nn.losses import MaskedCriterion, as_targets
 from clbench.nn.shared.batch_norm import shared_norms
@@ -37,7 +37,7 @@ from clbench.ranks.together import average_gradients
 from clbench.seeds import seed_torch
 from clbench.spec.scenario import TrainSpec
 from clbench.train.batches import SessionView, loader, steps_per_epoch
-from clbench.train.loss_meter import CHECK_EVERY, LossMeter
+from clbench.train.loss_meter import LossMeter
 from clbench.train.optimiser import check_holds_exactly, epochs, make_optimizer, make_schedule
 
 with warnings.catch_warnings():
@@ -125,14 +125,21 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
     # ------------------------------------------------------------------ one session
 
     def train_session(
-        self, view: SessionView, *, start: tuple[int, int] = (0, 0), restore: Callable[[], None] | None = None
+        self,
+        view: SessionView,
+        *,
+        may: Replayable | None = None,
+        start: tuple[int, int] = (0, 0),
+        restore: Callable[[], None] | None = None,
     ) -> float:
         """Train on `view` from (epoch, step) `start` on and return the mean loss of the steps made, 0 without any.
 
-        `restore` is called once everything is set up, before the first batch: it loads the state of a run that was
-        interrupted at `start`. Raises NonFiniteLossError.
+        What is set beside batches must be among what `may` be replayed, where that is given. `restore` is called once
+        everything is set up, before the first batch: it loads the state of a run that was interrupted at `start`.
+        Raises NonFiniteLossError and OverBudgetError.
         """
         self.view = view
+        self.may = may
         self.start = start
         self.restore = restore
         self.steps = steps_per_epoch(len(view), self.train_spec.batch_size)
@@ -294,8 +301,8 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         self.parts = Parts(self._batch_length())
         recalled = self.strategy.recall(self.parts.whole_batch(batch)) if self._recalls else None
         if recalled is not None and len(recalled.rows):
-            if self.step_index % CHECK_EVERY == 0:
-                check_counted(self.strategy, recalled.rows, own=self.view.rows[: self.view.fresh])
+            if self.may is not None:
+                recalled = self.may.taken(recalled, strategy=self.strategy)
             self.parts = Parts(self.parts.fresh, beside=len(recalled.rows))
             own, places = own_part(recalled), range(rank(), len(recalled.rows), world())
             pictures = self.view.recalled(own.rows, step=self.step_index, places=places).to(self.device)

@@ -20,6 +20,7 @@ import clbench
 from clbench.data.datasets.registry import is_path
 from clbench.errors import ClbenchError, ResultsError, RunError, UsageError
 from clbench.files.whole_file import whole_file
+from clbench.method.replay import draws
 from clbench.method.strategy import LEAK, Strategy
 from clbench.metrics.summary import summarize
 from clbench.nn.backbones.by_name import Backbone
@@ -175,6 +176,7 @@ def known_before(plan: Plan, strategy: Strategy, stream: Stream) -> dict[str, An
             head=strategy.head,
             fields=strategy.values(),
             changed=strategy.changed(),
+            draws=draws(strategy),
         ),
         "train": msgspec.to_builtins(plan.train),
         "tuning": msgspec.UNSET if plan.tuning is None else msgspec.convert(plan.tuning, TuningPart),

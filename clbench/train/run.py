@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import torch
 from filelock import Timeout
 
 from clbench.errors import DataError, ResultsError, RunError
 from clbench.files.whole_file import whole_file
-from clbench.method.stored import check_counted, count_stored
+from clbench.method.stored import Replayable, count_stored
 from clbench.method.strategy import LEAK
 from clbench.nn.shared.ranks import rank
 from clbench.plan.load_strategy import digest_read
@@ -170,6 +171,8 @@ class Run(Assembly):
         clock = time.monotonic()
         progress, strategy, seed = self.progress, self.strategy, self.plan.seed
         live = strategy._live = self._live(session)
+        self._count()
+        may = Replayable(session.rows, self.counted, size=len(self.stream.table))
         resumed = self.saved if progress.inside else None
         self.saved = None
         if resumed is None:
@@ -183,11 +186,10 @@ class Run(Assembly):
             if LEAK in strategy.marks():
                 # the one way to a hidden label; the mark is set here, whatever `marks()` says when the record is made
                 progress.leaked = True
-                stored = count_stored(strategy, image_size=1).rows
+                stored = np.intersect1d(count_stored(strategy, image_size=1).rows, self.counted)
                 strategy.reveal(stored, self.stream.truth(stored)[:, : session.seen])
-            self.exemplars = strategy.rehearse(live)
-            if self.exemplars is not None:
-                check_counted(strategy, self.exemplars.rows, own=session.rows)
+            rehearsed = strategy.rehearse(live)
+            self.exemplars = None if rehearsed is None else may.taken(rehearsed, strategy=strategy)
         else:
             with self.savepoint.understood():
                 self.exemplars = saved_exemplars(resumed)
@@ -209,6 +211,7 @@ class Run(Assembly):
             with self.stop.patient():
                 mean_loss = self.loop.train_session(
                     view,
+                    may=may,
                     start=(progress.epoch, progress.step),
                     restore=partial(self._restore_inside, resumed) if resumed is not None else None,
                 )

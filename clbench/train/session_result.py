@@ -8,17 +8,20 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from clbench.method.kept import state_bytes
-from clbench.method.stored import check_met, count_stored
+from clbench.method.replay import draws
+from clbench.method.stored import OverBudgetError, check_met, count_stored
 from clbench.method.strategy import Strategy
 from clbench.nn.distil import without_teachers
 from clbench.nn.heads.angles import mean_positive_angle
 from clbench.nn.heads.network import Network
 from clbench.nn.shared.ranks import rank
+from clbench.stream.budget import most_seen
 from clbench.stream.stream import Session
 from clbench.train.assembly import Assembly
 from clbench.train.environment import peak_memory
@@ -55,6 +58,8 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
     found = evaluate(scores, truth=stream.truth(stream.test_rows), test_rows=stream.test_rows, session=session)
     stored = count_stored(strategy, image_size=run.train.image_size, image_bytes=run.image_bytes)
     check_met(strategy, stored, met=np.concatenate([past.rows for past in stream.sessions[: session.index + 1]]))
+    _check_seen(run, session, stored=stored.images)
+    progress.counted = stream.table.ids[stored.rows].tolist()
     modules = without_teachers(strategy)
     done = Done(
         growing=found.growing.tolist(),
@@ -82,6 +87,25 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
     last, fixed = _mean(found.growing), _mean(found.fixed)
     run.watch(SessionFinished(run.name, session.index, progress.train_seconds, last, fixed, stored.images))
     return done
+
+
+def _check_seen(run: Assembly, session: Session, *, stored: int) -> None:
+    """Raise OverBudgetError where more images were trained on than the session and what is stored can have shown."""
+    times = draws(run.strategy)
+    most = most_seen(
+        msgspec.to_builtins(run.train),
+        session=session.index,
+        images=len(session.rows),
+        stored=max(stored, len(run.counted)),
+        steps=run.loop.step_index,
+        draws=times,
+    )
+    if run.progress.images_seen > most:
+        raise OverBudgetError(
+            f"session {session.index}: {type(run.strategy).__name__} trained on {run.progress.images_seen} images; its "
+            f"session and {times} draw{'s' * (times != 1)} a step of what it stores give at most {most}.",
+            hint="A method that replays all that is stored more often in a step says so: draws: ClassVar[int] = 3.",
+        )
 
 
 def _mean(values: npt.NDArray[Any]) -> float:

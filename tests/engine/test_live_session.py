@@ -8,9 +8,9 @@ import torch
 
 from clbench.errors import RunError
 from clbench.method.session import LiveSession
-from clbench.method.stored import count_stored
+from clbench.method.stored import OverBudgetError, Replayable, count_stored
 from clbench.method.strategy import Strategy
-from clbench.nn.memory import Memory
+from clbench.nn.memory import Exemplars, Memory
 from clbench.stream.stream import Session
 
 
@@ -88,3 +88,46 @@ def test_a_memory_over_its_budget_fails_the_run() -> None:
     strategy.buffer.capacity = 2
     with pytest.raises(RunError, match="holds 3 images; its budget is 2"):
         count_stored(strategy, image_size=10)
+
+
+def test_all_memories_together_stay_within_the_field_that_tables_show() -> None:
+    class Two(Strategy):
+        """Has two memories."""
+
+        memory: int = 4
+        per_class: bool = False
+
+    strategy, rng, y = Two(), np.random.default_rng(0), np.ones((3, 2), dtype=np.int8)
+    strategy.one, strategy.two = Memory(3), Memory(3)
+    strategy.one.add([1, 2, 3], y, rng=rng)
+    strategy.two.add([3, 4], y[:2], rng=rng)
+    assert count_stored(strategy, image_size=1).images == 4
+    strategy.two.add([5], y[:1], rng=rng)
+    with pytest.raises(OverBudgetError, match="holds 5 images; its field `memory` allows 4"):
+        count_stored(strategy, image_size=1)
+    strategy.per_class = True  # two labels: eight images
+    assert count_stored(strategy, image_size=1).images == 5
+
+
+class Turning:
+    """Exemplars whose rows are others at every second look."""
+
+    targets, logits = np.ones((1, 1), dtype=np.int8), None
+
+    def __init__(self, *rows: int) -> None:
+        self.turns = list(rows)
+
+    @property
+    def rows(self) -> np.ndarray:
+        self.turns.append(self.turns.pop(0))
+        return np.array(self.turns[-1:])
+
+
+def test_what_is_replayed_is_what_was_looked_at_and_was_counted_before() -> None:
+    may = Replayable(np.array([4, 5]), np.array([7]), size=9)
+    assert may.rows.tolist() == [4, 5, 7]
+    taken = may.taken(Turning(7, 8), strategy=Keeps())
+    assert taken.rows.tolist() == taken.rows.tolist() == [7]
+    for row in (8, 9, -1):
+        with pytest.raises(OverBudgetError, match=f"Keeps replays row {row}, which was not among the images counted"):
+            may.taken(Exemplars(np.array([5, row]), np.ones((2, 1), dtype=np.int8)), strategy=Keeps())

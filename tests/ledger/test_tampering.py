@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clbench.records.json_paths import join, path_at
 from clbench.records.record import Record, seal, to_plain, to_text, write_record
 from clbench.records.store import record_path
+from clbench.records.verify.consistency import check_record
 from clbench.records.verify.findings import Finding
 from clbench.records.verify.hashes import changed_parts
 from clbench.records.verify.verify import verify, verify_all, verify_text
@@ -85,6 +86,33 @@ def test_what_the_run_decided_is_told_from_when_and_where_it_ran(line: str, old:
     place = text.index(old, text.index(line))
     findings = text_findings((text[:place] + new + text[place + len(old) :]).encode())
     assert findings[0].field == field
+
+
+@pytest.mark.parametrize(("draws", "times"), [(1, 1), (3, 3), (msgspec.UNSET, 2)])
+def test_more_images_seen_than_a_session_and_its_memory_can_show_are_named(draws: object, times: int) -> None:
+    record = factory.make_record(factory.METHODS[0], factory.TINY)
+    (first, *others), session = record.costs, record.scenario.sessions[0]
+    rounds = record.train.get("base_epochs") or record.train["epochs"]
+    most = session.train_images * rounds + times * 7 * 10
+    strategy = msgspec.structs.replace(record.strategy, draws=draws)
+    for seen, wrong in ((most, []), (most + 1, ["costs[0].images_seen"])):
+        cost = msgspec.structs.replace(first, images_seen=seen, stored_images=7, steps=10)
+        forged = factory.sections_of(record) | {"costs": [cost, *others], "strategy": strategy}
+        assert [finding.field for finding in check_record(factory.sealed(forged))] == wrong
+
+
+@pytest.mark.parametrize(("per_class", "allowed"), [(False, 5), (True, 5 * len(TINY.labels))])
+def test_more_stored_images_than_the_field_says_are_named(per_class: bool, allowed: int) -> None:
+    record = TINY
+    changed = {"memory": 5, "per_class": per_class}
+    fields = record.strategy.fields | changed
+    strategy = msgspec.structs.replace(record.strategy, fields=fields, changed=changed)
+    for stored, wrong in ((allowed, []), (allowed + 1, ["costs[1].stored_images"])):
+        costs = [
+            msgspec.structs.replace(cost, stored_images=stored if cost.session == 1 else 0) for cost in record.costs
+        ]
+        forged = factory.sections_of(record) | {"costs": costs, "strategy": strategy}
+        assert [finding.field for finding in check_record(factory.sealed(forged))] == wrong
 
 
 def test_a_changed_matrix_contradicts_the_summary() -> None:

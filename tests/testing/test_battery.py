@@ -34,6 +34,10 @@ CAUGHT = {
     "hides_pictures": "memory_stays_within_its_budget",
     "rereads_rows": "memory_stays_within_its_budget",
     "rehearses_uncounted": "memory_stays_within_its_budget",
+    "replays_what_it_dropped": "memory_stays_within_its_budget",
+    "tells_another_number": "memory_stays_within_its_budget",
+    "stores_beyond_its_field": "memory_stays_within_its_budget",
+    "draws_twice": "memory_stays_within_its_budget",
     "unseeded": "same_seed_same_weights",
     "one_birth": "other_seed_other_weights",
     "forgets_on_resume": "stopped_run_ends_the_same",
@@ -57,6 +61,10 @@ ENDS_THE_RUN = {
     "hoards",
     "rehearses_uncounted",
     "rereads_rows",
+    "replays_what_it_dropped",
+    "tells_another_number",
+    "stores_beyond_its_field",
+    "draws_twice",
 }
 """Strategies after which a run cannot go on, so that most checks have nothing to look at."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +20,7 @@ from clbench.records.json_paths import join
 from clbench.records.record import Record, tuning_of
 from clbench.records.rows import required_marks
 from clbench.records.verify.findings import Finding
+from clbench.stream.budget import UNTOLD_DRAWS, most_seen, most_stored
 
 TOLERANCE = 1e-12
 """How far a recomputed fraction may be from the stored one; sums are rounded once, so this is generous."""
@@ -53,7 +55,7 @@ def check_record(record: Record) -> list[Finding]:
         fixed=_array(record.ap.fixed),
         counts={name: {kind: _array(getattr(part, kind)) for kind in _KINDS} for name, part in record.counts.items()},
     )
-    findings = list(_matrices(arrays)) + list(_counts(record, arrays))
+    findings = list(_matrices(arrays)) + list(_counts(record, arrays)) + list(_budget(record))
     return findings or list(_summary(record, arrays))
 
 
@@ -128,6 +130,35 @@ def _flags(record: Record) -> Iterator[Finding]:
     # a resumed run adds up what its parts took, so only the impossible is refused
     if seconds > record.times.total_seconds * 1.001 + 1.0:
         yield Finding("times.total_seconds", f"is less than its sessions' {seconds:.1f} s together")
+
+
+def _budget(record: Record) -> Iterator[Finding]:
+    """Yield where more was stored than the field `memory` says, or more trained on than can have been shown."""
+    strategy, before = record.strategy, 0
+    draws = UNTOLD_DRAWS if strategy.draws is msgspec.UNSET else strategy.draws
+    allowed = most_stored(strategy.fields, labels=len(record.labels))
+    if not all(isinstance(record.train.get(name, 0), int) for name in ("epochs", "base_epochs")):
+        yield Finding("train", "has no whole number of epochs")
+        return
+    for index, (session, cost) in enumerate(zip(record.scenario.sessions, record.costs, strict=True)):
+        if allowed is not None and cost.stored_images > allowed:
+            yield Finding(
+                f"costs[{index}].stored_images", f"is {cost.stored_images}; the field `memory` allows {allowed}"
+            )
+        most = most_seen(
+            record.train,
+            session=index,
+            images=session.train_images,
+            stored=max(before, cost.stored_images),
+            steps=cost.steps,
+            draws=draws,
+        )
+        if cost.images_seen > most:
+            yield Finding(
+                f"costs[{index}].images_seen",
+                f"is {cost.images_seen}; train images × epochs + {draws} × stored images × steps is {most}",
+            )
+        before = cost.stored_images
 
 
 def _tuning(tuning: dict[str, Any]) -> Iterator[Finding]:

@@ -40,6 +40,8 @@ class Progress:
     """Of the current session."""
     leaked: bool = False
     """Whether hidden labels were handed out, in any session."""
+    counted: list[str] = field(default_factory=list)
+    """Ids of the images that were stored when the last finished session was over: those that may be replayed."""
     done: list[Done] = field(default_factory=list)
 
     @property

@@ -18,7 +18,7 @@ from clbench.files.whole_file import whole_file
 from clbench.method.kept import kept_values
 from clbench.method.strategy import Strategy
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 PARTS = {"identity", "progress", "strategy", "plugins", "clock"}
 """What every state has."""
 _PLAIN = (int, float, bool, str, type(None), torch.Tensor)
