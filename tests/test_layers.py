@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "method": "errors seeds files spec data stream nn ranks",
     "plan": "errors files imports spec data weights nn strategies method",
     "records": "errors seeds files spec metrics data stream plan",
-    "report": "errors files spec metrics records stream",
+    "report": "errors files spec metrics records stream plan.provenance",
     "train": "errors seeds files imports spec data stream weights nn ranks method plan metrics records",
     "cost": "errors files data stream nn method plan train",
     "many": "errors files imports spec data plan ranks records train",

@@ -13,7 +13,7 @@ from clbench.cli.verbs.show import command
 from clbench.plan import catalog
 from clbench.plan.catalog import Entry
 from clbench.plan.load_strategy import load_strategy
-from clbench.plan.provenance import KEYS, methods_table, provenance
+from clbench.plan.provenance import KEYS, methods_table, provenance, provenance_by_digest
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = [entry for entry in catalog.strategies() if entry.origin == "shipped"]
@@ -59,6 +59,11 @@ def test_the_table_of_methods_is_what_the_files_say():
         path.write_text(wanted, encoding="utf-8")
         return
     assert text == wanted, "CLBENCH_GOLDEN=write accepts it"
+
+
+def test_what_is_said_is_found_by_the_digest_of_the_file_that_says_it():
+    entry = catalog.find_strategy("ridge")
+    assert provenance_by_digest()[entry.sha256()] == provenance(entry)
 
 
 def test_a_strategy_can_be_shown():

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from clbench.files.yaml_text import read_yaml
-from clbench.plan.catalog import Entry
+from clbench.plan.catalog import Entry, strategies
 
 KEYS = ("paper", "equations", "upstream", "deviations", "keeps", "freezes", "cost")
 """What a strategy may say: its sources, the public code its description was read from, where it differs, what it keeps
@@ -39,6 +39,11 @@ def provenance(entry: Entry) -> dict[str, str]:
                 return {}
             return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
     return dict(_earlier().get(entry.name, {})) if entry.origin == "shipped" else {}
+
+
+def provenance_by_digest() -> dict[str, dict[str, str]]:
+    """Return what the strategies that are found here say of themselves, by the sha256 of their file."""
+    return {entry.sha256(): said for entry in strategies() if (said := provenance(entry))}
 
 
 def methods_table(entries: list[Entry]) -> str:

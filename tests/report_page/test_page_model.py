@@ -213,6 +213,15 @@ def test_pictures_beside_records_are_embedded_smaller_and_others_left_out(
     assert only_row(model_of([record], galleries=found), "dlfl")["gallery"] == [picture]
 
 
+def test_a_row_says_where_its_method_is_from_as_long_as_its_file_is_the_one_that_ran():
+    made = [make_record(METHODS[number], B40, seed=0) for number in (4, 7)]
+    said = {made[0].strategy.sha256: {"paper": "Somebody et al.", "cost": "little"}}
+    model = model_of(made, methods=said)
+    (table,) = model["tables"]
+    told = {row["strategy"]: model["pool"][row["method"]] for row in table["rows"]}
+    assert told == {"er": {"paper": "Somebody et al.", "cost": "little"}, "dlfl": {}}
+
+
 def test_a_pool_keeps_equal_values_once_whatever_the_order_of_their_keys():
     pool = Pool()
     assert pool.place({"a": 1, "b": [2]}) == pool.place({"b": [2], "a": 1}) == 0

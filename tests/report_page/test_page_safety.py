@@ -22,7 +22,11 @@ def test_no_text_of_a_record_can_become_markup_or_run(visit: Visit, tmp_path: Pa
     made = [make_record(METHODS[number], B40, seed=seed) for number in (0, 4, 7) for seed in (0, 1)]
     bad = [poisoned(record) for record in made]
     path = write_page(
-        page_model(bad, galleries={bad[0].content: [{"source": "data:,", "caption": MARKER, "seed": 0}]}),
+        page_model(
+            bad,
+            galleries={bad[0].content: [{"source": "data:,", "caption": MARKER, "seed": 0}]},
+            methods={record.strategy.sha256: {"paper": MARKER, MARKER: "said"} for record in bad},
+        ),
         tmp_path / "bad.html",
     )
     page = visit(path)

@@ -376,13 +376,20 @@ def _decided(results: Path, *, data: Path | None) -> Decided:
 
 
 def _page(collection: Collection, results: Path, *, out: Path, published: bool) -> Path:
+    from clbench.plan.provenance import provenance_by_digest
     from clbench.records.collection import folders
     from clbench.report.page.document import write_page
     from clbench.report.page.gallery import galleries
     from clbench.report.page.model import page_model
 
     pictures = galleries(collection.own, folders(results))
-    model = page_model(collection.rows, trust=collection.trust, galleries=pictures, published=published)
+    model = page_model(
+        collection.rows,
+        trust=collection.trust,
+        galleries=pictures,
+        methods=provenance_by_digest(),
+        published=published,
+    )
     return write_page(model, out)
 
 

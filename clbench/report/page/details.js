@@ -25,10 +25,12 @@ function details(row) {
   const part = (title, ...content) => h("section", {}, h("h4", {}, title), content);
   const recipe = Object.entries(pooled(row.train));
   const fields = Object.entries(pooled(row.fields));
+  const method = Object.entries(pooled(row.method));
   return h("div", { class: "behind" },
     h("p", { class: "lead" }, row.title),
     h("p", { class: "actions" }, h("a", { href: rowAddress(row), class: "permalink" }, "Link to this row"), button("Close", () => toggleRow(row), { class: "quiet" })),
     row.marks.length ? part("Marks", h("dl", { class: "pairs" }, row.marks.map((mark) => h("div", {}, h("dt", {}, h("span", { class: "mark" }, mark)), h("dd", {}, DATA.marks[mark]))))) : null,
+    method.length ? part("Method", pairs(method)) : null,
     h("div", { class: "side" }, part("Seeds", seedTable(row)), part("Cost of each session", costTable(row))),
     h("div", { class: "columns" },
       part("Strategy", settings(fields, row.ownChanges, "not the default")),

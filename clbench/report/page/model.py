@@ -20,6 +20,7 @@ from clbench.report.table.model import Leaderboard, Table
 from clbench.report.table.published import CAUTION
 
 Galleries = dict[str, list[dict[str, Any]]]
+Methods = Mapping[str, Mapping[str, str]]
 
 
 def page_model(
@@ -27,18 +28,19 @@ def page_model(
     *,
     trust: Mapping[str, str] | None = None,
     galleries: Galleries | None = None,
+    methods: Methods | None = None,
     published: bool = True,
 ) -> dict[str, Any]:
     """Return the values behind the page of `records`: tables, columns with their definitions, pooled long values.
 
     Fractions have six decimals, AP matrices are whole numbers of 1/10,000. `trust` is as in `tables.leaderboard`;
-    `galleries` maps a record's content digest to pictures, as `gallery.galleries` finds them. The same
-    records give the same values, whenever they are asked.
+    `galleries` maps a record's content digest to pictures, as `gallery.galleries` finds them, `methods` the sha256 of a
+    strategy's file to what it says of its source. The same records give the same values, whenever they are asked.
     """
     board = leaderboard(records, trust=trust or {}, published=published)
     pool = Pool()
     tables = [
-        _table(table, rows, pool=pool, galleries=galleries or {})
+        _table(table, rows, pool=pool, galleries=galleries or {}, methods=methods or {})
         for table, (rows, _) in zip(board.tables, sections(records), strict=True)
     ]
     every = [record for item in records for record in (item.records if isinstance(item, Row) else (item,))]
@@ -57,7 +59,7 @@ def page_model(
     }
 
 
-def _table(table: Table, rows: Sequence[Row], *, pool: Pool, galleries: Galleries) -> dict[str, Any]:
+def _table(table: Table, rows: Sequence[Row], *, pool: Pool, galleries: Galleries, methods: Methods) -> dict[str, Any]:
     # the stream is the same for every row but those that saw it as one session
     row = next((row for row in rows if not is_static(row.first)), rows[0])
     record = row.first
@@ -82,7 +84,7 @@ def _table(table: Table, rows: Sequence[Row], *, pool: Pool, galleries: Gallerie
         ],
         "labels": pool.place({"names": record.labels, "learned": record.learned}),
         "positives": _positives(record),
-        "rows": page_rows(table, rows, pool=pool, galleries=galleries),
+        "rows": page_rows(table, rows, pool=pool, galleries=galleries, methods=methods),
         "printed": {
             "headings": [name for name, _ in printed.headings],
             "rows": [[field.text for field in line] for line in printed.rows],

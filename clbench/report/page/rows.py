@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,10 +30,18 @@ def all_columns() -> dict[str, Column]:
     return found
 
 
-def page_rows(table: Table, rows: Sequence[Row], *, pool: Pool, galleries: dict[str, list[dict[str, Any]]]) -> Any:
+def page_rows(
+    table: Table,
+    rows: Sequence[Row],
+    *,
+    pool: Pool,
+    galleries: dict[str, list[dict[str, Any]]],
+    methods: Mapping[str, Mapping[str, str]],
+) -> Any:
     """Return the rows of one table, in its order; long values go to `pool`.
 
-    `galleries` maps a record's content digest to the pictures kept beside it.
+    `galleries` maps a record's content digest to the pictures kept beside it, `methods` the digest of a strategy's file
+    to what the file says of its source.
     """
     lines = _lines(rows)
     left = list(range(len(rows)))
@@ -48,6 +56,7 @@ def page_rows(table: Table, rows: Sequence[Row], *, pool: Pool, galleries: dict[
             | lines[place]
             | _numbers(line, row, known)
             | _provenance(row, pool)
+            | {"method": pool.place(dict(methods.get(row.first.strategy.sha256, {})))}
             | {"ap": {name: _matrix(row, name) for name in ("growing", "fixed")}}
             | {"gallery": [picture for record in row.records for picture in galleries.get(record.content, [])]}
         )

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from clbench.errors import ResultsError, UsageError
+from clbench.plan.provenance import provenance_by_digest
 from clbench.records.collection import Collection, collect, folders
 from clbench.records.store import record_files, record_scenario_id
 from clbench.records.verify.findings import Verification
@@ -95,7 +96,9 @@ class Source:
         except ResultsError:  # nothing is finished yet
             self._records = Collection()
         pictures = galleries(self._records.own, folders(self._results))
-        return page_model(self._records.rows, trust=self._records.trust, galleries=pictures)
+        return page_model(
+            self._records.rows, trust=self._records.trust, galleries=pictures, methods=provenance_by_digest()
+        )
 
     def _check(self, path: Path) -> Verification:
         try:
