@@ -38,5 +38,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "shared.ranks": ("rank", "world"),
     "staged": ("StagedNetwork",),
     "tap": ("Tap",),
+    "text.head": ("TextHead",),
+    "text.table": ("TextTable", "file_digest", "random_vectors", "read_text_table"),
 }
 """Module below `clbench.nn` -> the names that strategies import of it. They stay; everything else may change."""

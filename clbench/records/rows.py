@@ -20,6 +20,7 @@ MARKS = {
     "dirty": "clbench had uncommitted changes",
     "leak": "uses labels that the protocol hides, for parity with a published leak",
     "known-density": "was told how many labels an image of the whole data set has",
+    "random-text": "vectors of text drawn by the labels' names, which know no language",
     "legacy-float32": "sums in float32, as a release has them",
     "legacy-half": "halves probabilities that Bayes gives, as a release does",
     "custom-step": "replaces the shared training step",

@@ -28,6 +28,8 @@ class RidgeHead(LinearHead):
     """
 
     solved: Tensor
+    scale: float = 4.0
+    offset: float = 0.5
 
     def __init__(self, *, width: int, projection: Tensor | None, pooling: str, trained: bool) -> None:
         Head.__init__(self, width=width)
@@ -57,7 +59,7 @@ class RidgeHead(LinearHead):
         """Return the logits [B, seen]."""
         if len(self.base) and not self.solved:
             return functional.linear(self.pool(features), self.base[0](), self.base[1]())
-        return 4 * self.values(features) - 2
+        return self.scale * (self.values(features) - self.offset)
 
     def label_features(self, features: Tensor) -> Tensor:
         """Return the feature shared by all labels, [B, 1, d]."""
@@ -70,7 +72,7 @@ class RidgeHead(LinearHead):
         if len(self.base) and not self.solved:
             return self.base[0](), self.base[1]()
         rows: Tensor = self.weight()
-        return 4 * rows, rows.new_full((len(rows),), -2.0)
+        return self.scale * rows, rows.new_full((len(rows),), -self.scale * self.offset)
 
     def end_base(self) -> None:
         """Drop the classifier that was trained."""

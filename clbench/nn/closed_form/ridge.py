@@ -52,8 +52,12 @@ class RidgeSums:
                 distributed.all_reduce(theirs)
             own += theirs
 
-    def solve(self, gamma: float) -> Tensor:
-        """Return W [H, L]. Raises RunError where A + gamma I is not positive definite."""
+    def solve(self, gamma: float, *, prior: Tensor | None = None) -> Tensor:
+        """Return W [H, L], the ridge around `prior` [H, L] instead of around zero where there is one.
+
+        (A + gamma I)^-1 (C + gamma P) is P plus the ridge of what P leaves over. Raises RunError where A + gamma I is
+        not positive definite.
+        """
         ridge = self.gram + gamma * torch.eye(len(self.gram), dtype=self.gram.dtype)
         factor, failed = torch.linalg.cholesky_ex(ridge)
         if int(failed):
@@ -61,7 +65,8 @@ class RidgeSums:
                 f"ridge: the Gram matrix plus gamma = {gamma:g} is not positive definite.",
                 hint="Choose a larger gamma: it is compared with sums of squared features.",
             )
-        return torch.cholesky_solve(self.cross, factor)
+        wanted = self.cross if prior is None else self.cross + gamma * prior.to(self.cross)
+        return torch.cholesky_solve(wanted, factor)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Return both sums as arrays."""
@@ -95,6 +100,18 @@ class BlockSums:
         for part, y in zip(self.parts, torch.split(targets[:, : sum(sizes)], sizes, dim=1), strict=True):
             known = ~y.isnan().any(1)
             part.add(phi[known], y[known], weight=None if weight is None else weight[known])
+
+    def take_in(self, pairs: Iterable[tuple[Tensor, Tensor]], *, sizes: Sequence[int]) -> list[int]:
+        """Add features [b, H] and targets [b, L], here and on all processes that share the run, for blocks of `sizes`.
+
+        Return the blocks that images were added to: the others' weights stay to the bit.
+        """
+        fresh = self.fresh(sizes)
+        for phi, targets in pairs:
+            fresh.add(phi, targets)
+        for kept, sums in zip(self.parts, fresh.parts, strict=True):
+            kept.merge(sums)
+        return [i for i, sums in enumerate(fresh.parts) if world() > 1 or sums.images]
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Return all sums as arrays. Those of a block are [H, H] and [H, L]."""

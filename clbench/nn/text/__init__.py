@@ -1,0 +1,1 @@
+"""Classifiers that begin as vectors of text."""
