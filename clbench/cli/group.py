@@ -16,7 +16,21 @@ from clbench.errors import suggest
 PROGRAM = "clbench"
 COMPLETE = "_CLBENCH_COMPLETE"
 """The variable in which the shell asks for completions."""
-ORDER = ("run", "check", "report", "serve", "list", "show", "status", "data", "new", "verify", "doctor", "completion")
+ORDER = (
+    "run",
+    "check",
+    "report",
+    "serve",
+    "list",
+    "show",
+    "status",
+    "data",
+    "weights",
+    "new",
+    "verify",
+    "doctor",
+    "completion",
+)
 """Verbs in the order of the help page; others follow by name."""
 EXIT_CODES = """\b
 Exit codes:

@@ -37,7 +37,7 @@ class Finding:
 
 
 def examine(results: Path, *, thorough: bool = False) -> Iterator[Finding]:
-    """Yield findings on Python, packages, solver, device, roots, data sets, disk and the results folder.
+    """Yield findings on Python, packages, solver, device, roots, data sets, weights, disk and the results folder.
 
     What is `thorough` imports the loop and torch, solves a small problem and asks torch for its devices.
     """
@@ -49,6 +49,7 @@ def examine(results: Path, *, thorough: bool = False) -> Iterator[Finding]:
     yield from _guarded("roots", _roots)
     yield from _guarded("files", _broken_files)
     yield from _guarded("data", _data)
+    yield from _guarded("weights", _weights)
     yield from _guarded("disk", lambda: _disk(results))
     yield from _guarded("results", lambda: _results(results))
 
@@ -166,6 +167,16 @@ def _data() -> Iterator[Finding]:
             yield Finding("data", "ok", f"{row.name} in {row.place}", f"clbench data check {row.name}")
         else:
             yield Finding("data", "note", f"{row.name} is not here", f"clbench data get {row.name}")
+
+
+def _weights() -> Iterator[Finding]:
+    from clbench.cli.named_weights import named_weights
+
+    for one in named_weights():
+        if one.path is not None:
+            yield Finding("weights", "ok", f"{one.name} of {one.backbone} in {one.path}")
+        elif one.scenarios:
+            yield Finding("weights", "note", f"{one.name} of {one.backbone} is not here", one.next_step)
 
 
 def _disk(results: Path) -> Iterator[Finding]:

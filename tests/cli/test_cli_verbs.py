@@ -306,7 +306,19 @@ def test_status_of_nothing_says_so(cli: Cli, here: Path):
 def test_the_doctor_finds_this_installation_fit(cli: Cli, here: Path):
     done = cli("doctor")
     topics = {line.split()[1] for line in done.out.splitlines()}
-    assert {"python", "packages", "solver", "loop", "device", "roots", "files", "data", "disk", "results"} == topics
+    assert {
+        "python",
+        "packages",
+        "solver",
+        "loop",
+        "device",
+        "roots",
+        "files",
+        "data",
+        "weights",
+        "disk",
+        "results",
+    } == topics
     assert "coco2014 is not here: clbench data get coco2014" in done.out
     bad = [line for line in done.out.splitlines() if line.startswith("BAD")]
     assert (done.code, bad) == (0, [])

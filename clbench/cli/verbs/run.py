@@ -15,6 +15,7 @@ from clbench.errors import UsageError
 
 if TYPE_CHECKING:
     from clbench.many.one import Outcome
+    from clbench.plan.plan import Plan
 
 
 @click.command()
@@ -98,6 +99,7 @@ def command(
     # of several processes the first speaks, or who started them with --devices
     if plans[0].stand_in and launched.number() == 0 and 1 in (devices, launched.processes()):
         output.frame(stand_in_text(plans[0].scenario.dataset, pictures=plans[0].dataset))
+    _tell_weights(plans[0])
     if dry_run:
         from clbench.cli.terminal.costs import print_costs
 
@@ -130,6 +132,19 @@ def command(
         outcomes = run_all(plans, how, jobs=jobs, watch=watch)
     if launched.number() == 0:
         _finish(outcomes, results)
+
+
+def _tell_weights(first: Plan) -> None:
+    """Say that weights will be fetched first: on a node without a network the run would end there."""
+    from clbench.weights.hub import HUB
+
+    if first.weights.name == HUB and first.weights.path is None:
+        backbone = first.train.backbone
+        click.echo(
+            f"The weights of {backbone} are not on this machine: fetched from timm's hub before anything else. Where "
+            f"there is no network: clbench weights get {backbone} elsewhere, see docs/offline.md",
+            err=True,
+        )
 
 
 def _look_inside(scenario: str, data: Path) -> None:
