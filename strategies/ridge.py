@@ -95,7 +95,7 @@ class Ridge(Strategy):
 
     def label_weights(self, session: Session) -> Tensor:
         """Return the weights of all labels by how often each was visibly present so far."""
-        counts = torch.from_numpy((session.targets == 1).sum(0))
+        counts = torch.from_numpy(session.positives())
         self.counts = counts + nn.functional.pad(self.counts, (0, session.seen - len(self.counts)))
         return class_weights(self.counts, power=1.0 if self.weights == "air" else 0.5)
 

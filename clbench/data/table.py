@@ -52,7 +52,7 @@ class LabelTable:
 
     def validate(self) -> None:
         """Check every promise of the table; raise DataError naming the first that is broken."""
-        _check_labels(self.name, self.labels)
+        check_labels(self.name, self.labels)
         _check_shapes(self)
         _check_texts(self.name, "id", self.ids)
         _check_unique(self.name, self.ids)
@@ -66,6 +66,24 @@ class LabelTable:
         """Return the rows of one split, "train" or "test", sorted by image id."""
         rows = np.flatnonzero(self.split == split)
         return rows[np.argsort(self.ids[rows], kind="stable")]
+
+    def positives(self, split: str) -> npt.NDArray[np.int64]:
+        """Return how many images of a split carry each label, int64 [labels]."""
+        counts: npt.NDArray[np.int64] = (self.y[self.split == split] == 1).sum(axis=0)
+        return counts
+
+    def truth(self, rows: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+        """Return labels int8 [rows, order], columns in that order."""
+        return np.take(self.y[rows], order, axis=1)
+
+    def targets(
+        self, rows: npt.NDArray[np.int64], order: npt.NDArray[np.int64], *, shown: slice, width: int
+    ) -> npt.NDArray[np.int8]:
+        """Return labels int8 [rows, width] in the column order `order`, unknown outside `shown`; read-only."""
+        targets = np.full((len(rows), width), -1, dtype=np.int8)
+        targets[:, shown] = np.take(self.y[rows], order[shown], axis=1)
+        targets.flags.writeable = False
+        return targets
 
     def digest(self) -> str:
         """Return a SHA-256 of the table that no row order changes and every other change of content does.
@@ -135,8 +153,7 @@ def label_matrix(y: npt.ArrayLike, *, name: str) -> npt.NDArray[np.int8]:
 
 def labels_without_positives(table: LabelTable, *, split: str) -> tuple[str, ...]:
     """Return the labels that no image of `split` carries, in table order."""
-    found = (table.y[table.split == split] == 1).any(axis=0)
-    return tuple(label for label, has in zip(table.labels, found.tolist(), strict=True) if not has)
+    return tuple(label for label, count in zip(table.labels, table.positives(split).tolist(), strict=True) if not count)
 
 
 def check_paths(name: str, paths: npt.NDArray[np.str_]) -> None:
@@ -158,7 +175,8 @@ def check_paths(name: str, paths: npt.NDArray[np.str_]) -> None:
             )
 
 
-def _check_labels(name: str, labels: tuple[str, ...]) -> None:
+def check_labels(name: str, labels: tuple[str, ...]) -> None:
+    """Raise DataError for a table without labels, and for a label that is no text or is there twice."""
     if not labels:
         raise DataError(f"{name}: the table has no labels.")
     for index, label in enumerate(labels):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from clbench.data.sparse.labels import as_lists
 from clbench.method.batch import Batch
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.features import pooled_features
@@ -100,7 +101,10 @@ class Replay(Strategy):
             self.buffer.herd(session.rows, targets, features=features.numpy())
             return
         order = self.rng("arrival").permutation(len(session.rows))
-        self.buffer.add(session.rows[order], session.targets[order], rng=self.rng("memory"))
+        # of lists only what enters becomes dense
+        lists = as_lists(session.targets)
+        offered: Any = session.targets[order] if lists is None else lists.at(order)
+        self.buffer.add(session.rows[order], offered, rng=self.rng("memory"))
 
 
 def draws(strategy: Strategy) -> int:

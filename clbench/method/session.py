@@ -14,7 +14,7 @@ from clbench.data.pictures.sources import ImageSource
 from clbench.errors import RunError
 from clbench.method.batch import Batch
 from clbench.nn.losses import as_targets
-from clbench.stream.stream import Session
+from clbench.stream.stream import Session, positives
 
 Rows = npt.NDArray[np.int64]
 
@@ -87,6 +87,10 @@ class LiveSession:
                 "begin_session read images, but it only changes structure and is repeated on resume.",
                 hint="Move what looks at images to `prepare(session)`.",
             )
+
+    def positives(self) -> npt.NDArray[np.int64]:
+        """Return in how many of the session's images each label is known to be present, int64 [seen]."""
+        return positives(self.targets)
 
     def batches(self, *, size: int = 0, places: npt.NDArray[np.intp] | None = None) -> Iterator[Batch]:
         """Yield this session's images, without augmentation, as batches of `size` (default: training's).

@@ -18,6 +18,7 @@ from clbench.nn.heads.by_name import Network, build_head
 from clbench.nn.heads.network import stage_shapes
 from clbench.nn.losses import Reduction, asl, bce, label_ratio_weights
 from clbench.seeds import generator
+from clbench.stream.stream import known, positives
 
 if TYPE_CHECKING:
     from clbench.method.global_batch import Parts
@@ -227,7 +228,7 @@ def overrides(strategy: Strategy, verb: str) -> bool:
 
 def _positive_ratio(targets: npt.NDArray[np.int8], *, before: Tensor) -> Tensor:
     """Return the share of positives among the known targets of each column; where none is known, what it was before."""
-    known = (targets >= 0).sum(axis=0)
-    found = torch.from_numpy((targets == 1).sum(axis=0) / known.clip(min=1)).float()
-    found[: len(before)] = torch.where(torch.from_numpy(known[: len(before)] > 0), found[: len(before)], before)
+    counted = known(targets)
+    found = torch.from_numpy(positives(targets) / counted.clip(min=1)).float()
+    found[: len(before)] = torch.where(torch.from_numpy(counted[: len(before)] > 0), found[: len(before)], before)
     return found

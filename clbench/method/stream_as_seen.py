@@ -31,7 +31,7 @@ def merged(stream: Stream) -> Stream:
         learned=labels,
         labels=stream.labels,
         rows=rows,
-        targets=stream.truth(rows),
+        targets=stream.table.targets(rows, stream.order, shown=slice(None), width=labels),
         test_rows=stream.test_rows,
     )
     return dataclasses.replace(stream, sessions=(only,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,10 +37,15 @@ class Exemplars:
         return len(self.rows)
 
     def take(self, indices: npt.NDArray[np.intp]) -> Exemplars:
-        """Return the exemplars at `indices`."""
-        return Exemplars(
-            self.rows[indices], self.targets[indices], None if self.logits is None else self.logits[indices]
-        )
+        """Return the exemplars at `indices`; of targets that are held as lists a view."""
+        held: Any = self.targets
+        targets = held.at(indices) if _lists(held) else held[indices]
+        return Exemplars(self.rows[indices], targets, None if self.logits is None else self.logits[indices])
+
+
+def _lists(targets: Any) -> bool:
+    """Whether targets are held as lists, which become dense where `np.asarray` asks for them."""
+    return not isinstance(targets, np.ndarray) and hasattr(targets, "listed")
 
 
 def gathered(rows: npt.ArrayLike, targets: npt.ArrayLike, logits: npt.ArrayLike | None) -> Exemplars:
@@ -48,7 +54,7 @@ def gathered(rows: npt.ArrayLike, targets: npt.ArrayLike, logits: npt.ArrayLike 
     Raises ClbenchError when the shapes do not fit each other.
     """
     row_array = np.asarray(rows, dtype=np.int64)
-    target_array = np.asarray(targets, dtype=np.int8)
+    target_array: Any = targets if _lists(targets) else np.asarray(targets, dtype=np.int8)
     logit_array = None if logits is None else np.asarray(logits, dtype=np.float32)
     fits = target_array.ndim == 2 and row_array.shape == target_array.shape[:1]
     if not fits or (logit_array is not None and logit_array.shape != target_array.shape):
@@ -58,6 +64,8 @@ def gathered(rows: npt.ArrayLike, targets: npt.ArrayLike, logits: npt.ArrayLike 
             hint="Expected rows [n], targets [n, labels] and logits of the same shape as targets.",
         )
     given = Exemplars(row_array, target_array, logit_array)
+    if _lists(target_array) and len(np.unique(row_array)) < len(row_array):
+        return gathered(row_array, np.asarray(target_array), logit_array)
     _, first, group = np.unique(row_array, return_index=True, return_inverse=True)
     if len(first) == len(row_array):
         return given
@@ -100,6 +108,7 @@ class Shelf:
 
     def padded(self, targets: Targets) -> Targets:
         """Return `targets` in the width of the shelf, unknown where they had no column. [n, w] becomes [n, width]."""
+        targets = np.asarray(targets)
         extra = self.width - targets.shape[1]
         return np.pad(targets, ((0, 0), (0, extra)), constant_values=-1) if extra else targets
 

@@ -68,6 +68,8 @@ def _configured_by(root: Path) -> str:
 
 def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> DataSource:
     """Find a label table beside its scenario, in the folder named by --data, or below CLBENCH_DATA."""
+    from clbench.data.sparse.files import is_csr
+
     named = Path(spec.dataset).expanduser()
     shared = os.environ.get("CLBENCH_DATA", "")
     places = {"table": path.parent / named}
@@ -77,7 +79,7 @@ def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> DataSour
         places["CLBENCH_DATA"] = Path(shared) / named
     for origin, table in places.items():
         if table.exists():
-            images = data or (table if table.is_dir() else table.parent)
+            images = data or (table if table.is_dir() and not is_csr(table) else table.parent)
             origin = "--data" if data else origin
             where = f"{origin}: {os.path.normpath(images)}"
             return DataSource(str(table.resolve()), dict(spec.options), images.resolve(), False, where)

@@ -18,7 +18,7 @@ from clbench.spec.scenario import ScenarioSpec
 from clbench.stream.label_order import arrival
 from clbench.stream.listed_images import listed_rows
 from clbench.stream.pins.check import check_pins
-from clbench.stream.stream import Rows, Session, Stream, StreamDigest
+from clbench.stream.stream import Rows, Session, Stream, StreamDigest, positives
 from clbench.stream.who_joins import any_new_label, disjoint, held_out
 
 __all__ = ["Session", "Stream", "StreamDigest", "build_stream", "check_pins"]
@@ -84,7 +84,7 @@ def _from_labels(table: LabelTable, spec: ScenarioSpec, *, columns: Sequence[Row
 def _validation(table: LabelTable, spec: ScenarioSpec, *, rows: Rows, takes_part: Mask, order: Rows) -> Mask:
     held = np.zeros(len(rows), dtype=np.bool_)
     if spec.validation.fraction:
-        positive = np.take(table.y[rows[takes_part]], order, axis=1) == 1
+        positive = table.truth(rows[takes_part], order) == 1
         ids = table.ids[rows[takes_part]].tolist()
         priority = np.array([derive("validation", spec.validation.seed, text) for text in ids], dtype=np.int64)
         held[takes_part] = held_out(positive, fraction=spec.validation.fraction, priority=priority)
@@ -105,9 +105,8 @@ def _session(
             hint="Check the table's `split` and labels, or give the session other labels.",
         )
     shown = new if spec.visible == "new" else slice(0, seen)
-    targets = np.full((len(rows), seen), -1, dtype=np.int8)
-    targets[:, shown] = np.take(table.y[rows], order[shown], axis=1)
-    marked = (targets[:, new] == 1).any(axis=0)
+    targets = table.targets(rows, order[:seen], shown=shown, width=seen)
+    marked = positives(targets)[new] > 0
     if not marked.all():
         label = names[new][int(np.argmin(marked))]
         dealt = "Try another `images_seed`, or leave" if spec.images == "disjoint" else "Leave"
@@ -123,7 +122,7 @@ def _session(
         learned=learned,
         labels=names,
         rows=_frozen(rows),
-        targets=_frozen(targets),
+        targets=targets,
         test_rows=_frozen(test_rows),
     )
 

@@ -62,7 +62,7 @@ def ordered(table: LabelTable, labels: LabelsSpec, *, source: str) -> tuple[str,
     if order == "official":
         return tuple(label for label in table.labels if label in chosen)
     if order == "frequency":
-        counts = (table.y[table.split == "train"] == 1).sum(axis=0).tolist()
+        counts = table.positives("train").tolist()
         positives = dict(zip(table.labels, counts, strict=True))
         return tuple(sorted(chosen, key=lambda label: (-positives[label], label)))
     kind, _, seed = order.partition(":")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from clbench.data.sparse.labels import as_lists
+from clbench.data.sparse.table import SparseTable, texts_in_order
 from clbench.data.table import LabelTable
 from clbench.stream.pins.sketch import keys, sketch
 
@@ -44,13 +47,20 @@ class StreamDigest:
 
     `images` (sha256) covers the label names in arrival order, every session's train and growing test ids, the fixed
     test ids and the validation ids. `labels` (sha256) covers that and all values of the targets and of the test truth.
-    `per_session` has one line each, "TRAIN/TEST IMAGES SKETCH LABELS SKETCH": the image counts, a digest of the ids and
-    a sketch that can name one that differs, then the same for the visible positive and unknown labels.
     """
 
     images: str
     labels: str
-    per_session: tuple[str, ...]
+    lines: Callable[[], tuple[str, ...]] = field(compare=False, repr=False)
+
+    @cached_property
+    def per_session(self) -> tuple[str, ...]:
+        """One line for each session, made when somebody asks: "TRAIN/TEST IMAGES SKETCH LABELS SKETCH".
+
+        The image counts, a digest of the ids and a sketch that can name one that differs, then the same for the visible
+        positive and unknown labels.
+        """
+        return self.lines()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +80,7 @@ class Stream:
 
     def truth(self, rows: Rows) -> npt.NDArray[np.int8]:
         """Return the labels of table rows, int8 [rows, K] in arrival order; for evaluation, never for training."""
-        return np.take(self.table.y[rows], self.order, axis=1)
+        return self.table.truth(rows, self.order)
 
     def digest(self) -> StreamDigest:
         """Return the digests of this stream."""
@@ -81,45 +91,104 @@ class Stream:
         return stream_digest(self)
 
 
+def positives(targets: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    """Return in how many images of a session [images, seen] each label is marked as present, int64 [seen]."""
+    if lists := as_lists(targets):
+        return lists.counts(1)
+    counts: npt.NDArray[np.int64] = (targets == 1).sum(axis=0)
+    return counts
+
+
+def known(targets: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    """Return in how many images of a session [images, seen] each label is known, int64 [seen]."""
+    lists = as_lists(targets)
+    unknown: npt.NDArray[np.int64] = (targets == -1).sum(axis=0) if lists is None else lists.counts(-1)
+    return len(targets) - unknown
+
+
 def stream_digest(stream: Stream) -> StreamDigest:
     """Return the digests of `stream`."""
-    ids = stream.table.ids.tolist()
-    key = keys(stream.table.ids)
-
-    def listed(rows: npt.NDArray[np.int64]) -> str:
-        return "\n".join(ids[row] for row in rows.tolist())
-
-    images, labels, lines = [], [], []
-    earlier = np.zeros(len(ids), dtype=np.bool_)
+    listed = _listing(stream.table)
+    images, labels = [], []
     for session in stream.sessions:
         new = list(session.labels[session.new])
         images.append(_sha([new, session.seen], [listed(session.rows), listed(session.test_rows)]))
-        labels.append(_sha([images[-1]], [session.targets.tobytes()]))
+        labels.append(_sha([images[-1]], [_matrix(session.targets)]))
+    head = [PROTOCOL, list(stream.labels)]
+    all_images = _sha([*head, images], [listed(stream.test_rows), listed(stream.val_rows)])
+    all_labels = _sha([*head, all_images, labels], [_truth(stream)])
+    return StreamDigest(all_images, all_labels, lambda: _lines(stream, images, labels))
+
+
+def _lines(stream: Stream, images: list[str], labels: list[str]) -> tuple[str, ...]:
+    key = keys(stream.table.ids)
+    lines = []
+    earlier = np.zeros(len(key), dtype=np.bool_)
+    for session, image_digest, label_digest in zip(stream.sessions, images, labels, strict=True):
         arrived = np.concatenate([session.rows, session.test_rows[~earlier[session.test_rows]]])
         earlier[session.test_rows] = True
         marks, numbers = _marks(session)
         lines.append(
-            f"{len(session.rows)}/{len(session.test_rows)} {images[-1][:16]} {sketch(key[arrived])} "
-            f"{labels[-1][:16]} {sketch(key[session.rows][marks], number=numbers)}"
+            f"{len(session.rows)}/{len(session.test_rows)} {image_digest[:16]} {sketch(key[arrived])} "
+            f"{label_digest[:16]} {sketch(key[session.rows][marks], number=numbers)}"
         )
-    head = [PROTOCOL, list(stream.labels)]
-    all_images = _sha([*head, images], [listed(stream.test_rows), listed(stream.val_rows)])
-    truth = stream.truth(stream.test_rows)
-    return StreamDigest(all_images, _sha([*head, all_images, labels], [truth.tobytes()]), tuple(lines))
+    return tuple(lines)
+
+
+Body = tuple[int, Iterable[bytes | memoryview]]
+"""A length in bytes and as many bytes, in pieces."""
+
+
+def _listing(table: LabelTable) -> Callable[[Rows], Body]:
+    """Return what writes the ids of rows, a line each."""
+    if isinstance(table, SparseTable):
+
+        def pieces(rows: Rows) -> Body:
+            found = list(texts_in_order(table.ids, rows))
+            return sum(map(len, found)), found
+
+        return pieces
+    ids = table.ids.tolist()
+
+    def whole(rows: Rows) -> Body:
+        text = "\n".join([ids[row] for row in rows.tolist()]).encode()
+        return len(text), [text]
+
+    return whole
+
+
+def _matrix(targets: npt.NDArray[np.int8]) -> Body:
+    if lists := as_lists(targets):
+        return lists.size, (block.data for block in lists.blocks())
+    return targets.nbytes, [targets.tobytes()]
+
+
+def _truth(stream: Stream) -> Body:
+    table, rows, order = stream.table, stream.test_rows, stream.order
+    if isinstance(table, SparseTable):
+        return _matrix(table.targets(rows, order, shown=slice(None), width=len(order)))
+    return _matrix(stream.truth(rows))
 
 
 def _marks(session: Session) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return image position and number (twice the column, plus one where unknown) of every cell that is not 0."""
-    first = np.argmax((session.targets != -1).any(axis=0)) if len(session.targets) else 0
-    image, column = np.nonzero(session.targets[:, first:])
-    unknown = session.targets[image, column + first] == -1
-    return image, 2 * (column + first) + unknown
+    first = int(np.argmax(known(session.targets) > 0)) if len(session.targets) else 0
+    found, at = [], 0
+    lists = as_lists(session.targets)
+    for block in [session.targets] if lists is None else lists.blocks():
+        image, column = np.nonzero(block[:, first:])
+        unknown = block[image, column + first] == -1
+        found.append((image + at, 2 * (column + first) + unknown))
+        at += len(block)
+    if not found:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    return np.concatenate([image for image, _ in found]), np.concatenate([number for _, number in found])
 
 
-def _sha(head: list[object], bodies: list[str | bytes]) -> str:
+def _sha(head: list[object], bodies: list[Body]) -> str:
     hasher = hashlib.sha256(json.dumps(head, ensure_ascii=True, separators=(",", ":")).encode())
-    for body in bodies:
-        raw = body.encode() if isinstance(body, str) else body
-        hasher.update(f"\n{len(raw)}\n".encode())
-        hasher.update(raw)
+    for length, pieces in bodies:
+        hasher.update(f"\n{length}\n".encode())
+        for piece in pieces:
+            hasher.update(piece)
     return hasher.hexdigest()

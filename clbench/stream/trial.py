@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from clbench.data.sparse.labels import as_lists
+from clbench.data.sparse.table import SparseTable
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, RunError, UsageError
 from clbench.spec.scenario import ScenarioSpec, TrialSpec
@@ -58,6 +60,8 @@ def trial_stream(table: LabelTable, scenario: ScenarioSpec, trial: TrialSpec) ->
 def without_test_labels(table: LabelTable) -> LabelTable:
     """Return the table with nothing known of its test images."""
     train = table.split == "train"
+    if isinstance(table, SparseTable):
+        return table.without(~train)
     return dataclasses.replace(
         table,
         y=np.where(train[:, None], table.y, np.int8(-1)),
@@ -94,8 +98,13 @@ class TrainImages:
 def _first(session: Session, width: int, test_rows: Rows) -> Session:
     """Return the session without labels beyond the first `width`, tested on `test_rows`."""
     seen = min(session.seen, width)
-    targets = session.targets[:, :seen]
-    targets.flags.writeable = False
+    targets: Any
+    if lists := as_lists(session.targets):
+        shown = slice(*lists.shown.indices(lists.width)[:2])
+        targets = lists.view(np.arange(len(lists)), np.arange(seen), shown=shown, width=seen)
+    else:
+        targets = session.targets[:, :seen]
+        targets.flags.writeable = False
     return dataclasses.replace(session, seen=seen, labels=session.labels[:seen], targets=targets, test_rows=test_rows)
 
 

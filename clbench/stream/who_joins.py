@@ -7,15 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from clbench.data.sparse.labels import SparseMembers
 from clbench.seeds import derive
 
 
-def any_new_label(member: npt.NDArray[np.bool_], *, columns: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.bool_]:
+def any_new_label(
+    member: npt.NDArray[np.bool_] | SparseMembers, *, columns: Sequence[npt.NDArray[np.int64]]
+) -> npt.NDArray[np.bool_]:
     """Return [sessions, images]: true where an image is a member of a label that is new in the session.
 
     `member` [N, K] is the table's; `columns` holds the table columns of each session's new labels. An image may join
     several sessions (KRT, ICCV 2023; called protocol A by KBK, arXiv 2608.30316, section 4.1).
     """
+    if isinstance(member, SparseMembers):
+        return member.any_of(list(columns))
     return np.stack([member[:, new].any(axis=1) for new in columns])
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 from clbench.data.pictures.augment import augmented
 from clbench.data.pictures.read_ahead import leave_interrupts_to_the_run
 from clbench.data.pictures.sources import ImageSource
+from clbench.data.sparse.labels import SparseLabels, as_lists
 from clbench.errors import ClbenchError
 from clbench.nn.memory import Exemplars
 from clbench.ranks.together import mine
@@ -47,11 +48,15 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
         self.seed = seed
         self.session = session.index
         self.fresh = len(session.rows)
-        rows, y, logits = session.rows, session.targets, None
+        rows, logits = session.rows, None
+        lists = as_lists(session.targets)
+        y: npt.NDArray[np.int8] | SparseView = session.targets if lists is None else SparseView(lists)
         if exemplars is not None and len(exemplars.rows):
             rows, y, logits = _with_exemplars(session, exemplars)
         self.rows = rows
-        self.y = torch.from_numpy(np.array(y))  # a copy: the session's own array is read-only
+        self.y: Tensor | SparseView = (
+            y if isinstance(y, SparseView) else torch.from_numpy(np.array(y))
+        )  # the session's own is read-only
         self.logits = logits
         self.ids = ids[rows] if augment != "none" else ids[:0]
         self._all_ids = ids
@@ -90,9 +95,44 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
         return augmented(self.source, rows, augment=self.augment, draws=draws)
 
 
+class SparseView:
+    """The targets of a session that are held as lists, those of exemplars merged into them or set behind them.
+
+    Indexing by positions gives int8 [n, seen], made dense there and then.
+    """
+
+    def __init__(
+        self,
+        targets: SparseLabels,
+        *,
+        own: npt.NDArray[np.intp] | None = None,
+        stored: npt.NDArray[np.int8] | None = None,
+        behind: npt.NDArray[np.int8] | None = None,
+    ) -> None:
+        width = targets.shape[1]
+        self.targets = targets
+        self.own = np.empty(0, dtype=np.intp) if own is None else own
+        """Positions, rising, of what is also an exemplar, whose `stored` labels are merged into it."""
+        self.stored = np.empty((0, width), dtype=np.int8) if stored is None else stored
+        self.behind = np.empty((0, width), dtype=np.int8) if behind is None else behind
+
+    def __getitem__(self, positions: int | npt.NDArray[np.int64]) -> Tensor:
+        wanted = np.atleast_1d(positions)
+        out = np.empty((len(wanted), self.targets.shape[1]), dtype=np.int8)
+        fresh = wanted < len(self.targets)
+        out[fresh] = self.targets[wanted[fresh]]
+        out[~fresh] = self.behind[wanted[~fresh] - len(self.targets)]
+        if len(self.own):
+            near = np.minimum(np.searchsorted(self.own, wanted), len(self.own) - 1)
+            met = self.own[near] == wanted
+            out[met] = np.maximum(out[met], self.stored[near[met]])  # unknown < negative < positive
+        found = torch.from_numpy(out)
+        return found if isinstance(positions, np.ndarray) else found[0]
+
+
 def _with_exemplars(
     session: Session, exemplars: Exemplars
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], Tensor | None]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8] | SparseView, Tensor | None]:
     """Return rows, y and stored logits of the session's images followed by the exemplars that are not among them."""
     stored = np.full((len(exemplars.rows), session.seen), -1, dtype=np.int8)
     stored[:, : exemplars.targets.shape[1]] = exemplars.targets
@@ -100,8 +140,6 @@ def _with_exemplars(
     near = np.minimum(np.searchsorted(session.rows, exemplars.rows, sorter=by_row), len(session.rows) - 1)
     own = by_row[near]
     met = session.rows[own] == exemplars.rows
-    y = session.targets.copy()
-    np.maximum.at(y, own[met], stored[met])  # unknown < negative < positive
     rows = np.concatenate([session.rows, exemplars.rows[~met]])
     logits = None
     if exemplars.logits is not None:
@@ -109,6 +147,15 @@ def _with_exemplars(
         logits = torch.full((len(rows), session.seen), float("nan"))
         logits[torch.from_numpy(own[met]), : kept.shape[1]] = kept[torch.from_numpy(met)]
         logits[len(session.rows) :, : kept.shape[1]] = kept[torch.from_numpy(~met)]
+    if lists := as_lists(session.targets):
+        rising = np.argsort(own[met], kind="stable")
+        return (
+            rows,
+            SparseView(lists, own=own[met][rising], stored=stored[met][rising], behind=stored[~met]),
+            logits,
+        )
+    y = session.targets.copy()
+    np.maximum.at(y, own[met], stored[met])  # unknown < negative < positive
     return rows, np.concatenate([y, stored[~met]]), logits
 
 

@@ -15,6 +15,7 @@ from clbench.data.datasets.dataset import Dataset, Option, Reader, Source, resol
 from clbench.data.importers import direct
 from clbench.data.own_table import table_file as custom
 from clbench.data.own_table.label_names import doubtful
+from clbench.data.sparse.files import is_csr, read_csr
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, UsageError, suggest
 from clbench.files.user_folders import existing
@@ -130,6 +131,8 @@ def read_table(dataset: str, *, root: Path | None, options: Mapping[str, str], p
     """
     if is_path(dataset):
         path = Path(dataset).expanduser()
+        if is_csr(path):
+            return read_csr(path, root=root or path.parent, options=options)
         if direct.is_export(path):
             return direct.open_export(path, root=root or (path if path.is_dir() else path.parent), options=options)
         file = custom.table_file(path)
@@ -154,7 +157,7 @@ def default_root(dataset: str) -> Path | None:
     """
     if is_path(dataset):
         path = Path(dataset).expanduser()
-        return path if path.is_dir() else path.parent
+        return path if path.is_dir() and not is_csr(path) else path.parent
     return existing(find(dataset).folders)
 
 

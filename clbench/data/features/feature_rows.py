@@ -28,7 +28,7 @@ class FeatureRows:
 
     def __init__(self, features: FeatureFile, table: LabelTable) -> None:
         self.features = features
-        self.rows = table.paths.astype(np.int64)
+        self.rows: npt.NDArray[np.int64] = table.paths.astype(np.int64)
         self.shape = map_shape(features)
         self._map: npt.NDArray[np.generic] | None = None
 

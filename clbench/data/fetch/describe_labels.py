@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from clbench.data.fetch.check_report import Report
 from clbench.data.own_table.label_names import Remark, doubtful, odd
 from clbench.data.table import LabelTable
 
+STEP = 4096
+"""Images whose labels are looked at together."""
 SHOWN = 40
 """So many labels are all listed; of more, the first and the rarest."""
 
 
 def label_counts(table: LabelTable) -> list[tuple[str, int, int]]:
     """Return (label, positive train images, positive test images) in table order."""
-    counts = [(table.y[table.split == split] == 1).sum(axis=0).tolist() for split in ("train", "test")]
+    counts = [table.positives(split).tolist() for split in ("train", "test")]
     return list(zip(table.labels, *counts, strict=True))
 
 
@@ -34,13 +38,17 @@ def summary(table: LabelTable) -> list[str]:
     """Return sentences on images without a label and on entries that are not known."""
     said = []
     for split in ("train", "test"):
-        y = table.y[table.split == split]
-        bare = int((~(y == 1).any(axis=1)).sum())
+        rows = np.flatnonzero(table.split == split)
+        bare = unknown = 0
+        for first in range(0, len(rows), STEP):
+            y = table.y[rows[first : first + STEP]]
+            bare += int((~(y == 1).any(axis=1)).sum())
+            unknown += int((y == -1).sum())
         if bare:
-            said.append(f"{bare:,} of {len(y):,} {split} images have no label")
-        unknown = int((y == -1).sum())
+            said.append(f"{bare:,} of {len(rows):,} {split} images have no label")
         if unknown:
-            said.append(f"{y.size - unknown:,} of {y.size:,} {split} entries are known, {unknown:,} are not")
+            size = len(rows) * len(table.labels)
+            said.append(f"{size - unknown:,} of {size:,} {split} entries are known, {unknown:,} are not")
     return said
 
 

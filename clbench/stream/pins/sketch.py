@@ -14,6 +14,8 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+from clbench.data.sparse.texts import NumberTexts
+
 CELLS = 12
 _DIGITS = 17
 _NUMBER = 1 << 63
@@ -23,11 +25,15 @@ _PLAIN = np.dtype([("key", "<u8"), ("check", "<u2")])
 _NUMBERED = np.dtype([("key", "<u8"), ("number", "<u2"), ("check", "<u2")])
 
 
-def keys(ids: npt.NDArray[np.str_]) -> npt.NDArray[np.uint64]:
+def keys(ids: npt.NDArray[np.str_] | NumberTexts) -> npt.NDArray[np.uint64]:
     """Return one 64-bit key for each id; `text_of` reads ids of up to 17 digits, or 7 characters, back from it.
 
     Both are [n].
     """
+    if isinstance(ids, NumberTexts):
+        if ids.base == 10 and ids.width <= _DIGITS and not ids.before + ids.after:
+            return np.asarray(ids.numbers, dtype=np.uint64) | np.uint64(_NUMBER | ids.width << 57)
+        return np.array([_key(text) for text in ids.tolist()], dtype=np.uint64)
     codes = np.ascontiguousarray(ids).view(np.uint32).reshape(len(ids), ids.dtype.itemsize // 4)
     # one length and digits only, as in most data sets, needs no loop
     if len(ids) and codes.shape[1] <= _DIGITS and codes.min() >= ord("0") and codes.max() <= ord("9"):

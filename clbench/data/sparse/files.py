@@ -1,0 +1,318 @@
+"""Label tables as a folder of mapped arrays, `NAME.csr`: labels as lists, ids as numbers or texts.
+
+| file | holds |
+|---|---|
+| `about.json` | `labels` (in order), `unlisted` (`absent`, `unknown`), where ids are numbers `digits` and `base` |
+| `starts.npy` | int64 [n + 1]: the entries of image i are those from `starts[i]` to `starts[i + 1]` |
+| `columns.npy` | int32 [entries]: places in `labels`, rising for each image |
+| `marks.npy` | int8 [entries]: 1 present, 0 absent, -1 unknown; left out where every entry is present |
+| `test.npy` | bool [n]: which images are for testing |
+| `ids.npy` | [n] whole numbers, or texts; left out where they count from 0 |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from clbench.data.datasets.dataset import Option, resolve_options
+from clbench.data.features.feature_file import check_rows, find_features
+from clbench.data.sparse.labels import BLOCK, Entries
+from clbench.data.sparse.table import SparseTable, listed, sparse_table
+from clbench.data.sparse.texts import NumberTexts
+from clbench.data.table import LabelTable
+from clbench.errors import DataError, UsageError, suggest
+
+ENDING = ".csr"
+UNLISTED = {"absent": 0, "unknown": -1}
+OPTIONS = (
+    Option("features", "", "file of features in place of photos, relative to the table", kind="text"),
+    Option("paths", "{id}.jpg", "where a photo lies: text with {id} and perhaps {split} in it", kind="text"),
+    Option("labels", "", "only these labels, separated by ';' (empty: all)", kind="text"),
+    Option("min_train_positives", "0", "only labels with at least so many positive train images", kind="count"),
+    Option("min_test_positives", "0", "only labels with at least so many positive test images", kind="count"),
+)
+_NOT_CONTENT = ("features", "paths")
+_CONTENT = "clbench.data.sparse.files says what such a folder holds; `write_csr` writes one."
+
+
+class About(Struct, forbid_unknown_fields=True):
+    """What about.json holds."""
+
+    labels: list[str]
+    unlisted: str
+    digits: int = 0
+    """How many digits an id has where ids are numbers; 0 where they are texts."""
+    base: int = 10
+
+
+def is_csr(path: Path) -> bool:
+    """Say whether a path is such a folder."""
+    return path.suffix == ENDING and path.is_dir()
+
+
+def write_csr(
+    folder: Path,
+    *,
+    labels: Sequence[str],
+    entries: Entries,
+    test: npt.NDArray[np.bool_],
+    ids: npt.NDArray[Any] | None = None,
+    digits: int = 0,
+    base: int = 10,
+) -> None:
+    """Write a table into the folder `NAME.csr`, which appears when it is complete.
+
+    `ids` [n] are whole numbers, written with `digits` digits in `base` 10 or 16 where they are read, or texts; without
+    them images count from 0. `test` is [n]. Raises UsageError for a folder of another name or one that is there, and
+    DataError as `read_csr` does.
+    """
+    if folder.suffix != ENDING or folder.exists():
+        what = "is there already" if folder.exists() else f"is no name that ends in {ENDING}"
+        raise UsageError(f"{folder}: {what}.", hint="Name another folder.")
+    numbers = ids is None or np.asarray(ids).dtype.kind in "iu"
+    most = len(test) - 1 if ids is None else int(np.max(ids, initial=0)) if numbers else 0
+    unlisted = next(word for word, mark in UNLISTED.items() if mark == entries.unlisted)
+    needed = len(f"{most:x}" if base == 16 else str(most))
+    about = About(list(labels), unlisted, max(digits, needed, 8 if ids is None else 1) if numbers else 0, base)
+    arrays: dict[str, Any] = {
+        "starts": entries.starts,
+        "columns": entries.columns,
+        "marks": entries.marks,
+        "test": test,
+        "ids": ids,
+    }
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        (partial / "about.json").write_bytes(msgspec.json.encode(about))
+        for name, array in arrays.items():
+            if array is not None:
+                np.save(partial / f"{name}.npy", array, allow_pickle=False)
+        read_csr(partial, root=folder.parent, options={}, name=folder.stem)
+        partial.replace(folder)
+    finally:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_table(folder: Path, table: LabelTable, *, unlisted: str = "absent") -> None:
+    """Write a dense table as a `.csr` folder. Raises DataError for one with pools beyond its positives."""
+    if not np.array_equal(table.member, table.y == 1):
+        raise DataError(f"{table.name}: crowds are members of pools without being positive, which lists do not hold.")
+    write_csr(
+        folder,
+        labels=table.labels,
+        entries=listed(table.y, unlisted=UNLISTED[unlisted]),
+        test=table.split == "test",
+        ids=np.asarray(table.ids),
+    )
+
+
+def read_csr(folder: Path, *, root: Path, options: Mapping[str, str], name: str = "") -> SparseTable:
+    """Return the table in a `.csr` folder, its arrays mapped; photos or features lie below `root`.
+
+    Raises DataError naming the file and the image of whatever does not fit, UsageError for an unknown option or label.
+    """
+    name = name or folder.stem
+    values = resolve_options(name, OPTIONS, options)
+    about = _about(folder, name=name)
+    test = _array(folder, "test", name=name, kinds="b")
+    starts = _array(folder, "starts", name=name, kinds="i")
+    columns = _array(folder, "columns", name=name, kinds="i")
+    marks = _array(folder, "marks", name=name, kinds="i") if (folder / "marks.npy").exists() else None
+    entries = Entries(starts, columns, marks, len(about.labels), UNLISTED[about.unlisted])
+    _check(entries, len(test), folder=folder, name=name, labels=about.labels)
+    ids = _ids(folder, about, count=len(test), name=name)
+    changed = (key for key, value in values.items() if value != _default(key) and key not in _NOT_CONTENT)
+    words = [name, *(f"{key}={values[key]}" for key in changed)]
+    if values["features"] and (folder / "ids.npy").exists():
+        # a table's digest leaves rows of features out; here the ids do not tell whose are whose
+        words.append(f"files={hashlib.sha256((folder / 'ids.npy').read_bytes()).hexdigest()[:12]}")
+    paths = _paths(values, ids=ids, test=test, root=root, name=name)
+    table = sparse_table(
+        name,
+        revision=" ".join(words),
+        labels=tuple(about.labels),
+        ids=ids,
+        paths=paths,
+        entries=entries,
+        test=np.asarray(test),
+    )
+    return _restricted(table, values=values)
+
+
+def _about(folder: Path, *, name: str) -> About:
+    path = folder / "about.json"
+    try:
+        about = msgspec.json.decode(path.read_bytes(), type=About)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise DataError(f"{name}: {path} cannot be read: {error}.", hint=_CONTENT) from error
+    if about.unlisted not in UNLISTED:
+        raise DataError(
+            f"{name}: {path}: unlisted is '{about.unlisted}'.{suggest(about.unlisted, UNLISTED)}",
+            hint="What an image's row does not list is absent or unknown.",
+        )
+    if about.base not in (10, 16) or not 0 <= about.digits <= (16 if about.base == 16 else 18):
+        raise DataError(f"{name}: {path}: ids of {about.digits} digits in base {about.base}.", hint=_CONTENT)
+    return about
+
+
+def _array(folder: Path, field: str, *, name: str, kinds: str) -> npt.NDArray[Any]:
+    path = folder / f"{field}.npy"
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        # an array without entries cannot be mapped
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            array = np.load(path, allow_pickle=False)
+            if not array.size:
+                return array
+        raise DataError(f"{name}: {path} is not a whole array: {error}.", hint=_CONTENT) from error
+    sizes = {"starts": 8, "columns": 4, "marks": 1}
+    if (
+        array.dtype.kind not in kinds
+        or array.ndim != 1
+        or array.dtype.itemsize != sizes.get(field, array.dtype.itemsize)
+    ):
+        raise DataError(f"{name}: {path} is {array.dtype} {list(array.shape)}.", hint=_CONTENT)
+    return array
+
+
+def _check(entries: Entries, count: int, *, folder: Path, name: str, labels: Sequence[str]) -> None:
+    """Raise DataError unless rows lie inside the entries, rise, and hold columns and marks that there are."""
+    starts, columns, marks = entries.starts, entries.columns, entries.marks
+    if len(starts) != count + 1:
+        raise DataError(f"{name}: {folder / 'starts.npy'} is for {len(starts) - 1:,} images, test.npy for {count:,}.")
+    if marks is not None and len(marks) != len(columns):
+        raise DataError(f"{name}: {folder / 'marks.npy'} has {len(marks):,} entries, columns.npy {len(columns):,}.")
+    falling = np.flatnonzero(np.diff(starts) < 0)
+    if len(falling) or starts[0] != 0 or starts[-1] != len(columns):
+        row = int(falling[0]) if len(falling) else 0 if starts[0] else count - 1
+        raise DataError(
+            f"{name}: {folder / 'starts.npy'}: image {row:,} has entries {int(starts[row]):,} to "
+            f"{int(starts[row + 1]):,} of {len(columns):,}.",
+            hint="starts begins with 0, rises, and ends with the number of entries.",
+        )
+    before = -1
+    for first in range(0, len(columns), BLOCK):
+        part = np.asarray(columns[first : first + BLOCK])
+        outside = np.flatnonzero((part < 0) | (part >= entries.width))
+        if len(outside):
+            at = first + int(outside[0])
+            raise DataError(
+                f"{name}: {folder / 'columns.npy'}: image {_owner(starts, at):,} lists label {int(columns[at]):,}, and "
+                f"there are {len(labels):,}, from 0."
+            )
+        falls = np.diff(part, prepend=before) <= 0
+        begins = starts[np.searchsorted(starts, first) : np.searchsorted(starts, first + len(part))] - first
+        falls[begins[begins < len(part)]] = False
+        if falls.any():
+            at = first + int(np.argmax(falls))
+            raise DataError(
+                f"{name}: {folder / 'columns.npy'}: image {_owner(starts, at):,} lists label {int(columns[at]):,} out "
+                "of order or twice."
+            )
+        before = int(part[-1])
+        strange = (
+            np.empty(0) if marks is None else np.flatnonzero(np.abs(marks[first : first + BLOCK].astype(np.int16)) > 1)
+        )
+        if len(strange) and marks is not None:
+            at = first + int(strange[0])
+            raise DataError(
+                f"{name}: {folder / 'marks.npy'}: image {_owner(starts, at):,} has the mark {int(marks[at])}, expected "
+                "1, 0 or -1."
+            )
+
+
+def _owner(starts: npt.NDArray[np.int64], entry: int) -> int:
+    return int(np.searchsorted(starts, entry, side="right")) - 1
+
+
+def _ids(folder: Path, about: About, *, count: int, name: str) -> NumberTexts | npt.NDArray[np.str_]:
+    path = folder / "ids.npy"
+    if not path.exists():
+        return NumberTexts(np.arange(count, dtype=np.uint64), about.digits or 8, 10)
+    ids = _array(folder, "ids", name=name, kinds="iuU")
+    if len(ids) != count:
+        raise DataError(f"{name}: {path} has {len(ids):,} ids, test.npy has {count:,} images.")
+    if ids.dtype.kind == "U":
+        texts = np.array(ids)
+        if len(np.unique(texts)) < count or not (texts != "").all() or any(map(_odd, texts.tolist())):
+            raise DataError(f"{name}: {path}: ids are different printable texts.")
+        return texts
+    negative = ids.dtype.kind == "i" and int(ids.min()) < 0
+    if negative or int(ids.max()) >= about.base**about.digits:
+        row = int(np.argmin(ids) if negative else np.argmax(ids))
+        raise DataError(
+            f"{name}: {path}: image {row:,} has the id {int(ids[row])}, which is no number of {about.digits} digits in "
+            f"base {about.base}.",
+            hint="Raise `digits` in about.json.",
+        )
+    numbers = ids.astype(np.uint64) if ids.dtype != np.uint64 else ids
+    rising = np.asarray(numbers if (numbers[1:] > numbers[:-1]).all() else np.sort(numbers))
+    twice = np.flatnonzero(rising[1:] == rising[:-1])
+    if len(twice):
+        raise DataError(f"{name}: {path}: the id {int(rising[twice[0]])} occurs twice.")
+    return NumberTexts(numbers, about.digits, about.base)
+
+
+def _default(name: str) -> str:
+    return next(option.default for option in OPTIONS if option.name == name)
+
+
+def _odd(text: str) -> bool:
+    return not text.isprintable()
+
+
+def _paths(
+    values: Mapping[str, str],
+    *,
+    ids: NumberTexts | npt.NDArray[np.str_],
+    test: npt.NDArray[np.bool_],
+    root: Path,
+    name: str,
+) -> NumberTexts | npt.NDArray[np.str_]:
+    """Return the rows of the features, or where photos lie."""
+    count = len(test)
+    if values["features"]:
+        check_rows(find_features(root, values["features"], name=name), rows=count, table="the table", name=name)
+        return NumberTexts(np.arange(count, dtype=np.uint64), len(str(count)))
+    before, found, after = values["paths"].partition("{id}")
+    if not found:
+        raise UsageError(f"{name}: option paths is '{values['paths']}', expected text with {{id}} in it.")
+    if isinstance(ids, NumberTexts) and "{split}" not in before + after:
+        return NumberTexts(ids.numbers, ids.width, ids.base, before, after)
+    words = [
+        {False: part.replace("{split}", "train"), True: part.replace("{split}", "test")} for part in (before, after)
+    ]
+    sides = np.asarray(test).tolist()
+    return np.array([f"{words[0][side]}{one}{words[1][side]}" for one, side in zip(ids.tolist(), sides, strict=True)])
+
+
+def _restricted(table: SparseTable, *, values: Mapping[str, str]) -> SparseTable:
+    """Return the table with the labels that the options ask for."""
+    keep = np.ones(len(table.labels), dtype=np.bool_)
+    wanted = [label.strip() for label in values["labels"].split(";") if label.strip()]
+    for label in wanted:
+        if label not in table.labels:
+            raise UsageError(f"{table.name}: option labels: there is no label '{label}'.{suggest(label, table.labels)}")
+    if wanted:
+        keep &= np.isin(table.labels, wanted)
+    for split in ("train", "test"):
+        least = int(values[f"min_{split}_positives"])
+        if least:
+            keep &= table.positives(split) >= least
+    if not keep.any():
+        raise DataError(f"{table.name}: the options leave no label of {len(table.labels)}.")
+    return table if keep.all() else table.with_labels(np.flatnonzero(keep))
