@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from typing import Literal
 
 from clbench.cli.gpus import gpus, torch_cuda
 from clbench.errors import ClbenchError
-from clbench.files import roots
+from clbench.files import roots, shared_memory
 from clbench.plan import catalog
 from clbench.plan.place import check_writable
 
 GIB = 1 << 30
 LITTLE_DISK = 2 * GIB
+LITTLE_SHARED = GIB
 
 Verdict = Literal["ok", "note", "bad"]
 
@@ -51,6 +53,8 @@ def examine(results: Path, *, thorough: bool = False) -> Iterator[Finding]:
     yield from _guarded("data", _data)
     yield from _guarded("weights", _weights)
     yield from _guarded("disk", lambda: _disk(results))
+    yield from _guarded("disk", _cache)
+    yield from _guarded("device", _shared_memory)
     yield from _guarded("results", lambda: _results(results))
 
 
@@ -191,6 +195,30 @@ def _disk(results: Path) -> Iterator[Finding]:
         free = shutil.disk_usage(there).free
         text = f"{free / GIB:.1f} GiB free for {what} in {folder}"
         yield Finding("disk", "ok" if free > LITTLE_DISK else "note", text)
+
+
+def _cache() -> Iterator[Finding]:
+    from clbench.files.user_folders import cache_folder
+
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
+            pass
+    except OSError as error:
+        yield Finding(
+            "disk",
+            "note",
+            f"{folder} cannot be written ({error.strerror}), so that every run makes tables and pictures again",
+            "export CLBENCH_CACHE=FOLDER, and HOME=FOLDER where other tools complain too",
+        )
+
+
+def _shared_memory() -> Iterator[Finding]:
+    found = shared_memory.room()
+    if found is not None and found.total < LITTLE_SHARED:
+        text = f"shared memory ({shared_memory.told()}) holds batches of few processes that read pictures"
+        yield Finding("device", "note", text, "docker run --shm-size=8g, or run with --workers 0")
 
 
 def _results(results: Path) -> Iterator[Finding]:

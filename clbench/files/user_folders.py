@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,10 @@ def cache_folder() -> Path:
     named = os.environ.get("CLBENCH_CACHE", "")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache") / "clbench"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache") / "clbench"
+    except RuntimeError:  # a container's user may have no home at all
+        return Path(tempfile.gettempdir(), f"clbench-{os.getuid()}")
 
 
 def data_folder() -> Path:

@@ -89,7 +89,9 @@ class Assembly:
 
     # ------------------------------------------------------------------ putting it together
 
-    def _set_up(self, *, on_step: Callable[[int, int], None]) -> None:
+    def _set_up(
+        self, *, on_step: Callable[[int, int], None], waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         weights = fetched(self.plan.weights, backbone=self.train.backbone)
         if weights != self.plan.weights:
             self.plan = dataclasses.replace(self.plan, weights=weights)
@@ -147,6 +149,7 @@ class Assembly:
             device=self.device,
             workers=self._readers(augment=self.train.augment),
             on_step=on_step,
+            waiting=waiting,
         )
         if self.saved is not None:
             with self.savepoint.understood():
@@ -157,7 +160,14 @@ class Assembly:
         # stored features are copied as fast as another process could hand them on
         stored = self.options.features != "off"
         wanted = 0 if stored and self.options.workers == AUTO else self.options.workers
-        return loader_processes(wanted, self.source, device=self.device, share=self.options.cores, augment=augment)
+        return loader_processes(
+            wanted,
+            self.source,
+            device=self.device,
+            share=self.options.cores,
+            augment=augment,
+            batch=max(self.train.batch_size, 64),
+        )
 
     def _store_features(self, kind: Kind) -> ImageSource:
         return stored_features(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from clbench.data.pictures.augment import augmented
-from clbench.data.pictures.read_ahead import leave_interrupts_to_the_run
+from clbench.data.pictures.read_ahead import hand_over, leave_interrupts_to_the_run
 from clbench.data.pictures.sources import ImageSource
 from clbench.data.sparse.labels import SparseLabels, as_lists
 from clbench.errors import ClbenchError
@@ -78,13 +78,17 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
         draws = (
             derive(self.seed, "augment", self.session, epoch, str(self.ids[position])) for epoch, position in items
         )
+        in_worker = get_worker_info() is not None
         try:
             images = augmented(self.source, self.rows[positions], augment=self.augment, draws=draws)
+            batch = images, self.y[positions], torch.from_numpy(self.rows[positions]), torch.from_numpy(positions)
+            if in_worker:
+                hand_over(*batch)
         except ClbenchError as error:
-            if get_worker_info() is None:
+            if not in_worker:
                 raise
             return error  # torch would send home a text with a traceback in it
-        return images, self.y[positions], torch.from_numpy(self.rows[positions]), torch.from_numpy(positions)
+        return batch
 
     def recalled(self, rows: npt.NDArray[np.int64], *, step: int, places: Iterable[int]) -> Tensor:
         """Return images set beside the batch of `step`, augmented by (seed, session, step, place, image id)."""

@@ -24,6 +24,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from clbench.errors import ClbenchError, RunError
 from clbench.imports.deferred import defer
+from clbench.imports.home import spare_home
 from clbench.imports.places import LOOP, PLACES
 from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
@@ -43,6 +44,7 @@ from clbench.train.optimiser import check_holds_exactly, epochs, make_optimizer,
 with warnings.catch_warnings():
     # its imports warn about optional solvers and deprecated modules that nothing here uses
     warnings.simplefilter("ignore")
+    spare_home()
     defer(PLACES, needed=LOOP)
     from avalanche.benchmarks import AvalancheDataset
     from avalanche.benchmarks.scenarios import DatasetExperience
@@ -74,7 +76,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
     """Trains one strategy on one session after the other.
 
     `on_step(epoch, step)` is called after every optimiser step, when all state is consistent; `start` and `restore`
-    of `train_session` continue a session in its middle.
+    of `train_session` continue a session in its middle. While it waits for pictures it is in the context `waiting()`.
     """
 
     def __init__(
@@ -86,12 +88,14 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         device: torch.device,
         workers: int = 0,
         on_step: Callable[[int, int], None] | None = None,
+        waiting: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         self.strategy = strategy
         self.train_spec = train
         self.seed = seed
         self.workers = workers
         self.on_step = on_step
+        self.waiting = waiting
         self.own_plugins = strategy.plugins()
         # to put the global batch together costs messages, which is for those that look at it
         self._recalls = overrides(strategy, "recall")
@@ -280,7 +284,8 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
 
     def _next_batch(self) -> Any:
         """Return the loader's next batch. Raises what a loader process could not read."""
-        batch = next(self._batches)
+        with self.waiting():
+            batch = next(self._batches)
         if isinstance(batch, ClbenchError):
             raise batch
         self.between_steps = False

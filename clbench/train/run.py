@@ -19,7 +19,7 @@ from clbench.errors import DataError, ResultsError, RunError
 from clbench.files.whole_file import whole_file
 from clbench.method.stored import Replayable, count_stored
 from clbench.method.strategy import LEAK
-from clbench.nn.shared.ranks import rank
+from clbench.nn.shared.ranks import rank, world
 from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
 from clbench.ranks import launched
@@ -36,7 +36,7 @@ from clbench.train.make_record import make_record
 from clbench.train.options import RunOptions
 from clbench.train.resume.savepoint import restore_inside, saved_exemplars
 from clbench.train.session_result import session_result
-from clbench.train.stopping import Interrupted, StopSignals
+from clbench.train.stopping import Interrupted, StoppedWaiting, StopSignals
 
 __all__ = ["Run", "RunOptions", "TakenError", "run"]
 
@@ -129,7 +129,8 @@ class Run(Assembly):
         return self.record
 
     def _from_start_to_end(self) -> None:
-        self._set_up(on_step=self._on_step)
+        # several processes stop after the same step, which one that stops by itself would not reach
+        self._set_up(on_step=self._on_step, waiting=self.stop.waiting if world() == 1 else contextlib.nullcontext)
         for session in self.stream.sessions[self.progress.session :]:
             with self.parts.around(self, "session", session):
                 self._one_session(session)
@@ -215,6 +216,9 @@ class Run(Assembly):
                     start=(progress.epoch, progress.step),
                     restore=partial(self._restore_inside, resumed) if resumed is not None else None,
                 )
+        except StoppedWaiting:
+            self._rescue()
+            raise
         except (RunError, DataError) as error:
             self._rescue()
             raise explained(error, run=self.name, ids=self.stream.table.ids, work=self.work) from error

@@ -27,15 +27,20 @@ class Interrupted(KeyboardInterrupt):
         return type(self), (self.state,)
 
 
+class StoppedWaiting(KeyboardInterrupt):
+    """The request to stop came while the run waited for pictures, which may never come; no step had begun."""
+
+
 class StopSignals:
     """While entered, SIGINT and SIGTERM raise KeyboardInterrupt; in a `patient` stretch they only set `asked`.
 
-    A second signal acts at once even then.
+    A second signal acts at once even then, and the first one does while the body is `waiting`, by StoppedWaiting.
     """
 
     def __init__(self) -> None:
         self.asked = False
         self._patient = False
+        self._waiting = False
         self._since = 0.0
         self._before: dict[int, Any] = {}
 
@@ -60,12 +65,30 @@ class StopSignals:
         finally:
             self._patient = False
 
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let the body be ended where it is."""
+        if self.asked and self._patient:
+            raise StoppedWaiting
+        self._waiting = True
+        try:
+            yield
+        finally:
+            self._waiting = False
+
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked and time.monotonic() - self._since < SAME_REQUEST:
             return
         again, self.asked, self._since = self.asked, True, time.monotonic()
         if again or not self._patient:
             raise KeyboardInterrupt
+        self._leave_loaders_alone()
+        if self._waiting:
+            self._waiting = False
+            raise StoppedWaiting
+
+    @staticmethod
+    def _leave_loaders_alone() -> None:
         # the signal may have ended loader workers too; torch would raise for them in the middle of the last step
         if hasattr(signal, "SIGCHLD"):
             signal.signal(signal.SIGCHLD, lambda *_: None)  # SIG_DFL would have one that has just arrived complained of

@@ -19,6 +19,7 @@ from record_factory import B40, METHODS, TINY, make_record
 from clbench.cli import installation as doctor
 from clbench.cli.gpus import gpus, torch_cuda
 from clbench.cli.source import heads
+from clbench.files import shared_memory
 from clbench.nn.heads.by_name import HEADS
 from clbench.records.record import write_record
 from clbench.records.rows import Row
@@ -366,6 +367,15 @@ def test_what_torch_was_built_for_is_read_without_importing_it():
     import torch
 
     assert torch_cuda() == torch.version.cuda
+
+
+def test_the_doctor_names_the_remedy_where_home_or_shared_memory_will_not_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CLBENCH_CACHE", "/proc/nobody/cache")
+    monkeypatch.setattr(shared_memory, "room", lambda: shared_memory.Room(total=64 << 20, free=64 << 20))
+    cache, memory = *doctor._cache(), *doctor._shared_memory()
+    assert cache.verdict == memory.verdict == "note"
+    assert "cannot be written" in cache.text and "CLBENCH_CACHE=" in cache.next_step
+    assert "67.1 MB" in memory.text and "--shm-size" in memory.next_step
 
 
 def test_the_doctor_fails_where_results_cannot_be_written(cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch):

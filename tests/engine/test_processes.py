@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import queue
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from clbench.data.pictures.read_ahead import read_ahead
 from clbench.data.pictures.sources import CachedImages, SceneImages, cached
+from clbench.errors import RunError
+from clbench.files import shared_memory
 from clbench.many.worker_pool import _gpu_queue
 from clbench.train import options as processes
 from clbench.train.events import Event, Making, telling
@@ -44,6 +50,57 @@ def test_auto_leaves_one_core_for_the_run(monkeypatch: pytest.MonkeyPatch) -> No
     assert loader_processes(AUTO, Flat(), device=GPU, share=200) == MOST
     monkeypatch.setattr(processes, "cores", lambda: 5)
     assert loader_processes(AUTO, Flat(), device=GPU) == 4
+
+
+def test_auto_asks_how_much_shared_memory_there_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = 64 * 3 * 4 * 4
+    for batches, readers in ((100, 7), (9, 4), (8, 3), (2, 0), (0, 0)):
+        found = shared_memory.Room(total=10 * batch, free=batches * batch)
+        monkeypatch.setattr(shared_memory, "room", lambda found=found: found)
+        assert loader_processes(AUTO, Flat(), device=GPU, share=8, batch=64) == readers
+        assert loader_processes(5, Flat(), device=GPU, share=8, batch=64) == 5, "what is asked for is taken"
+    assert "3 processes read pictures instead of 7" in caplog.text
+    monkeypatch.setattr(shared_memory, "room", lambda: None)
+    assert loader_processes(AUTO, Flat(), device=GPU, share=8, batch=64) == 7
+
+
+def test_a_batch_that_finds_no_room_in_shared_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: torch.Tensor) -> None:
+        raise RuntimeError("No space left on device (28)")
+
+    monkeypatch.setattr(torch.Tensor, "share_memory_", full)
+    monkeypatch.setattr("clbench.data.pictures.read_ahead.PATIENCE", 0.1)
+    with pytest.raises(RunError, match="finds no room in shared memory") as caught:
+        list(read_ahead(Flat(), np.arange(8), batch=4, readers=1))  # the reader is forked
+    assert "--workers 0" in caught.value.hint and "--shm-size" in caught.value.hint
+
+
+SMALL = """
+import sys
+import numpy as np
+from clbench.data.pictures.read_ahead import read_ahead
+from clbench.data.pictures.sources import SceneImages
+
+source = SceneImages(lambda rows: np.zeros((len(rows), 256, 256, 3), np.uint8), size=256, native=256)
+try:
+    list(read_ahead(source, np.arange(8), batch=4, readers=2))
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+@pytest.mark.slow
+def test_a_small_shared_memory_ends_a_run_within_seconds() -> None:
+    command = (
+        f"mount -t tmpfs -o size=300k tmpfs {shared_memory.FOLDER} && exec {sys.executable} -W ignore -c '{SMALL}'"
+    )
+    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    done = subprocess.run(["unshare", "-m", "sh", "-c", command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "RunError: a process that reads pictures finds no room" in done.stderr
+    assert "0.3 MB are free" in done.stderr
 
 
 class Noted:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,11 @@ from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan, plan
 from clbench.records.record import read_record
 from clbench.testing.repeat import first_other_section
+from clbench.train.assembly import Parts, plan_source
 from clbench.train.events import silent
 from clbench.train.resume import state as states
 from clbench.train.run import Run, RunOptions, run
+from clbench.train.stopping import Interrupted
 
 
 def stopped(wanted: Plan, options: RunOptions, *, session: int = 1, step: int = 2) -> Path:
@@ -74,6 +78,31 @@ def without(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 def altered(name: str, **changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda state: state | {name: state[name] | changes}
+
+
+class Stuck:
+    """Pictures that stop coming where a session is at its third batch."""
+
+    def __init__(self, source: Any) -> None:
+        self.source, self.size, self.asked = source, source.size, 0
+
+    def read(self, rows: Any) -> torch.Tensor:
+        self.asked += 1
+        if self.asked == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        return self.source.read(rows)
+
+
+def test_a_run_that_waits_for_pictures_obeys_sigterm_and_keeps_its_state(
+    er: tuple[Plan, RunOptions, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    wanted, options = er[0], RunOptions(results=tmp_path / "stuck", device="cpu")
+    parts = Parts(source=lambda *plan, **options: Stuck(plan_source(*plan, **options)))
+    with pytest.raises(Interrupted, match="the state is saved"):
+        Run(wanted, options, watch=silent, parts=parts).carry_out()
+    whole = run(wanted, RunOptions(results=tmp_path / "whole", device="cpu"))
+    assert first_other_section(run(wanted, options), whole) == ""
 
 
 HOSTILE: dict[str, Callable[[dict[str, Any]], Any]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,9 +14,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from clbench.data.pictures.sources import ImageSource
-from clbench.errors import ClbenchError
+from clbench.errors import ClbenchError, RunError
+from clbench.files import shared_memory
 
 Rows = npt.NDArray[np.int64]
+
+PATIENCE = 3.0
+"""Seconds that a reader waits for room in shared memory."""
 
 
 def read_ahead(source: ImageSource, rows: Rows, *, batch: int, readers: int = 0, pin: bool = False) -> Iterator[Tensor]:
@@ -53,9 +58,31 @@ class _Parts(Dataset["Tensor | ClbenchError"]):
 
     def __getitem__(self, place: int) -> Tensor | ClbenchError:
         try:
-            return self.source.read(self.parts[place])
+            pictures = self.source.read(self.parts[place])
+            hand_over(pictures)
+            return pictures
         except ClbenchError as error:
             return error  # torch would send home a text with a traceback in it
+
+
+def hand_over(*tensors: Tensor) -> None:
+    """Put what a reader hands on into shared memory, from where the run takes it.
+
+    torch would do so in a thread of the reader's, whose error nobody hears: the run would wait for ever. Raises
+    RunError where there is no room for some seconds.
+    """
+    patience = time.monotonic() + PATIENCE
+    for tensor in tensors:
+        while not tensor.is_shared():
+            try:
+                tensor.share_memory_()
+            except RuntimeError as error:
+                if time.monotonic() > patience:
+                    raise RunError(
+                        f"a process that reads pictures finds no room in shared memory ({shared_memory.told()}).",
+                        hint="Run it with --workers 0, or give more of it: docker run --shm-size=8g",
+                    ) from error
+                time.sleep(0.05)
 
 
 def cores() -> int:
