@@ -73,9 +73,9 @@ def hand_over(*tensors: Tensor) -> None:
     """
     patience = time.monotonic() + PATIENCE
     for tensor in tensors:
-        while not tensor.is_shared():
+        while not tensor.is_shared():  # type: ignore[no-untyped-call]
             try:
-                tensor.share_memory_()
+                tensor.share_memory_()  # type: ignore[no-untyped-call]
             except RuntimeError as error:
                 if time.monotonic() > patience:
                     raise RunError(
