@@ -10,6 +10,7 @@ import numpy.typing as npt
 from clbench.nn.exemplars import Exemplars, State
 from clbench.nn.memory import Memory
 from clbench.nn.prs import TIE, Vector
+from clbench.nn.rehearsal.label_lists import LabelLists
 
 EMPTY = 1e4
 """Stands for -log 0: a removal that leaves a wanted label without an image costs this much per unit of its share."""
@@ -25,7 +26,7 @@ class OCDMMemory(Memory):
 
     For image i with labels Y_i and S = sum l_c, KL after its removal = constant
     + sum over Y_i of t_c (log l_c - log(l_c - 1)) + (sum of t_c over l_c > 0) log(S - |Y_i|),
-    so that all removals are weighed by one matrix-vector product. A label with no image left has no finite
+    so that all removals are weighed by sums over their own labels. A label with no image left has no finite
     divergence; each counts 10^4 times its share, which spares wanted labels first. Values within 1e-9 are equal.
 
     >>> memory = OCDMMemory(2)
@@ -37,6 +38,7 @@ class OCDMMemory(Memory):
     def __init__(self, capacity: int, *, rho: float = 0.0, per_class: bool = False) -> None:
         super().__init__(capacity, per_class=per_class)
         self.rho = rho
+        self._lists = LabelLists()
         self._positives: Vector = np.zeros(0)
 
     def widen(self, seen: int) -> None:
@@ -50,14 +52,18 @@ class OCDMMemory(Memory):
 
     def _merge(self, slots: npt.NDArray[np.intp], given: Exemplars) -> None:
         super()._merge(slots, given)
+        self._lists.put(slots, LabelLists(self._shelf.targets[slots]))
         self._count(given)
 
     def _admit(self, given: Exemplars, *, rng: np.random.Generator) -> None:
         self._count(given)
         self._shelf.append(given)
+        self._lists.append(LabelLists(np.asarray(given.targets)))
         excess = len(self) - self.limit
         if excess > 0:
-            self._shelf.keep(np.flatnonzero(self._survivors(excess, rng=rng)))
+            stay = np.flatnonzero(self._survivors(excess, rng=rng))
+            self._shelf.keep(stay)
+            self._lists = self._lists.take(stay)
 
     def target(self) -> Vector:
         """Return the wanted share of each label."""
@@ -68,25 +74,24 @@ class OCDMMemory(Memory):
 
     def _survivors(self, excess: int, *, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
         """Return which slots stay after `excess` removals."""
-        positive = (self._shelf.targets == 1).astype(np.float64)
-        sizes, counts = positive.sum(axis=1), positive.sum(axis=0)
-        target = self.target()
-        alive = np.ones(len(positive), dtype=np.bool_)
-        lost = np.zeros(len(positive))
+        lists, target = self._lists, self.target()
+        counts, sizes = lists.counts(len(target)), lists.sizes
+        total, wanted = float(sizes.sum()), float(target[counts > 0].sum())
+        gains = np.append(_gain(counts, target), 0.0)
+        lost = np.zeros(len(sizes))
         for _ in range(excess):
-            gain = np.zeros_like(counts)
-            many, last = counts > 1, counts == 1
-            gain[many] = target[many] * (np.log(counts[many]) - np.log(counts[many] - 1))
-            gain[last] = target[last] * EMPTY
-            total = counts.sum()
-            cost = positive @ gain
-            cost += target[counts > 0].sum() * np.log(np.maximum(total - sizes, 1.0))
+            cost = lists.sums(gains)
+            cost += wanted * np.log(np.maximum(total - sizes, 1.0))
             cost += lost
             ties = np.flatnonzero(cost <= cost.min() + TIE)
             gone = int(ties[rng.integers(len(ties))])
-            alive[gone] = False
             lost[gone] = np.inf
-            counts -= positive[gone]
+            labels = lists.of(gone)
+            counts[labels] -= 1
+            total -= len(labels)
+            wanted -= float(target[labels[counts[labels] == 0]].sum())
+            gains[labels] = _gain(counts[labels], target[labels])
+        alive: npt.NDArray[np.bool_] = lost == 0
         return alive
 
     def state(self) -> State:
@@ -97,3 +102,11 @@ class OCDMMemory(Memory):
         """Put back what `state` returned. Arrays of the shapes that it gave, `rows` [M] and `targets` [M, seen]."""
         super().load(state)
         self._positives = np.array(state["positives"], dtype=np.float64)
+        self._lists = LabelLists(self._shelf.targets)
+
+
+def _gain(counts: Vector, target: Vector) -> Vector:
+    """Return what a removal costs for each label that it takes from: t_c (log l_c - log(l_c - 1))."""
+    many = np.maximum(counts, 2.0)
+    gain: Vector = target * np.where(counts > 1, np.log(many) - np.log(many - 1), np.where(counts == 1, EMPTY, 0.0))
+    return gain

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from clbench.nn.exemplars import Exemplars, State
 from clbench.nn.memory import Memory
+from clbench.nn.rehearsal.label_lists import LabelLists
 
 Vector = npt.NDArray[np.float64]
 
@@ -49,8 +50,7 @@ class PRSMemory(Memory):
         self._powers: Vector = np.zeros(0)  # n_c^rho, 0 for a label not met
         self._held: Vector = np.zeros(0)  # l_c
         self._last: Vector = np.zeros(0)  # the share of a label when it was last held
-        # by label, then slot: the images of one label lie side by side
-        self._labelled: npt.NDArray[np.bool_] = np.zeros((0, 0), dtype=np.bool_)
+        self._lists = LabelLists()
 
     def widen(self, seen: int) -> None:
         """Make room for labels up to `seen`; they are unknown for everything held."""
@@ -58,7 +58,6 @@ class PRSMemory(Memory):
         if extra > 0:
             for name in ("_positives", "_powers", "_held", "_last"):
                 setattr(self, name, np.pad(getattr(self, name), (0, extra)))
-            self._labelled = np.pad(self._labelled, ((0, extra), (0, 0)))
         super().widen(seen)
 
     def shares(self) -> Vector:
@@ -69,8 +68,8 @@ class PRSMemory(Memory):
 
     def _merge(self, slots: npt.NDArray[np.intp], given: Exemplars) -> None:
         super()._merge(slots, given)
-        self._labelled[:, slots] = (self._shelf.targets[slots] == 1).T
-        self._held = self._labelled.sum(axis=1, dtype=np.float64)
+        self._lists.put(slots, LabelLists(self._shelf.targets[slots]))
+        self._held = self._lists.counts(len(self._held))
         self._count((given.targets == 1).sum(axis=0), images=len(given))
 
     def _count(self, positives: npt.NDArray[np.int64], *, images: int) -> None:
@@ -81,31 +80,35 @@ class PRSMemory(Memory):
 
     def _admit(self, given: Exemplars, *, rng: np.random.Generator) -> None:
         free = min(max(self.limit - len(self), 0), len(given))
-        positive = self._shelf.padded(given.targets) == 1
+        offered = LabelLists(np.asarray(given.targets))
         if free:
+            first = offered.take(np.arange(free))
             self._shelf.append(given.take(np.arange(free)))
-            self._labelled = np.concatenate([self._labelled, positive[:free].T], axis=1)
-            self._held += positive[:free].sum(axis=0)
-            self._count(positive[:free].sum(axis=0), images=free)
+            self._lists.append(first)
+            found = first.counts(len(self._held))
+            self._held += found
+            self._count(found.astype(np.int64), images=free)
         self.met += len(given) - free
         if not self.limit:
             return
         for i in range(free, len(given)):
-            labels = np.flatnonzero(positive[i]).tolist()
+            labels = offered.of(i).tolist()
             if labels and rng.random() < self._entry(labels):
-                self._replace(self._exit(rng), given.take(np.array([i])), positive[i])
+                slot, place = self._exit(rng), np.array([i])
+                self._shelf.replace(np.array([slot]), given.take(place))
+                self._replace(slot, offered.take(place))
             for label in labels:
                 self._positives[label] += 1
                 self._powers[label] = self._positives[label] ** self.rho
 
-    def _replace(self, slot: int, image: Exemplars, positive: npt.NDArray[np.bool_]) -> None:
-        shares, before = self.shares(), self._held > 0
-        self._held += positive
-        self._held -= self._labelled[:, slot]
-        self._labelled[:, slot] = positive
-        self._shelf.replace(np.array([slot]), image)
-        gone = before & (self._held == 0)
-        self._last[gone] = shares[gone]
+    def _replace(self, slot: int, image: LabelLists) -> None:
+        out = self._lists.of(slot).copy()
+        total = self._powers @ (self._held > 0)
+        self._held[out] -= 1
+        self._held[image.of(0)] += 1
+        self._lists.put(np.array([slot]), image)
+        gone = out[self._held[out] == 0]
+        self._last[gone] = self._powers[gone] / total
 
     def _entry(self, labels: list[int]) -> float:
         """Return the probability that an image with positives `labels` enters."""
@@ -123,23 +126,37 @@ class PRSMemory(Memory):
 
     def _exit(self, rng: np.random.Generator) -> int:
         """Return the slot that is given up."""
-        present = np.flatnonzero(self._held)
+        present = np.flatnonzero(self._held > 0)
         if not len(present):
             return 0
-        held, shares = self._held[present], self.shares()[present]
+        held, shares = self._held[present], self._powers[present]
+        shares = shares / (shares.sum() or 1.0)
         total = held.sum()
         surplus = held - shares * total
         odds = np.cumsum(np.exp(surplus - surplus.max()))
         drawn = min(int(np.searchsorted(odds, rng.random() * odds[-1], side="right")), len(present) - 1)
-        slots = np.flatnonzero(self._labelled[present[drawn]])
-        scarce = present[surplus <= TIE]
-        if len(scarce):
-            burden = self._labelled[np.ix_(scarce, slots)].sum(axis=0)
-            slots = slots[burden == burden.min()]
-        removed = self._labelled[np.ix_(present, slots)]
-        goal = shares[:, None] * (total - removed.sum(axis=0))
-        distance = np.abs(held[:, None] - removed - goal).sum(axis=0)
+        slots = self._lists.holding(int(present[drawn]))
+        scarce = np.zeros(len(self._held) + 1)
+        scarce[present[surplus <= TIE]] = 1.0
+        burden = self._lists.take(slots).sums(scarce)
+        slots = slots[burden == burden.min()]
+        goals = np.zeros(len(self._held))
+        goals[present] = shares
+        distance = self._distances(self._lists.take(slots), goals, held=held, shares=shares)
         return int(slots[np.argmax(distance <= distance.min() + TIE)])
+
+    def _distances(self, candidates: LabelLists, goals: Vector, *, held: Vector, shares: Vector) -> Vector:
+        """Return sum_c |l_c - p_c L| after the removal of each candidate, over the labels with `held` and `shares`.
+
+        Removals of as many labels leave the same L, and with it the same sum but for the terms of their own labels,
+        which lose one image; `goals` is p_c of every label.
+        """
+        total, sizes, own = held.sum(), candidates.sizes, candidates.places
+        rest = np.where(own < 0, 0.0, self._held[own] - goals[own] * (total - sizes))
+        change = np.where(own < 0, 0.0, np.abs(rest - 1) - np.abs(rest)).sum(axis=0)
+        left = {size: np.abs(held - shares * (total - size)).sum() for size in set(sizes.tolist())}
+        found: Vector = np.array([left[size] for size in sizes.tolist()]) + change
+        return found
 
     def state(self) -> State:
         """Return everything that changes, as arrays; `load` puts it back exactly."""
@@ -151,6 +168,6 @@ class PRSMemory(Memory):
         self._positives = np.array(state["positives"], dtype=np.float64)
         self._last = np.array(state["last"], dtype=np.float64)
         self._powers = np.zeros_like(self._positives)
-        self._labelled = (self._shelf.targets == 1).T.copy()
-        self._held = self._labelled.sum(axis=1, dtype=np.float64)
+        self._lists = LabelLists(self._shelf.targets)
+        self._held = self._lists.counts(len(self._positives))
         self._count(np.zeros(0, dtype=np.int64), images=0)
