@@ -58,6 +58,14 @@ class RunError(ClbenchError):
     exit_code = 5
 
 
+class TakenError(RunError):
+    """Another process is carrying out this very run at this moment."""
+
+
+class CutOffError(RunError):
+    """A run that something outside it ended; the same command goes on with it."""
+
+
 class CheckError(ClbenchError):
     """A check or a verification that failed."""
 

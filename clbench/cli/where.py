@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clbench.many.one import Outcome
     from clbench.plan.plan import Plan
     from clbench.train.events import Watch
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
 
     Carry = Callable[[Sequence[Plan], Watch], list[Outcome]]
     """Carries out runs and returns their outcomes in order."""

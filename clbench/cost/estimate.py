@@ -13,9 +13,8 @@ from clbench.cost.session_counts import SessionCount, session_counts
 from clbench.data.pictures.sources import cache_bytes, is_kept
 from clbench.plan.plan import Plan
 from clbench.train.environment import keep_freed_memory
-from clbench.train.options import AUTO
+from clbench.train.options import AUTO, Kind
 from clbench.train.prepare import make_stream
-from clbench.train.stored_features import Kind
 
 INCLUDED = (
     "every epoch, replayed images, what strategies do before and after sessions, scoring, measures, saved states, "

@@ -161,9 +161,24 @@ class _AlreadyThere(Loader):
 _finder = _Finder()
 
 
-def defer(places: Places, *, needed: Sequence[str]) -> bool:
+@contextlib.contextmanager
+def _standing_in(classes: Mapping[str, Sequence[str]]) -> Iterator[None]:
+    """Have modules that nobody has imported yet hold empty classes of these names, and forget them afterwards."""
+    absent = [name for name in classes if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = ModuleType(name)
+        vars(sys.modules[name]).update({kind: type(kind, (), {}) for kind in classes[name]})
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+def defer(places: Places, *, needed: Sequence[str], named: Mapping[str, Sequence[str]] | None = None) -> bool:
     """Import the modules `needed` without the own code of the packages in `places`, and return whether that worked.
 
+    `named` are modules, and classes in them, that what is imported names in types alone: empty ones do for that.
     Where it does not, as with another version of a package, nothing is left of it: they are imported as they are
     written when somebody does so. Packages that were imported before stay as they are.
     """
@@ -172,7 +187,7 @@ def defer(places: Places, *, needed: Sequence[str]) -> bool:
         sys.meta_path.insert(0, _finder)
     before = set(sys.modules)
     try:
-        with _walking(True):
+        with _walking(True), _standing_in(named or {}):
             for name in needed:
                 importlib.import_module(name)
     except (ImportError, AttributeError):

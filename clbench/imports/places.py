@@ -12,6 +12,8 @@ LOOP = ("torch._dynamo", "avalanche.training.templates", "avalanche.benchmarks.s
 """Modules of the shared loop, in the order in which they are imported."""
 PICTURES = ("torch._dynamo", "torchvision.transforms.v2.functional")
 """Modules with which pictures are resized and cut."""
+NAMED = {"matplotlib.axes": ("Axes",), "matplotlib.figure": ("Figure",)}
+"""Classes that modules of the shared loop name in the types of what they might log."""
 
 _SCENARIOS: dict[str, Place] = {
     "CLExperience": ".generic_scenario",
@@ -56,6 +58,7 @@ PLACES: dict[str, dict[str, Place]] = {
         "SupervisedPlugin": ".strategy_plugin",
         "SynapticIntelligencePlugin": ".synaptic_intelligence",
     },
+    "matplotlib": {},
     "matplotlib.pyplot": {},
     "torch._dynamo": {"disable": disable, "graph_break": graph_break},
     "torchvision": {},

@@ -12,8 +12,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PRELOADED = "clbench.many.preloaded"
 
@@ -31,6 +36,16 @@ def worker_context(*modules: str) -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOADED, *modules])
     return context
+
+
+def in_worker(function: Callable[[], T]) -> T:
+    """Return what `function` returns in a process that has imported the loop, or raise what it raises there."""
+    own = dict(os.environ)
+    with ProcessPoolExecutor(1, mp_context=worker_context(), initializer=take_environment, initargs=(own,)) as pool:
+        try:
+            return pool.submit(function).result()
+        except BrokenProcessPool:
+            return function()  # what kills its process kills this one
 
 
 def take_environment(environment: Mapping[str, str]) -> None:

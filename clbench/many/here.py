@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from clbench.files.machine import cores, gpu_count
 from clbench.many.one import Outcome, check_recipes, one, tell_failure
 from clbench.ranks import launched
 from clbench.train.events import Watch, silent
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
 
 
 def run_all(
@@ -24,8 +25,6 @@ def run_all(
     workers cannot move a number: each run has its own threads, seeds and folders. UsageError: there is no such device,
     or a recipe that goes with no stored features.
     """
-    from clbench.data.pictures.read_ahead import cores
-
     watch = watch or silent
     if options.device not in {"auto", "cpu"}:
         from clbench.train.environment import pick_device
@@ -53,11 +52,7 @@ def run_all(
 
 def default_jobs(options: RunOptions) -> int:
     """Return how many runs this machine carries out at once."""
-    if options.device != "cpu":
-        import torch
-
-        if torch.cuda.is_available():
-            return torch.cuda.device_count() if options.device in {"auto", "cuda"} else 1
-    from clbench.data.pictures.read_ahead import cores
-
+    gpus = 0 if options.device == "cpu" else gpu_count()
+    if gpus:
+        return gpus if options.device in {"auto", "cuda"} else 1
     return max(cores() // max(options.threads, 1), 1)

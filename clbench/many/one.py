@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clbench.errors import ClbenchError, RunError
+from clbench.errors import ClbenchError, RunError, TakenError
 from clbench.imports.uncollected import uncollected
 from clbench.train.events import Message, RunFailed, Watch
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
 
 
 log = logging.getLogger(__name__)
@@ -76,8 +76,6 @@ def _keep_traceback(plan: Plan, options: RunOptions, error: BaseException) -> st
 
 def tell_failure(outcome: Outcome, watch: Watch) -> None:
     """Tell `watch` why a run has no record, where it has none."""
-    from clbench.train.run import TakenError
-
     if isinstance(outcome.error, TakenError):
         watch(Message(f"{outcome.plan.title}: left to the process that carries it out already"))
     elif outcome.error is not None:

@@ -14,11 +14,14 @@ from clbench.imports.uncollected import uncollected
 
 with uncollected():
     import clbench.data.datasets.registry
+    import clbench.data.pictures.sources
     import clbench.data.scenes.scenes
     import clbench.imports.picture_functions
     import clbench.many.one
     import clbench.train.loop
-    import clbench.train.run  # noqa: F401 - to import all these is what this module is for
+    import clbench.train.run
+
+    clbench.data.pictures.sources.torchcodec_decoder()  # of which every record tells
 
 gc.freeze()  # what is imported stays, so that no worker looks through it again
 _server = os.getpid()

@@ -59,7 +59,7 @@ def run(
     from clbench.many.here import run_all
     from clbench.plan.place import check_writable
     from clbench.plan.plan import plan
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
 
     plans = plan(
         str(scenario),

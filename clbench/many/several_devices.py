@@ -68,7 +68,7 @@ def _check_count(count: int, *, device: str) -> None:
 
 def _check_cores(count: int) -> None:
     """Raise UsageError where too many would share a core: each holds torch and a network of its own in memory."""
-    from clbench.data.pictures.read_ahead import cores
+    from clbench.files.machine import cores
 
     most = MOST_PER_CORE * cores()
     if count > most:

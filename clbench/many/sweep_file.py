@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,17 +50,23 @@ def load_sweep(path: Path) -> SweepSpec:
     return spec
 
 
-def expand(spec: SweepSpec, *, path: Path) -> list[Plan]:
+def expand_all(paths: Sequence[Path], *, read_only: bool = False) -> list[Plan]:
+    """Return the runs of the sweeps in the files `paths`. Raises UsageError or DataError."""
+    return [item for path in paths for item in expand(load_sweep(path), path=path, read_only=read_only)]
+
+
+def expand(spec: SweepSpec, *, path: Path, read_only: bool = False) -> list[Plan]:
     """Return the sweep's runs, each once: all of a scenario's first seed before its second one.
 
-    `path` is the sweep file, for messages and for paths written in it. Raises UsageError or DataError.
+    `path` is the sweep file, for messages and for paths written in it; `read_only` is that of `plan`. Raises UsageError
+    or DataError.
     """
     plans: dict[str, Plan] = {}
     for name in spec.scenarios:
         scenario = beside(name, path, suffix=".yaml")
         found: list[Plan] = []
         for setting in combinations(spec):
-            found += _planned(spec, scenario, setting, path=path)
+            found += _planned(spec, scenario, setting, path=path, read_only=read_only)
         rank = {seed: number for number, seed in enumerate(dict.fromkeys(item.seed for item in found))}
         for item in sorted(found, key=lambda item: rank[item.seed]):
             # a value that only one strategy has leaves the runs of the others as they are
@@ -87,7 +93,9 @@ def as_text(name: str, value: Value) -> str:
     return f"{name}={value if plain else msgspec.json.encode(value).decode()}"
 
 
-def _planned(spec: SweepSpec, scenario: str, setting: Mapping[str, Value], *, path: Path) -> list[Plan]:
+def _planned(
+    spec: SweepSpec, scenario: str, setting: Mapping[str, Value], *, path: Path, read_only: bool
+) -> list[Plan]:
     texts = [as_text(name, value) for name, value in setting.items()]
     try:
         found = plan(
@@ -97,6 +105,7 @@ def _planned(spec: SweepSpec, scenario: str, setting: Mapping[str, Value], *, pa
             seeds=spec.seeds,
             data=data_folder(spec.data, scenario, path=path),
             unpinned=spec.unpinned,
+            read_only=read_only,
         )
     except UsageError as error:
         raise UsageError(f"{path}: {error.message.replace('--set ', '')}", hint=error.hint) from error

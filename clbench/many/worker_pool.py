@@ -16,16 +16,16 @@ from multiprocessing.managers import SyncManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.errors import ClbenchError
+from clbench.errors import ClbenchError, CutOffError
+from clbench.files.machine import gpu_count
 from clbench.many.fork_server import end_with_parent, orphaned, take_environment, worker_context
 from clbench.many.one import Outcome, one, tell_failure
 from clbench.train.events import Watch, relay
-from clbench.train.failures import CutOffError
 from clbench.train.stopping import termination_interrupts
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
 
 PATIENCE = 120.0
 """Seconds that a worker whose parent has died may take to save its state."""
@@ -155,11 +155,10 @@ def _gpu_queue(options: RunOptions, jobs: int, context: Any) -> Any:
     """Return a queue with the GPU of each worker, as CUDA_VISIBLE_DEVICES names it; None where there is no choice."""
     if options.device not in {"auto", "cuda"}:
         return None  # the CPU, or one GPU that was named: a worker that saw another one alone would not find it
-    import torch
-
-    if not torch.cuda.is_available() or torch.cuda.device_count() < 2:
+    count = gpu_count()
+    if count < 2:
         return None
-    names = visible_gpus(torch.cuda.device_count())
+    names = visible_gpus(count)
     queued = context.Queue()
     for worker in range(jobs):
         queued.put(names[worker % len(names)])

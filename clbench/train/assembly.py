@@ -28,12 +28,20 @@ from clbench.seeds import seed_torch
 from clbench.stream.stream import Session, Stream
 from clbench.train.events import RunStarted, StreamBuilt, Watch, telling
 from clbench.train.make_record import check_recordable, check_scores, now
-from clbench.train.options import AUTO, RunOptions, loader_processes
-from clbench.train.prepare import build_network, content_key, make_source, plan_backbone, plan_features, plan_stream
+from clbench.train.options import AUTO, Kind, RunOptions
+from clbench.train.prepare import (
+    build_network,
+    content_key,
+    make_source,
+    plan_backbone,
+    plan_features,
+    plan_stream,
+)
+from clbench.train.reader_processes import loader_processes
 from clbench.train.resume import state as states
 from clbench.train.resume.progress import Progress
 from clbench.train.resume.savepoint import Savepoint, restore_plugins
-from clbench.train.stored_features import Kind, stored_features
+from clbench.train.stored_features import stored_features
 from clbench.weights.hub import HUB
 from clbench.weights.resolve import fetched
 

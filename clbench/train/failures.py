@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from clbench.errors import ClbenchError, RunError
+from clbench.errors import ClbenchError, CutOffError, RunError
 from clbench.files.whole_file import whole_file
 from clbench.nn.shared.ranks import rank, world
 from clbench.ranks import together as distributed
@@ -17,10 +17,6 @@ from clbench.train.loss_meter import NonFiniteLossError
 
 class DivergedError(RunError):
     """A run whose numbers stopped being finite; the same values would do it again."""
-
-
-class CutOffError(RunError):
-    """A run that something outside it ended; the same command goes on with it."""
 
 
 def explained(error: ClbenchError, *, run: str, ids: npt.NDArray[np.generic], work: Path) -> ClbenchError:

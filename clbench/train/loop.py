@@ -25,7 +25,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from clbench.errors import ClbenchError, RunError
 from clbench.imports.deferred import defer
 from clbench.imports.home import spare_home
-from clbench.imports.places import LOOP, PLACES
+from clbench.imports.places import LOOP, NAMED, PLACES
 from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
 from clbench.method.stored import Replayable
@@ -45,7 +45,7 @@ with warnings.catch_warnings():
     # its imports warn about optional solvers and deprecated modules that nothing here uses
     warnings.simplefilter("ignore")
     spare_home()
-    defer(PLACES, needed=LOOP)
+    defer(PLACES, needed=LOOP, named=NAMED)
     from avalanche.benchmarks import AvalancheDataset
     from avalanche.benchmarks.scenarios import DatasetExperience
     from avalanche.training import plugins as avalanche_plugins

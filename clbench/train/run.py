@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from filelock import Timeout
 
-from clbench.errors import DataError, ResultsError, RunError
+from clbench.errors import DataError, ResultsError, RunError, TakenError
 from clbench.files.whole_file import whole_file
 from clbench.method.stored import Replayable, count_stored
 from clbench.method.strategy import LEAK
@@ -38,11 +38,7 @@ from clbench.train.resume.savepoint import restore_inside, saved_exemplars
 from clbench.train.session_result import session_result
 from clbench.train.stopping import Interrupted, StoppedWaiting, StopSignals
 
-__all__ = ["Run", "RunOptions", "TakenError", "run"]
-
-
-class TakenError(RunError):
-    """Another process is carrying out this very run at this moment."""
+__all__ = ["Run", "RunOptions", "run"]
 
 
 def run(plan: Plan, options: RunOptions, *, watch: Watch | None = None) -> Path:

@@ -12,7 +12,6 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +28,10 @@ from clbench.nn.backbones.by_name import Backbone, Given
 from clbench.nn.heads.pooled import LinearHead
 from clbench.spec.scenario import TrainSpec
 from clbench.stream.stream import Stream
+from clbench.train.options import Kind
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["off", "maps", "pooled", "stages"]
 VERSION = 1
 BATCH = 64
 TOLERANCE = 1e-4

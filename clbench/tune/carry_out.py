@@ -7,10 +7,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from clbench.errors import ClbenchError, DataError, ResultsError, RunError, UsageError
+from clbench.errors import ClbenchError, CutOffError, DataError, ResultsError, RunError, TakenError, UsageError
 from clbench.many.one import Outcome
 from clbench.records.record import read_record
-from clbench.train.failures import CutOffError
 from clbench.tune.journal import Trial, held, read_journal
 from clbench.tune.suggest import import_optuna
 
@@ -80,8 +79,6 @@ def _key(plan: Plan) -> str:
 
 def _comes_from_outside(error: ClbenchError) -> bool:
     """Return whether an error says nothing of the settings that were tried."""
-    from clbench.train.run import TakenError
-
     return isinstance(error, (CutOffError, TakenError, DataError, ResultsError, UsageError))
 
 

@@ -29,7 +29,7 @@ from clbench.watch.logs.log import LOG_STEPS, About, Open, Result, RunLog, Step,
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ import yaml
 from forked import Forked, clbench
 from tiny_scenarios import planned, scenario
 
-from clbench.errors import DataError, RunError, UsageError
+from clbench.errors import CutOffError, DataError, RunError, TakenError, UsageError
 from clbench.many.here import run_all
 from clbench.many.one import Outcome
 from clbench.many.ray import mailbox, node
@@ -32,8 +32,7 @@ from clbench.many.ray.node import Answer, at_home, carry_out, packed, receive
 from clbench.many.sweep_file import expand, load_sweep
 from clbench.records.record import read_record
 from clbench.train.events import RunFinished, RunStarted, SessionFinished, StepEnded
-from clbench.train.failures import CutOffError
-from clbench.train.run import RunOptions, TakenError, run
+from clbench.train.run import RunOptions, run
 
 TWO_NODES = Path(__file__).parent / "two_nodes.py"
 SAME = ("scenario strategy train configuration seed labels learned ap counts costs summary environment scores").split()  # noqa: SIM905 - a list would be ten lines

@@ -11,7 +11,7 @@ import torch
 from clbench.errors import RunError, UsageError
 from clbench.many.several_devices import _told, launch
 from clbench.ranks import launched
-from clbench.train import options as processes
+from clbench.train import reader_processes as processes
 from clbench.train.run import RunOptions, run
 
 

@@ -16,9 +16,10 @@ from clbench.data.pictures.sources import CachedImages, SceneImages, cached
 from clbench.errors import RunError
 from clbench.files import shared_memory
 from clbench.many.worker_pool import _gpu_queue
-from clbench.train import options as processes
+from clbench.train import reader_processes as processes
 from clbench.train.events import Event, Making, telling
-from clbench.train.options import AUTO, MOST, loader_processes
+from clbench.train.options import AUTO
+from clbench.train.reader_processes import MOST, loader_processes
 from clbench.train.run import RunOptions
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")

@@ -18,7 +18,7 @@ from tiny_scenarios import scenario
 
 from clbench.data.pictures.sources import SceneImages
 from clbench.data.table import LabelTable
-from clbench.errors import DataError, ResultsError, RunError, UsageError
+from clbench.errors import CutOffError, DataError, ResultsError, RunError, UsageError
 from clbench.files import roots
 from clbench.many.here import run_all
 from clbench.many.one import Outcome
@@ -27,7 +27,7 @@ from clbench.records.record import read_record, to_plain, tuning_of
 from clbench.records.store import scan
 from clbench.records.verify.verify import verify
 from clbench.train import prepare
-from clbench.train.failures import CutOffError, DivergedError
+from clbench.train.failures import DivergedError
 from clbench.train.run import RunOptions
 from clbench.tune.carry_out import Carry, carry_out
 from clbench.tune.search_file import SearchSpec, load_search

@@ -18,7 +18,7 @@ import yaml
 from tiny_scenarios import planned, scenario
 
 from clbench.data.pictures.sources import SceneImages
-from clbench.errors import RunError
+from clbench.errors import CutOffError, RunError
 from clbench.many.here import run_all
 from clbench.many.ray import driver as cluster
 from clbench.many.ray import node
@@ -27,7 +27,6 @@ from clbench.many.ray.mailbox import Mailbox
 from clbench.many.ray.node import carry_out, receive
 from clbench.records.record import read_record
 from clbench.train.events import silent
-from clbench.train.failures import CutOffError
 from clbench.train.run import RunOptions, run
 from clbench.tune.search_file import load_search
 from clbench.tune.study import Study, studies

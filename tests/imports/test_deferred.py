@@ -113,6 +113,13 @@ def test_where_a_name_lies_elsewhere_the_package_is_imported_as_it_is_written(pa
     assert importlib.import_module(f"{name}.needs").Whole is importlib.import_module(name).Whole
 
 
+def test_a_class_that_is_named_in_types_alone_is_imported_by_who_uses_it(package: Make):
+    name = package(typed="from .big import Big\nEither = int | Big\n", big="class Big: pass")
+    assert defer({name: {}}, needed=[f"{name}.typed"], named={f"{name}.big": ("Big",)})
+    assert f"{name}.big" not in sys.modules
+    assert inspect.getsource(importlib.import_module(f"{name}.big").Big) == "class Big: pass\n"
+
+
 def test_a_place_that_is_wrong_costs_time_and_nothing_else(package: Make):
     name = package()
     assert defer({name: {"Whole": ".part"}}, needed=[f"{name}.part"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +86,11 @@ def command(
       clbench run coco_b40c10 --dry-run
       clbench run coco_b40c10 --strategy dlfl --devices 4
     """
+    from clbench.many.planned import planned
     from clbench.plan.plan import plan
     from clbench.plan.source import stand_in_text
     from clbench.ranks import launched
+    from clbench.train.options import RunOptions
 
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
@@ -95,7 +98,18 @@ def command(
     asked = options.parsed(**chosen)
     if asked.get("data") is not None:
         _look_inside(scenario, asked["data"])
-    plans = plan(scenario, **asked)
+    how = RunOptions(
+        results=results,
+        device=device,
+        workers=workers,
+        threads=threads,
+        cache=cache,
+        features=features,
+        save_minutes=save_minutes,
+        resume=not no_resume,
+        keep_weights=keep_weights,
+    )
+    plans = planned(partial(plan, scenario, **asked), how, jobs=1 if dry_run or devices > 1 else jobs)
     # of several processes the first speaks, or who started them with --devices
     if plans[0].stand_in and launched.number() == 0 and 1 in (devices, launched.processes()):
         output.frame(stand_in_text(plans[0].scenario.dataset, pictures=plans[0].dataset))
@@ -108,7 +122,6 @@ def command(
         return
     from clbench.many.here import run_all
     from clbench.plan.place import check_writable
-    from clbench.train.run import RunOptions
     from clbench.watch.progress_file import followed
 
     check_writable(results)
@@ -117,17 +130,6 @@ def command(
 
         launch(devices, sys.argv[1:], device=device)
         return
-    how = RunOptions(
-        results=results,
-        device=device,
-        workers=workers,
-        threads=threads,
-        cache=cache,
-        features=features,
-        save_minutes=save_minutes,
-        resume=not no_resume,
-        keep_weights=keep_weights,
-    )
     with watching(quiet=quiet) as terminal, followed(plans, how, watch=terminal, kinds=logs) as watch:
         outcomes = run_all(plans, how, jobs=jobs, watch=watch)
     if launched.number() == 0:

@@ -73,7 +73,7 @@ def command(
         _print_plan(found)
         return
     from clbench.plan.place import check_writable
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
     from clbench.tune.carry_out import carry_out
     from clbench.watch.progress_file import followed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from clbench.cli import failures, options
 from clbench.cli.terminal import output
 from clbench.cli.terminal.progress import watching
 from clbench.cli.where import Where
-from clbench.errors import UsageError
+from clbench.errors import TakenError, UsageError
 
 if TYPE_CHECKING:
     from clbench.cli.where import Carry
@@ -58,12 +59,16 @@ def command(
       clbench sweep first-table.yaml --jobs 4
       clbench sweep first-table.yaml --address auto --gpus-per-run 0.25
     """
-    from clbench.many.sweep_file import expand, load_sweep, unfinished
+    from clbench.many.planned import planned
+    from clbench.many.sweep_file import expand_all, unfinished
+    from clbench.train.options import RunOptions
 
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
     where = Where(jobs, address, cpus_per_run, gpus_per_run, retries)
-    plans = [plan for path in files for plan in expand(load_sweep(path), path=path)]
+    how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
+    here = address is None and not dry_run
+    plans = planned(partial(expand_all, files), how, jobs=jobs if here else 1)
     left = unfinished(plans, results)
     stand_ins = sorted({plan.scenario.dataset for plan in plans if plan.stand_in})
     if stand_ins:
@@ -75,11 +80,9 @@ def command(
     if not quiet:
         click.echo(f"{len(plans)} runs, {len(plans) - len(left)} of them finished before.", err=True)
     from clbench.plan.place import check_writable
-    from clbench.train.run import RunOptions
     from clbench.watch.progress_file import followed
 
     check_writable(results)
-    how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
     with watching(quiet=quiet) as terminal, followed(left, how, watch=terminal) as watch, where.opened(how) as carry:
         outcomes = _carried_out(left, carry, watch)
     _finish(outcomes, plans, results)
@@ -103,8 +106,6 @@ def _carried_out(plans: list[Plan], carry: Carry, watch: Watch) -> list[Outcome]
 
 
 def _is_taken(outcome: Outcome) -> bool:
-    from clbench.train.run import TakenError
-
     return isinstance(outcome.error, TakenError)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -83,11 +82,6 @@ def hand_over(*tensors: Tensor) -> None:
                         hint="Run it with --workers 0, or give more of it: docker run --shm-size=8g",
                     ) from error
                 time.sleep(0.05)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def leave_interrupts_to_the_run(worker: int) -> None:

@@ -17,19 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clbench.errors import ClbenchError, UsageError
+from clbench.errors import ClbenchError, CutOffError, UsageError
 from clbench.files import roots
 from clbench.many.one import Outcome, check_recipes, one, tell_failure
 from clbench.many.ray.mailbox import ANSWER_SECONDS, Line, Mailbox
 from clbench.many.ray.node import Answer, carry_out, receive
 from clbench.train.events import Message, Watch
-from clbench.train.failures import CutOffError
 from clbench.train.options import AUTO
 from clbench.train.stopping import termination_interrupts
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
 
 PASSED_ON = ("CLBENCH_", "OMP_", "MKL_", "HF_HOME", "TORCH_HOME", "XDG_CACHE_HOME")
 """Environment variables, by how they begin, that the runs have wherever they are carried out."""

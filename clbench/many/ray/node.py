@@ -14,18 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clbench.errors import ClbenchError, DataError, UsageError
+from clbench.errors import ClbenchError, CutOffError, DataError, TakenError, UsageError
 from clbench.files.whole_file import in_place_of
 from clbench.many.one import Outcome, one
 from clbench.many.ray.mailbox import Line, Mailbox, connected
 from clbench.plan import catalog
 from clbench.records.record import read_record
 from clbench.train.events import relay
-from clbench.train.failures import CutOffError
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
 
 TAKEN_SECONDS = 60.0
 """How long a task waits for a run's lock: the process of a node that was just lost may take a moment to notice."""
@@ -71,8 +70,6 @@ def carry_out(plan: Plan, options: RunOptions, probe: str, line: Line | Mailbox,
 
 
 def _when_free(work: Callable[[], Outcome]) -> Outcome:
-    from clbench.train.run import TakenError
-
     deadline = time.monotonic() + TAKEN_SECONDS
     while True:
         outcome = work()

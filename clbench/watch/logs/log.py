@@ -14,7 +14,7 @@ from clbench.errors import ClbenchError, UsageError
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
-    from clbench.train.run import RunOptions
+    from clbench.train.options import RunOptions
 
 LOGS = {"csv": "csv", "tensorboard": "tensorboard", "wandb": "wandb"}
 """Kinds of logs -> the module of `clbench.watch.logs` whose `open_log` makes one."""

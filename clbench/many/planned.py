@@ -1,0 +1,27 @@
+"""Plans of runs that worker processes carry out, made by one of these: they have torch, and nobody else needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clbench.many.fork_server import in_worker
+from clbench.many.here import default_jobs
+from clbench.ranks import launched
+
+if TYPE_CHECKING:
+    from clbench.plan.plan import Plan
+    from clbench.train.options import RunOptions
+
+
+def planned(make: Callable[..., list[Plan]], options: RunOptions, *, jobs: int | None) -> list[Plan]:
+    """Return the plans that `make()` gives, and raises what it raises; `run_all` will have these `jobs`.
+
+    `make(read_only=True)` tells how many they are. `make` can be pickled.
+    """
+    if sys.platform == "linux" and "torch" not in sys.modules and jobs != 1 and launched.processes() == 1:
+        count = len(make(read_only=True))
+        if "torch" not in sys.modules and min(jobs or default_jobs(options), count) > 1:
+            return in_worker(make)
+    return make()
