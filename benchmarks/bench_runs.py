@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from clbench.cli.comparison import Comparison, in_turns, main, ratio
-from clbench.data.pictures.read_ahead import cores
+from clbench.files.machine import cores
 from clbench.nn.backbones.by_name import build_backbone
 from clbench.nn.heads.by_name import build_head
 from clbench.records.record import read_record

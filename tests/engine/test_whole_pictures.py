@@ -24,7 +24,8 @@ from clbench.seeds import derive
 from clbench.testing.repeat import first_other_section
 from clbench.train.batches import SessionView, loader
 from clbench.train.options import AUTO
-from clbench.train.reader_processes import loader_processes, make_source, make_stream
+from clbench.train.prepare import make_source, make_stream
+from clbench.train.reader_processes import loader_processes
 from clbench.train.run import RunOptions, run
 
 
