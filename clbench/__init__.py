@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised by one whenever a change of the code moves a number; part of every configuration digest."""
 
 if TYPE_CHECKING:

@@ -104,6 +104,6 @@ class BiC(Replay):
         logits = torch.cat([self.net(session.images(rows)) for rows in parts])
         self.bias.fit(logits, as_targets(torch.from_numpy(held.targets)).to(logits.device))
 
-    def scores(self, images: Tensor) -> Tensor:
-        corrected: Tensor = self.bias(self.net(images).float())
-        return corrected.sigmoid()
+    def logits(self, images: Tensor) -> Tensor:
+        corrected: Tensor = self.bias(super().logits(images))
+        return corrected

@@ -58,12 +58,11 @@ class ICaRL(Replay):
             maps = self.net.maps(session.images(part.rows))
             self.nearest.add(self.net.head.label_features(maps), as_targets(torch.from_numpy(part.targets)))
 
-    def scores(self, images: Tensor) -> Tensor:
+    def logits(self, images: Tensor) -> Tensor:
         maps = self.net.maps(images)
-        scores = torch.sigmoid(self.net.head(maps).float())
+        logits: Tensor = self.net.head(maps).float()
         if self.classifier == "nearest-mean":
-            margin = self.nearest.margin(self.net.head.label_features(maps))
-            decided = torch.sigmoid(margin / self.temperature)
+            margin = self.nearest.margin(self.net.head.label_features(maps)) / self.temperature
             width = margin.shape[1]  # with `visible: all` the head knows labels before their exemplars exist
-            scores[:, :width] = torch.where(torch.isnan(decided), scores[:, :width], decided)
-        return scores
+            logits[:, :width] = torch.where(torch.isnan(margin), logits[:, :width], margin)
+        return logits

@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from clbench import PROTOCOL
 from clbench.metrics.ap import average_precisions
-from clbench.metrics.f1 import counts, counts_top
+from clbench.metrics.rules import decide
 from clbench.metrics.summary import summarize
 from clbench.plan.identity import configuration_digest
 from clbench.records.record import Record, as_rows, seal, write_record
@@ -135,7 +136,7 @@ def sections_of(record: Record) -> dict[str, Any]:
 
 
 def make_scored(
-    folder: Path, *, seed: int = 0
+    folder: Path, *, seed: int = 0, protocol: int = PROTOCOL
 ) -> tuple[Record, Path, npt.NDArray[np.int8], list[npt.NDArray[np.int64]]]:
     """Write a record of the tiny layout whose numbers come from score files; return it with the truth and test sets."""
     layout, rng = TINY, generator("scored", seed)
@@ -144,7 +145,7 @@ def make_scored(
     truth = (rng.random((images, labels)) < 0.3).astype(np.int8)
     truth[:6][np.eye(6, dtype=bool)] = 1
     truth[rng.random(truth.shape) < 0.02] = -1
-    record = make_record(Method("er", stored=12), layout, seed=seed)
+    record = make_record(Method("er", stored=12), layout, seed=seed, protocol=protocol)
     path = record_path(folder, record)
     work = path.with_suffix("")
     work.mkdir(parents=True)
@@ -155,16 +156,18 @@ def make_scored(
     for session in range(len(layout.deal)):
         seen = int((learned <= session).sum())
         rows = np.flatnonzero((truth[:, :seen] == 1).any(axis=1))
-        scores = np.clip(0.35 * truth[:, :seen] + rng.normal(0.4, 0.25, (images, seen)), 0, 1).astype(np.float32)
-        file = work / f"scores-{session}.npy"
+        given = 0.35 * truth[:, :seen] + rng.normal(0.4, 0.25, (images, seen))
+        scores = (np.clip(given, 0, 1) if protocol == 1 else 6 * given - 3).astype(np.float32)
+        file = work / (f"scores-{session}.npy" if protocol == 1 else f"scores-{session}.logits.npy")
         np.save(file, scores)
-        entries.append(ScorePart(session=session, file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest()))
+        entry = ScorePart(session=session, file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+        entries.append(entry if protocol == 1 else msgspec.structs.replace(entry, kind="logits"))
         rest = [None] * (labels - seen)
         growing.append([*as_rows([average_precisions(scores[rows], truth[rows, :seen])])[0], *rest])
         fixed.append([*as_rows([average_precisions(scores, truth[:, :seen])])[0], *rest])
         for rule, table in tables.items():
             s, t = scores[rows], truth[rows, :seen]
-            decided = counts_top(s, t, k=3) if rule == "top3" else counts(s, t, threshold=float(rule))
+            decided = decide(rule, s, t, ranking="probabilities" if protocol == 1 else "logits")
             for kind, matrix in table.items():
                 matrix.append([*getattr(decided, kind).tolist(), *rest])
         tests.append(rows)
@@ -174,6 +177,7 @@ def make_scored(
     ]
     changed = sections_of(record) | {
         "scenario": msgspec.structs.replace(record.scenario, sessions=sessions),
+        "protocol": protocol,
         "ap": ApPart(growing=growing, fixed=fixed),
         "counts": {rule: CountsPart(**table) for rule, table in tables.items()},
         "scores": entries,
@@ -216,7 +220,7 @@ def _sections(
     stand_in = layout.dataset == "scenes"
     per_session = np.asarray(layout.train)
     return {
-        "protocol": 1,
+        "protocol": PROTOCOL,
         "clbench": "0.1.0",
         "scenario": ScenarioPart(
             name=layout.name,
@@ -281,7 +285,8 @@ def _sections(
         "environment": {"python": "3.11.9", "torch": "2.6.0", "numpy": "2.1.0", "device": "cpu", "threads": 1},
         "code": CodePart(version="0.1.0", commit=sha("commit")[:40], dirty=False),
         "scores": [
-            ScorePart(session=i, file=f"scores-{i}.npy", sha256=sha(method.name, seed, i)) for i in range(sessions)
+            ScorePart(session=i, file=f"scores-{i}.logits.npy", sha256=sha(method.name, seed, i), kind="logits")
+            for i in range(sessions)
         ],
         "times": TimesPart(
             started="2026-01-05T09:00:00Z",

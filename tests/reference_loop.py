@@ -76,7 +76,7 @@ def train_plainly(plan: Plan) -> tuple[Strategy, list[np.ndarray]]:
         strategy.end_session(live)
         with torch.no_grad():
             parts = [
-                strategy.scores(source.read(part))
+                strategy.logits(source.read(part))
                 for part in np.split(stream.test_rows, range(64, len(stream.test_rows), 64))
             ]
         all_scores.append(torch.cat(parts).numpy())

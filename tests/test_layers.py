@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "data": "errors seeds files imports spec",
     "stream": "errors seeds files spec data",
     "ranks": "errors nn",
-    "method": "errors seeds files spec data stream nn ranks",
+    "method": "errors seeds files spec metrics data stream nn ranks",
     "plan": "errors files imports spec data weights nn strategies method",
     "records": "errors seeds files spec metrics data stream plan",
     "report": "errors files spec metrics records stream plan.provenance",

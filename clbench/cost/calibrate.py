@@ -347,7 +347,7 @@ def _measures(stream: Stream, session: Session) -> Spent:
     rows = stream.test_rows
     scores = np.random.default_rng(0).random((len(rows), session.seen), dtype=np.float32)
     begin = clocks()
-    evaluate(scores, truth=stream.truth(rows), test_rows=rows, session=session)
+    evaluate(scores, truth=stream.truth(rows), test_rows=rows, session=session, ranking="logits")
     return clocks() - begin
 
 

@@ -150,7 +150,11 @@ def plan_again(record: Record, *, scenario: str = "", strategy_file: str = "", d
             hint=f"Name its folder: --data FOLDER, or clbench data get {found.scenario.dataset}",
         )
     return dataclasses.replace(
-        found, fields=record.strategy.fields, train=msgspec.convert(record.train, TrainSpec), seed=record.seed
+        found,
+        fields=record.strategy.fields,
+        train=msgspec.convert(record.train, TrainSpec),
+        seed=record.seed,
+        protocol=record.protocol,
     )
 
 

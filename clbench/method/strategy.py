@@ -36,7 +36,7 @@ class Strategy(Fields, nn.Module):
     """A method under study. Subclasses override the verbs they need; the smallest legal one is a docstring.
 
     Fields are keyword-only, typed and JSON-able. The loop calls `build` once; at every session `begin_session`,
-    `prepare`, `rehearse`, then `loss` and `after_step` for each batch, then `end_session`; `scores` for test images.
+    `prepare`, `rehearse`, then `loss` and `after_step` for each batch, then `end_session`; `logits` for test images.
 
     >>> class Mine(clbench.Strategy):
     ...     '''Twice the loss.'''
@@ -142,10 +142,17 @@ class Strategy(Fields, nn.Module):
     def end_session(self, session: LiveSession) -> None:
         """Update memory and statistics."""
 
-    def scores(self, images: Tensor) -> Tensor:
-        """Return probabilities float [B, seen] for uint8 images [B, 3, H, W]."""
+    def logits(self, images: Tensor) -> Tensor:
+        """Return logits float [B, seen] for uint8 images [B, 3, H, W]: what ranks test images and decides, at 0."""
         logits: Tensor = self.net(images)
-        return torch.sigmoid(logits.float())
+        return logits.float()
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Return probabilities float [B, seen] for uint8 images [B, 3, H, W].
+
+        A strategy that has no logits overrides this verb instead; its test images are then ranked by probabilities.
+        """
+        return torch.sigmoid(self.logits(images))
 
     def score_cost(self) -> float:
         """Return how many passes through the whole backbone the scores of one image take, now."""

@@ -69,6 +69,8 @@ class Plan:
     """How a search found these values, as the record's `tuning` has it; None where no search did."""
     weights: Weights = RANDOM
     """Where the weights lie that `train.weights` calls by their digest."""
+    protocol: int = PROTOCOL
+    """How numbers come about; that of an older record where its run is made again."""
     kind: type[Strategy] | None = None
     """The strategy's class where it is not to be loaded from the file of `entry`."""
 
@@ -91,7 +93,7 @@ class Plan:
             self.entry.name,
             fields=self.values,
             train=msgspec.to_builtins(self.train),
-            protocol=PROTOCOL,
+            protocol=self.protocol,
             tuning=self.tuning,
         )
 

@@ -32,6 +32,13 @@ MARKS = {
 """What each mark beside a row means; the order in which marks are shown."""
 
 
+PROTOCOLS = {
+    1: "test images are ranked by probabilities in float32, where large logits tie",
+    2: "test images are ranked before the sigmoid",
+}
+"""What tells a version of the protocol from the one before."""
+
+
 def meaning(mark: str) -> str:
     """Return what a mark means; `world-N` says how many processes shared a run."""
     if mark.startswith("world-"):

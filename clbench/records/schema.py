@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from clbench.metrics.rules import Ranking
+
 SCHEMA: Literal[2] = 2
 """The schema that this version writes; older ones stay readable through `clbench.records.migrations`."""
 
@@ -178,6 +180,8 @@ class ScorePart(_Part, frozen=True, kw_only=True):
     session: Count
     file: File
     sha256: Sha
+    kind: Ranking | UnsetType = UNSET
+    """What images were ranked by; absent in protocol 1, where it was probabilities."""
 
 
 class SessionTimes(_Part, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from clbench import PROTOCOL
 from clbench.errors import CheckError, UsageError
 from clbench.files import roots
 from clbench.files.whole_file import whole_file
@@ -46,6 +47,8 @@ def submitted(right: Sequence[Verification]) -> list[Path]:
 
 def why_not_shipped(record: Record, *, root: Path) -> str:
     """Return why a record cannot stand among those that the checkout `root` ships, or an empty text."""
+    if record.protocol != PROTOCOL:
+        return f"it is of protocol {record.protocol}, and this clbench measures by protocol {PROTOCOL}"
     kept_out = [mark for mark in record.marks if mark in _KEPT_OUT]
     if kept_out:
         return f"it is marked {', '.join(kept_out)}"

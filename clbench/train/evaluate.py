@@ -11,18 +11,18 @@ import torch
 from clbench.data.pictures.read_ahead import read_ahead
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import RunError
+from clbench.method.ranking import ranking_scores
 from clbench.method.strategy import Strategy
 from clbench.metrics.ap import average_precisions
-from clbench.metrics.f1 import counts, counts_top
+from clbench.metrics.rules import RULES, Ranking, decide
 from clbench.ranks.together import gathered, shard
 from clbench.stream.stream import Session
 
-THRESHOLDS: dict[str, float] = {"0.5": 0.5, "0.8": 0.8}
 Tally = dict[str, list[int | None]]
 
 
 class BadScoresError(RunError):
-    """A strategy's scores have the wrong shape or are no probabilities."""
+    """What a strategy's test images should be ranked by has the wrong shape or is no such thing."""
 
 
 @dataclass(frozen=True)
@@ -43,31 +43,35 @@ def score_matrix(
     seen: int,
     device: torch.device,
     batch: int,
+    ranking: Ranking,
     readers: int = 0,
 ) -> npt.NDArray[np.float32]:
-    """Return the probabilities float32 [n, seen] for the images `rows`; they stay on the device until the end.
+    """Return what ranks the images `rows`, float32 [n, seen], logits or probabilities; on the device until the end.
 
     `readers` processes read pictures ahead. In a distributed run each rank scores its share and all return the whole.
-    Raises RunError when a strategy returns another shape, or values that are not finite or outside [0, 1]. The error is
-    a BadScoresError.
+    Raises RunError when a strategy returns another shape, NaN, or probabilities outside [0, 1]. The error is a
+    BadScoresError.
     """
     strategy.eval()
     everything, rows = rows, shard(rows)
     parts = [
-        strategy.scores(images.to(device, non_blocking=True)).float()
+        ranking_scores(strategy, images.to(device, non_blocking=True), ranking=ranking)
         for images in read_ahead(source, rows, batch=batch, readers=readers, pin=device.type == "cuda")
     ]
     scores = gathered(torch.cat(parts) if parts else torch.empty(0, seen, device=device), total=len(everything))
     rows = everything
+    said = f"{type(strategy).__name__}.{'logits' if ranking == 'logits' else 'scores'}"
     if tuple(scores.shape) != (len(rows), seen):
         raise BadScoresError(
-            f"{type(strategy).__name__}.scores gave {tuple(scores.shape)} for {len(rows)} images and {seen} labels.",
+            f"{said} gave {tuple(scores.shape)} for {len(rows)} images and {seen} labels.",
             hint="It returns one column per seen label, in arrival order.",
         )
-    if not bool(((scores >= 0) & (scores <= 1)).all()):
+    if bool(scores.isnan().any()):
+        raise BadScoresError(f"{said} gave NaN.", hint="Look where it divides by zero, or takes inf - inf.")
+    if ranking == "probabilities" and not bool(((scores >= 0) & (scores <= 1)).all()):
         raise BadScoresError(
-            f"{type(strategy).__name__}.scores gave values that are not probabilities (NaN, or outside [0, 1]).",
-            hint="Return torch.sigmoid(logits.float()).",
+            f"{said} gave values that are not probabilities (outside [0, 1]).",
+            hint="Logits are returned by the verb `logits`, which replaces this one.",
         )
     result: npt.NDArray[np.float32] = scores.cpu().numpy()
     return result
@@ -79,6 +83,7 @@ def evaluate(
     truth: npt.NDArray[np.int8],
     test_rows: npt.NDArray[np.int64],
     session: Session,
+    ranking: Ranking,
 ) -> Evaluation:
     """Return what `scores` [n, seen] of the fixed test set say against `truth` int8 [n, K], both in `test_rows` order.
 
@@ -93,8 +98,7 @@ def evaluate(
         out[:learned] = values
         return out
 
-    decided = {name: counts(s[growing_rows], t[growing_rows], threshold=value) for name, value in THRESHOLDS.items()}
-    decided["top3"] = counts_top(s[growing_rows], t[growing_rows], k=3)
+    decided = {rule: decide(rule, s[growing_rows], t[growing_rows], ranking=ranking) for rule in RULES}
     return Evaluation(
         growing=widened(average_precisions(s[growing_rows], t[growing_rows])),
         fixed=widened(average_precisions(s, t)),

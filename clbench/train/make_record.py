@@ -22,6 +22,7 @@ from clbench.errors import ClbenchError, ResultsError, RunError, UsageError
 from clbench.files.whole_file import whole_file
 from clbench.method.replay import draws
 from clbench.method.strategy import LEAK, Strategy
+from clbench.metrics.rules import Ranking
 from clbench.metrics.summary import summarize
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.backbones.pretraining import pretraining_track
@@ -61,12 +62,13 @@ def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def save_scores(scores: npt.NDArray[np.float32], *, folder: Path, session: int) -> dict[str, Any]:
-    """Write the session's score matrix beside the record and return its entry. It is [n, seen]."""
-    path = folder / f"scores-{session}.npy"
+def save_scores(scores: npt.NDArray[np.float32], *, folder: Path, session: int, kind: Ranking | None) -> dict[str, Any]:
+    """Write the session's score matrix beside the record and return its entry. It is [n, seen], of a `kind`."""
+    path = folder / (f"scores-{session}.{kind}.npy" if kind else f"scores-{session}.npy")
     with whole_file(path, what="the score matrix") as file:
         np.save(file, scores, allow_pickle=False)
-    return {"session": session, "file": path.name, "sha256": file_sha256(path)}
+    entry = {"session": session, "file": path.name, "sha256": file_sha256(path)}
+    return entry | ({"kind": kind} if kind else {})
 
 
 def check_scores(progress: Progress, *, folder: Path) -> None:
@@ -225,7 +227,7 @@ def make_record(
     }
     built = code()
     return Record(
-        protocol=clbench.PROTOCOL,
+        protocol=plan.protocol,
         clbench=clbench.__version__,
         **known_before(plan, strategy, stream),
         configuration=plan.configuration,

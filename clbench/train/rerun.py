@@ -92,6 +92,7 @@ def plan_of(record: Record, *, data: Path | None = None) -> Plan:
         weights=found_weights(train.weights, backbone=train.backbone),
         unpinned="unpinned" in record.marks,
         tuning=tuning_of(record),
+        protocol=record.protocol,
     )
 
 

@@ -14,9 +14,11 @@ import numpy.typing as npt
 from torch import Tensor
 
 from clbench.method.kept import state_bytes
+from clbench.method.ranking import ranked_by
 from clbench.method.replay import draws
 from clbench.method.stored import OverBudgetError, check_met, count_stored
 from clbench.method.strategy import Strategy
+from clbench.metrics.rules import Ranking
 from clbench.nn.distil import without_teachers
 from clbench.nn.heads.angles import mean_positive_angle
 from clbench.nn.heads.network import Network
@@ -42,6 +44,7 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
     """
     clock = time.monotonic()
     strategy, stream, loop, progress = run.strategy, run.stream, run.loop, run.progress
+    ranking = ranked_by(strategy, protocol=run.plan.protocol)
     with loop.ema.applied(strategy) if loop.ema else contextlib.nullcontext():
         scores = score_matrix(
             strategy,
@@ -50,12 +53,19 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
             seen=session.seen,
             device=run.device,
             batch=max(run.train.batch_size, 64),
+            ranking=ranking,
             readers=run.readers,
         )
         angle = session_angle(strategy)
         if run.options.keep_weights and rank() == 0:
             keep_weights(strategy, run.work, session=session.index)
-    found = evaluate(scores, truth=stream.truth(stream.test_rows), test_rows=stream.test_rows, session=session)
+    found = evaluate(
+        scores,
+        truth=stream.truth(stream.test_rows),
+        test_rows=stream.test_rows,
+        session=session,
+        ranking=ranking,
+    )
     stored = count_stored(strategy, image_size=run.train.image_size, image_bytes=run.image_bytes)
     check_met(strategy, stored, met=np.concatenate([past.rows for past in stream.sessions[: session.index + 1]]))
     _check_seen(run, session, stored=stored.images)
@@ -80,13 +90,18 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
             "eval_seconds": time.monotonic() - clock,
             "peak_memory_bytes": peak_memory(run.device),
         },
-        scores=save_scores(scores, folder=run.work, session=session.index) if rank() == 0 else {},
+        scores=_saved(run, session, scores=scores, ranking=ranking) if rank() == 0 else {},
         mean_loss=mean_loss,
         angle=angle,
     )
     last, fixed = _mean(found.growing), _mean(found.fixed)
     run.watch(SessionFinished(run.name, session.index, progress.train_seconds, last, fixed, stored.images))
     return done
+
+
+def _saved(run: Assembly, session: Session, *, scores: npt.NDArray[np.float32], ranking: Ranking) -> dict[str, Any]:
+    kind = None if run.plan.protocol == 1 else ranking  # score files of protocol 1 did not say what they hold
+    return save_scores(scores, folder=run.work, session=session.index, kind=kind)
 
 
 def _check_seen(run: Assembly, session: Session, *, stored: int) -> None:

@@ -88,7 +88,7 @@ def test_a_node_that_does_not_see_the_results_sends_its_files(tmp_path: Path, mo
     alone = run(wanted, RunOptions(results=tmp_path / "alone", device="cpu"))
     assert same(record, alone)
     assert sorted(packed(record)) == sorted(packed(alone)) == [
-        "config.yaml", "seed1.json", "seed1/scores-0.npy", "seed1/scores-1.npy", "seed1/scores-2.npy"
+        "config.yaml", "seed1.json", *(f"seed1/scores-{session}.logits.npy" for session in range(3))
     ]  # fmt: skip
 
 

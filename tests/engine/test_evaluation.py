@@ -8,6 +8,7 @@ import torch
 
 from clbench.data.pictures.read_ahead import read_ahead
 from clbench.errors import DataError, RunError
+from clbench.method.ranking import ranked_by
 from clbench.method.strategy import Strategy
 from clbench.stream.stream import Session
 from clbench.train.evaluate import evaluate, score_matrix
@@ -30,7 +31,9 @@ def session(test_rows: list[int], learned: int, seen: int) -> Session:
 def test_a_hand_worked_case() -> None:
     truth = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=np.int8)
     scores = np.array([[0.9, 0.2], [0.6, 0.7], [0.3, 0.4], [0.8, 0.1]], dtype=np.float32)
-    found = evaluate(scores, truth=truth, test_rows=np.array([10, 11, 12, 13]), session=session([10, 11, 12], 2, 2))
+    found = evaluate(
+        scores, truth=truth, test_rows=np.arange(10, 14), session=session([10, 11, 12], 2, 2), ranking="probabilities"
+    )
     # label a on rows 10-12: ranks 0.9 (+), 0.6 (-), 0.3 (+) -> (1 + 2/3) / 2; on all four 0.8 (-) comes in between
     assert found.growing[:2] == pytest.approx([5 / 6, 1.0])
     assert found.fixed[:2] == pytest.approx([(1 + 2 / 4) / 2, 1.0])
@@ -41,8 +44,8 @@ def test_a_hand_worked_case() -> None:
 
 def test_columns_that_are_in_the_head_but_not_learned_yet_are_not_scored() -> None:
     truth = np.array([[1, 1], [0, 0]], dtype=np.int8)
-    scores = np.array([[0.9, 0.9], [0.1, 0.1]], dtype=np.float32)
-    found = evaluate(scores, truth=truth, test_rows=np.array([0, 1]), session=session([0, 1], 1, 2))
+    scores = np.array([[0.9, 0.9], [-0.1, 0.1]], dtype=np.float32)
+    found = evaluate(scores, truth=truth, test_rows=np.array([0, 1]), session=session([0, 1], 1, 2), ranking="logits")
     assert found.growing[0] == 1.0 and np.isnan(found.growing[1]) and found.counts["0.5"]["tp"] == [1, None]
 
 
@@ -96,12 +99,80 @@ class Says(Strategy):
     [
         (Says(width=3), "3\\) for 5 images and 2"),
         (Says(value=1.5), "not probabilities"),
-        (Says(value=float("nan")), "not prob"),
+        (Says(value=float("nan")), "scores gave NaN"),
     ],
 )
 def test_scores_of_the_wrong_shape_or_kind_stop_the_run(strategy: Strategy, message: str) -> None:
-    arguments = {"source": Source(), "rows": np.arange(5), "seen": 2, "device": torch.device("cpu"), "batch": 2}
     with pytest.raises(RunError, match=message):
-        score_matrix(strategy, **arguments)
-    assert score_matrix(Says(), **arguments).shape == (5, 2)
-    assert score_matrix(Says(), **arguments, readers=2).shape == (5, 2)
+        matrix(strategy)
+    assert matrix(Says()).shape == (5, 2)
+    assert matrix(Says(), readers=2).shape == (5, 2)
+
+
+# ---------------------------------------------------------------------- ranked before the sigmoid
+
+
+def matrix(strategy: Strategy, *, protocol: int = 2, readers: int = 0) -> np.ndarray:
+    return score_matrix(
+        strategy,
+        source=Source(),
+        rows=np.arange(5),
+        seen=2,
+        device=torch.device("cpu"),
+        batch=2,
+        ranking=ranked_by(strategy, protocol=protocol),
+        readers=readers,
+    )
+
+
+class Steady(Strategy):
+    """Has the same logit for every picture and label."""
+
+    value: float = 0.0
+
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(images), 2), self.value)
+
+
+@pytest.mark.parametrize("value", [-40.0, -17.3, 0.0, 2.0, 16.7, 18.4, 90.0, float("inf")])
+def test_one_logit_everywhere_gives_the_prevalence_whatever_its_value(value: float) -> None:
+    truth = np.array([[1, 0], [0, 0], [1, 1], [0, 0], [0, 0]], dtype=np.int8)
+    scores = matrix(Steady(value=value))
+    found = evaluate(
+        scores, truth=truth, test_rows=np.arange(5), session=session([0, 1, 2, 3, 4], 2, 2), ranking="logits"
+    )
+    # all five images tie at one threshold: precision there is 2/5 for the first label and 1/5 for the second
+    assert found.fixed.tolist() == [0.4, 0.2]
+
+
+def test_logits_that_one_probability_stands_for_keep_their_order() -> None:
+    logits = np.array([[40.0, 3.0], [30.0, -3.0], [20.0, -3.0]], dtype=np.float32)
+    truth = np.array([[1, 1], [0, 0], [0, 0]], dtype=np.int8)
+    arguments = {"truth": truth, "test_rows": np.arange(3), "session": session([0, 1, 2], 2, 2)}
+    assert evaluate(logits, **arguments, ranking="logits").fixed.tolist() == [1.0, 1.0]
+    # float32 has one number for the sigmoid of 20, 30 and 40: three images tie, one of them is right
+    squashed = torch.from_numpy(logits).sigmoid().numpy()
+    assert evaluate(squashed, **arguments, ranking="probabilities").fixed[0] == 1 / 3
+
+
+def test_f1_is_decided_on_logits_where_it_would_be_on_probabilities() -> None:
+    # the sigmoid of ln 4 = 1.3863 is 0.8, that of 0 is 0.5, and what equals a threshold is no prediction
+    logits = np.array([[1.387], [1.386], [0.001], [0.0], [-0.001]], dtype=np.float32)
+    truth = np.ones((5, 1), dtype=np.int8)
+    arguments = {"truth": truth, "test_rows": np.arange(5), "session": session([0, 1, 2, 3, 4], 1, 1)}
+    found = evaluate(logits, **arguments, ranking="logits").counts
+    squashed = evaluate(torch.from_numpy(logits).sigmoid().numpy(), **arguments, ranking="probabilities").counts
+    assert (found["0.8"]["tp"], found["0.5"]["tp"]) == ([1], [3])
+    assert found["0.8"] == squashed["0.8"] and found["0.5"] == squashed["0.5"]
+
+
+def test_a_strategy_declares_what_ranks_by_the_verb_that_it_overrides() -> None:
+    class Both(Says):
+        """Says what its logits are where the class above gave probabilities."""
+
+        def logits(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(images), self.width)
+
+    told = [ranked_by(kind(), protocol=2) for kind in (Strategy, Steady, Says, Both)]
+    assert told == ["logits", "logits", "probabilities", "logits"]
+    assert {ranked_by(kind(), protocol=1) for kind in (Strategy, Steady, Says, Both)} == {"probabilities"}

@@ -42,8 +42,8 @@ def test_what_was_kept_is_what_was_scored(ran: Any) -> None:
         found = explain(run.record, label=label, image=str(ids[row]), scenario=path)
         assert [look.session for look in found.looks] == list(range(record.learned[column], 3))
         for look in found.looks:
-            scores = np.load(run.work / f"scores-{look.session}.npy")
-            assert look.score == pytest.approx(scores[17, column], abs=1e-5)
+            scores = np.load(run.work / f"scores-{look.session}.logits.npy")
+            assert look.score == pytest.approx(1 / (1 + np.exp(-scores[17, column])), abs=1e-5)
         assert found.truth == run.stream.truth(np.array([row]))[0, column]
         assert (found.picture == run.source.read(np.array([row]))[0].permute(1, 2, 0).numpy()).all()
 

@@ -26,4 +26,4 @@ def test_weights_and_scores_are_those_of_a_plain_loop_bit_for_bit(name: str, tmp
     for key in ours:
         assert torch.equal(ours[key], theirs[key]), key
     for session, expected in enumerate(scores):
-        assert np.array_equal(np.load(run.work / f"scores-{session}.npy"), expected)
+        assert np.array_equal(np.load(run.work / f"scores-{session}.logits.npy"), expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
@@ -43,6 +44,24 @@ def test_the_plan_is_the_one_the_run_had(record: Path) -> None:
 
 def test_an_honest_record_is_reproduced(record: Path, tmp_path: Path) -> None:
     assert reproduce(record, tmp_path / "again") == []
+
+
+def test_a_record_of_protocol_1_is_verified_and_made_again_as_it_was(tmp_path: Path) -> None:
+    (wanted,) = plan("tiny", strategies=["naive"], seeds=[7], sets=["train.epochs=1"])
+    options = RunOptions(results=tmp_path, device="cpu", cache=False)
+    older = run(dataclasses.replace(wanted, protocol=1), options)
+    told = read_record(older)
+    assert told.protocol == 1 and [score.file for score in told.scores][:1] == ["scores-0.npy"]
+    assert verify(older).ok and reproduce(older, tmp_path / "again") == []
+    now = run(wanted, options)
+    assert now.parent != older.parent, "a finished run of protocol 1 is none of protocol 2"
+    assert [score.kind for score in read_record(now).scores] == ["logits"] * 3
+    renamed = [msgspec.structs.replace(score, kind="probabilities") for score in read_record(now).scores]
+    assert "scores[0].file is not named after its kind" in str(
+        verify(altered(now, tmp_path, scores=renamed)).findings[0]
+    )
+    older_kind = altered(older, tmp_path, scores=[msgspec.structs.replace(s, kind="logits") for s in told.scores])
+    assert "scores[0].kind does not fit protocol 1" in str(verify(older_kind).findings[0])
 
 
 def test_a_forged_number_is_named_with_both_values(record: Path, tmp_path: Path) -> None:

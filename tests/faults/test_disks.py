@@ -145,9 +145,9 @@ def test_scores_that_went_missing_stop_a_resumed_run_by_name(tmp_path: Path) -> 
 
     with pytest.raises(KeyboardInterrupt):
         run(wanted, options, watch=stop_in_the_second_session)
-    (scores,) = tmp_path.rglob("scores-0.npy")
+    (scores,) = tmp_path.rglob("scores-0.logits.npy")
     shutil.move(scores, tmp_path / "elsewhere.npy")
-    with pytest.raises(ResultsError, match=r"scores-0.npy: the scores of a finished session are gone"):
+    with pytest.raises(ResultsError, match=r"scores-0.logits.npy: the scores of a finished session are gone"):
         run(wanted, options)
     np.save(scores, np.zeros(3))
     with pytest.raises(ResultsError, match="are changed"):

@@ -237,7 +237,7 @@ def test_damaged_records(tmp_path: Path, text: bytes) -> None:
 @given(st.data())
 def test_damaged_score_files(tmp_path: Path, data: st.DataObject) -> None:
     _, path, truth, tests = make_scored(Path(tempfile.mkdtemp(dir=tmp_path)))
-    scores = path.with_suffix("") / "scores-0.npy"
+    scores = path.with_suffix("") / "scores-0.logits.npy"
     whole = scores.read_bytes()
     text = data.draw(damaged(whole))
     scores.write_bytes(text)

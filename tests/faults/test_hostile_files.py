@@ -152,7 +152,7 @@ def test_a_state_with_a_payload_is_refused_and_nothing_runs(tmp_path: Path) -> N
 def test_a_score_file_with_a_payload_is_refused_and_nothing_runs(tmp_path: Path) -> None:
     mark = tmp_path / "owned"
     _, path, truth, tests = make_scored(tmp_path)
-    scores = path.with_suffix("") / "scores-0.npy"
+    scores = path.with_suffix("") / "scores-0.logits.npy"
     np.save(scores, np.array([Payload(mark)], dtype=object), allow_pickle=True)
     assert not verify_scores(path, truth=truth, tests=tests).ok
     assert not mark.exists()

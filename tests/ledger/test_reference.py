@@ -32,6 +32,14 @@ def changed(record: Record, *, session: int, label: int, by: float | None, table
     return factory.sealed(sections | {"ap": msgspec.structs.replace(record.ap, **{table: matrix})})
 
 
+def test_a_reference_of_another_protocol_is_compared_with_nothing_and_told() -> None:
+    (row,) = group_rows([factory.make_record(ER, factory.TINY)])
+    (older,) = group_rows([factory.make_record(ER, factory.TINY, protocol=1)])
+    assert (standing(row, [older]).kind, standing(row, [older]).protocol) == ("none", 1)
+    (other,) = group_rows([factory.make_record(NAIVE, factory.TINY, protocol=1)])
+    assert standing(row, [other]).protocol == 0, "the reference of another method says nothing of this one"
+
+
 def test_the_results_folder_of_the_checkout_has_no_shipped_record_among_ones_own(tmp_path: Path) -> None:
     record = factory.make_record(ER, factory.TINY)
     write_record(record, record_path(tmp_path / "reference", record))

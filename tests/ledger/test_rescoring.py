@@ -11,16 +11,22 @@ import numpy.typing as npt
 import pytest
 import record_factory as factory
 
+from clbench.metrics.rules import decide
 from clbench.records.record import Record, write_record
-from clbench.records.verify.rescore import decide
 from clbench.records.verify.verify import verify_scores
 
 Scored = tuple[Record, Path, npt.NDArray[np.int8], list[npt.NDArray[np.int64]]]
 
 
-@pytest.fixture
-def scored(tmp_path: Path) -> Scored:
-    return factory.make_scored(tmp_path)
+@pytest.fixture(params=[1, 2])
+def scored(request: pytest.FixtureRequest, tmp_path: Path) -> Scored:
+    """A record of each protocol: the older one is verified as it was."""
+    return factory.make_scored(tmp_path, protocol=request.param)
+
+
+def score_file(scored: Scored, session: int) -> Path:
+    record, path, *_ = scored
+    return path.with_suffix("") / record.scores[session].file
 
 
 def test_a_record_made_from_its_scores_is_re_scored(scored: Scored) -> None:
@@ -39,7 +45,7 @@ def test_the_score_files_may_lie_elsewhere(scored: Scored, tmp_path: Path) -> No
 
 def test_one_changed_score_is_found_by_its_file(scored: Scored) -> None:
     _, path, truth, tests = scored
-    file = path.with_suffix("") / "scores-1.npy"
+    file = score_file(scored, 1)
     scores = np.load(file)
     scores[0, 0] += np.float32(0.25)
     np.save(file, scores)
@@ -82,7 +88,7 @@ def test_another_stream_is_refused(scored: Scored) -> None:
 @pytest.mark.parametrize("content", [b"", b"not numpy", b"\x93NUMPY\x01\x00" + b"x" * 800])
 def test_a_score_file_that_is_no_array_is_an_answer_and_no_crash(scored: Scored, content: bytes) -> None:
     record, path, truth, tests = scored
-    file = path.with_suffix("") / "scores-0.npy"
+    file = score_file(scored, 0)
     file.write_bytes(content)
     entry = msgspec.structs.replace(record.scores[0], sha256=hashlib.sha256(content).hexdigest())
     lie = factory.sections_of(record) | {"scores": [entry, *record.scores[1:]]}
@@ -97,7 +103,7 @@ def test_a_pickled_score_file_is_never_executed(scored: Scored, tmp_path: Path) 
         def __reduce__(self) -> tuple[object, ...]:
             return (Path.touch, (tmp_path / "executed",))
 
-    file = path.with_suffix("") / "scores-0.npy"
+    file = score_file(scored, 0)
     np.save(file, np.array([Bomb()] * 30, dtype=object), allow_pickle=True)
     content = file.read_bytes()
     entry = msgspec.structs.replace(record.scores[0], sha256=hashlib.sha256(content).hexdigest())
@@ -108,7 +114,7 @@ def test_a_pickled_score_file_is_never_executed(scored: Scored, tmp_path: Path) 
 
 def test_a_decision_rule_is_read_from_its_name() -> None:
     scores, truth = np.array([[0.9, 0.6, 0.1, 0.7]], np.float32), np.array([[1, 0, 1, 0]], np.int8)
-    assert decide("0.5", scores, truth).tp.tolist() == [1, 0, 0, 0]
-    assert decide("top3", scores, truth).fp.tolist() == [0, 1, 0, 1]
+    assert decide("0.5", scores, truth, ranking="probabilities").tp.tolist() == [1, 0, 0, 0]
+    assert decide("top3", scores, truth, ranking="logits").fp.tolist() == [0, 1, 0, 1]
     with pytest.raises(Exception, match="neither a threshold"):
-        decide("lots", scores, truth)
+        decide("lots", scores, truth, ranking="logits")

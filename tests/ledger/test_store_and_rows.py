@@ -198,8 +198,9 @@ def test_the_reason_why_two_rows_may_not_be_compared_is_given(change: dict[str, 
 
 def test_another_protocol_version_is_not_comparable() -> None:
     record = factory.make_record(ER)
-    other = factory.sealed(factory.sections_of(record) | {"protocol": 2})
-    assert why_not(record, other) == "the protocol version differs (1 against 2)"
+    other = factory.sealed(factory.sections_of(record) | {"protocol": 1})
+    assert why_not(record, other) == "the protocol version differs (2 against 1)"
+    assert other.configuration != record.configuration and len(group_rows([record, other])) == 2
 
 
 def test_other_seeds_strategies_and_recipes_are_comparable() -> None:

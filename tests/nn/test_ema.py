@@ -96,5 +96,5 @@ def test_any_strategy_can_be_scored_on_averaged_weights_which_changes_nothing_el
         expected = 0.9 * expected + 0.1 * step
     kept = torch.load(runs["0.9"].work / "weights-0.pt", weights_only=True)["module"]["net.head.weight.blocks.0"]
     torch.testing.assert_close(kept, expected)
-    scores = [np.load(run.work / "scores-2.npy") for run in runs.values()]
+    scores = [np.load(run.work / "scores-2.logits.npy") for run in runs.values()]
     assert np.abs(scores[0] - scores[1]).max() > 1e-3

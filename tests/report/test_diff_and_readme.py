@@ -9,6 +9,7 @@ import pytest
 import record_factory as factory
 
 from clbench.errors import ResultsError, UsageError
+from clbench.records.record import Record
 from clbench.records.rows import group_rows
 from clbench.report.formats.readme import names, stale, update_readme, updated
 from clbench.report.table.diff import diff, explain
@@ -31,7 +32,7 @@ def test_equal_records_differ_in_nothing() -> None:
 def test_each_ingredient_is_named_alone() -> None:
     replace = msgspec.structs.replace
     assert ingredients(seed=5) == {"seed"}
-    assert ingredients(protocol=2) == {"protocol"}
+    assert ingredients(protocol=1) == {"protocol"}
     assert ingredients(train=RECORD.train | {"lr": 0.5}) == {"train.lr"}
     assert ingredients(scenario=replace(RECORD.scenario, digest="a" * 64)) == {"scenario.digest"}
     stream = replace(RECORD.scenario.stream, labels="b" * 64)
@@ -95,6 +96,19 @@ def test_a_readme_is_brought_up_to_date_once_and_then_left_alone(tmp_path: Path)
     assert "| 1 | er |" in text
     assert "No records of coco_b0c10 yet." in text
     assert "Printed in papers" not in text
+
+
+def test_a_readme_shows_the_newest_protocol_that_has_rows_and_an_older_one_on_request() -> None:
+    def block(name: str, *records: Record) -> str:
+        return updated(f"<!-- leaderboard:{name} -->\n<!-- /leaderboard -->", leaderboard(records))
+
+    older = factory.make_record(LWF, protocol=1)
+    assert "| lwf |" in block("coco_b40c10", older) and "v1, protocol 1**" in block("coco_b40c10", older)
+    both = block("coco_b40c10", older, RECORD)
+    assert "| er |" in both and "| lwf |" not in both and "protocol 1" not in both
+    asked = block("coco_b40c10.protocol1", older, RECORD)
+    assert "| lwf |" in asked and "| er |" not in asked and "Apart from" not in asked
+    assert "No records of coco_b40c10.protocol1 yet." in block("coco_b40c10.protocol1", RECORD)
 
 
 def test_a_new_record_makes_the_readme_stale() -> None:

@@ -209,7 +209,7 @@ def test_rows_that_may_not_be_compared_never_share_a_table_and_the_reason_is_tol
     others = [
         scenario_changed(factory.make_record(LWF), digest="a" * 64),
         scenario_changed(factory.make_record(KRT), version=2),
-        factory.make_record(NAIVE, protocol=2),
+        factory.make_record(NAIVE, protocol=1),
         scenario_changed(factory.make_record(DERPP), stand_in=True, dataset="scenes"),
     ]
     stand_in = factory.sealed(factory.sections_of(others[3]) | {"marks": ["stand-in"]})
@@ -217,10 +217,22 @@ def test_rows_that_may_not_be_compared_never_share_a_table_and_the_reason_is_tol
     tables = [sorted(row.strategy for row in table.rows) for table in board.tables]
     assert ["dlfl", "er"] in tables and all(len(table) == 1 for table in tables if table != ["dlfl", "er"])
     reasons = " ".join(table.apart for table in board.tables)
-    for part in ("the scenario's version differs", "the protocol version differs", "digest differs", "standing in"):
+    for part in ("the scenario's version differs", "digest differs", "standing in"):
         assert part in reasons
     assert len({table.slug for table in board.tables}) == len(board.tables)
     assert sum(not table.apart for table in board.tables) == 1
+
+
+def test_rows_of_an_older_protocol_have_a_table_of_their_own_that_says_so() -> None:
+    older = [factory.make_record(method, protocol=1) for method in (JOINT, LWF)]
+    board = board_of([*older, factory.make_record(ER), factory.make_record(NAIVE)])
+    newer, old = board.tables
+    assert [row.strategy for row in newer.rows] == ["er", "naive"] and newer.heading == "coco_b40c10 v1"
+    assert [row.strategy for row in old.rows] == ["joint", "lwf"] and old.heading == "coco_b40c10 v1, protocol 1"
+    assert [row.rank for row in newer.rows] == [1, 2]
+    assert all(cell.mean is None for row in newer.rows for cell in [row.cells["gap"]]), "joint is of another protocol"
+    assert old.apart == "the protocol version differs (2 against 1)"
+    assert "Protocol 1, compared with nothing of protocol 2: test images are ranked by probabilities" in markdown(board)
 
 
 def test_a_stand_in_never_meets_printed_numbers_of_the_real_data() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_the_curves_are_those_of_the_scores_on_the_last_growing_test_set(made: A
     found = scored.over_thresholds(group_rows([record]), folders=[tmp_path / "none", tmp_path])
     matrix = np.load(path.with_suffix("") / record.scores[-1].file)[tests[-1]]
     for place, threshold in enumerate(THRESHOLDS):
-        decided = counts(matrix, truth[tests[-1]], threshold=threshold)
+        decided = counts(matrix, truth[tests[-1]], threshold=math.log(threshold / (1 - threshold)))
         assert found["CP"][0].mean[place] == pytest.approx(cp(decided), abs=1e-12)
         assert found["CR"][0].mean[place] == pytest.approx(cr(decided), abs=1e-12)
     half = THRESHOLDS.index(0.5)

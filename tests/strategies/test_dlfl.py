@@ -70,11 +70,11 @@ def test_in_a_run_scores_of_old_labels_never_move_once_the_trunk_is_fixed(tmp_pa
     path = scenario(tmp_path, train={"weight_decay": 0.1})
     options = ("head_options.d=16", "head_options.heads=4", "growth=freeze-trunk-after-base")
     run, _ = finished(planned(path, "dlfl", *options), tmp_path / "results")
-    first, second, third = (np.load(run.work / f"scores-{session}.npy") for session in range(3))
+    first, second, third = (np.load(run.work / f"scores-{session}.logits.npy") for session in range(3))
     assert np.abs(second[:, :2] - first[:, :2]).max() < 1e-6
     assert np.abs(third[:, :4] - second[:, :4]).max() < 1e-6
     moving, _ = finished(planned(path, "dlfl", *options[:2], "growth=freeze-old-queries"), tmp_path / "moving")
-    other = [np.load(moving.work / f"scores-{session}.npy") for session in range(2)]
+    other = [np.load(moving.work / f"scores-{session}.logits.npy") for session in range(2)]
     assert np.abs(other[1][:, :2] - other[0][:, :2]).max() > 1e-3
 
 

@@ -23,6 +23,7 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     """Print the leaderboard of the scenario that `records` belong to and write it with the curves of what ran."""
     from clbench.cli.terminal.board import print_board
     from clbench.records.collection import collect
+    from clbench.records.rows import PROTOCOLS
     from clbench.report.formats.write import TABLES, write_report
     from clbench.report.table.beside_reference import standing
     from clbench.report.table.leaderboard import leaderboard
@@ -38,6 +39,9 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
         if found.kind == "differs":
             told = f"{row.first.strategy.name} ({row.first.configuration[:8]}) {found.sentence()}"
             output.say(f"  {told}", indent="    ")
+    older = sorted({one.protocol for one in standings.values() if one.protocol})
+    for protocol in older:
+        output.say(f"  Reference rows of protocol {protocol} are compared with nothing: there {PROTOCOLS[protocol]}.")
     _print_curves(rows)
     # one figure: to draw them all takes longer than some runs, and papers are served by `clbench report curves`
     out = records[0].parents[2] / "report"

@@ -34,8 +34,8 @@ def _print_table(board: Leaderboard, table: Table, *, beside: Mapping[str, str] 
     several = len({row.head for row in table.rows}) > 1
     shown = grid.grid(board, table, keys=NUMBERS, texts=[text for text in TEXTS if text != grid.HEAD or several])
     output.say(f"{table.heading}: {table.title}", bold=True)
-    if table.apart:
-        output.say(f"Apart from the table above: {table.apart}.")
+    for note in grid.kept_apart(table):
+        output.say(note)
     names = [name for name, _ in shown.headings]
     rows = [[field.text for field in row] for row in shown.rows]
     if beside is not None:

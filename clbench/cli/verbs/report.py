@@ -318,8 +318,9 @@ def readme(file: Path, results: Path, check: bool) -> None:
 
     Tables stand between <!-- leaderboard:SCENARIO --> and <!-- /leaderboard -->, comparisons of heads between
     <!-- heads:SCENARIO --> and <!-- /heads -->. A folder of the results, such as tiny.v1, may be named instead of a
-    scenario; rows on data other than the pinned stand only where their folder is named. In a file of clbench's own
-    checkout the rows are those that it ships, whatever lies in the results folder.
+    scenario; rows on data other than the pinned stand only where their folder is named. Rows of an older protocol than
+    others of their folder are left out; <!-- leaderboard:SCENARIO.protocol1 --> asks for them. In a file of clbench's
+    own checkout the rows are those that it ships, whatever lies in the results folder.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import UNSET
 
 from clbench.errors import DataError
 from clbench.files.yaml_text import digest
@@ -104,6 +105,12 @@ def _lengths(record: Record) -> Iterator[Finding]:
     for index, score in enumerate(record.scores):
         if score.session != index:
             yield Finding(f"scores[{index}].session", f"is {score.session}")
+        if (score.kind is UNSET) != (record.protocol == 1):
+            yield Finding(
+                f"scores[{index}].kind", f"does not fit protocol {record.protocol}: files say what they hold from 2 on"
+            )
+        elif score.kind is not UNSET and not score.file.endswith(f".{score.kind}.npy"):
+            yield Finding(f"scores[{index}].file", f"is not named after its kind, {score.kind}")
 
 
 def _flags(record: Record) -> Iterator[Finding]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import UnsetType
 
 from clbench.errors import DataError
 from clbench.metrics.ap import average_precisions
-from clbench.metrics.f1 import Counts, counts, counts_top
+from clbench.metrics.rules import Ranking, decide
 from clbench.records.record import Record
 from clbench.records.verify.consistency import TOLERANCE
 from clbench.records.verify.findings import Finding
@@ -49,14 +50,10 @@ def rescore_record(
     return findings
 
 
-def decide(threshold: str, scores: Scores, truth: Truth) -> Counts:
-    """Return the counts under a decision rule as records name them: `0.5`, `0.8`, `top3`. Raises DataError."""
-    try:
-        if threshold.startswith("top"):
-            return counts_top(scores, truth, k=int(threshold.removeprefix("top")))
-        return counts(scores, truth, threshold=float(threshold))
-    except ValueError as error:
-        raise DataError(f"counts: {threshold!r} is neither a threshold nor `top` and a number.") from error
+def kind_of(record: Record, session: int) -> Ranking:
+    """Return what the score file of a session holds."""
+    kind = record.scores[session].kind
+    return "probabilities" if isinstance(kind, UnsetType) else kind
 
 
 def load_scores(
@@ -101,7 +98,7 @@ def _session(
         told = getattr(record.ap, name)[session]
         yield from _differences(f"ap.{name}[{session}]", told, fresh.tolist())
     for threshold, part in record.counts.items():
-        decided = decide(threshold, growing_scores, growing_truth)
+        decided = decide(threshold, growing_scores, growing_truth, ranking=kind_of(record, session))
         for kind in ("tp", "fp", "fn"):
             yield from _differences(
                 f"counts[{threshold}].{kind}[{session}]", getattr(part, kind)[session], getattr(decided, kind).tolist()

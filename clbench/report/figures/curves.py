@@ -11,12 +11,15 @@ import numpy.typing as npt
 from clbench.metrics.continual import bwt_per_label, forgetting_per_label, forgetting_per_session, session_maps
 from clbench.metrics.f1 import cf1_harmonic, counts, cp, cr
 from clbench.metrics.inputs import defined_mean
+from clbench.metrics.rules import Ranking, threshold_on
 from clbench.records.record import Record
 from clbench.records.rows import Row
 from clbench.report.table.columns import Column
 from clbench.report.table.rows import changed_values, common_recipe, upper_bounds
 
 Array = npt.NDArray[np.float64]
+Ranked = tuple[npt.NDArray[np.float32], Ranking]
+"""What images were ranked by, [n, K], and which kind of scores that is."""
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 DECIDED = {"CP": cp, "CR": cr, "CF1": cf1_harmonic}
@@ -171,16 +174,19 @@ def pareto(points: Sequence[Point]) -> list[Point]:
 
 
 def threshold_curves(
-    scores: Mapping[tuple[str, str, int], Sequence[npt.NDArray[np.float32]]], *, truth: npt.NDArray[np.int8]
+    scores: Mapping[tuple[str, str, int], Sequence[Ranked]], *, truth: npt.NDArray[np.int8]
 ) -> dict[str, list[Line]]:
-    """Return a list of lines for CP, CR and CF1 over `THRESHOLDS`.
+    """Return a list of lines for CP, CR and CF1 over `THRESHOLDS`, which are probabilities.
 
-    scores: (name, strategy, variant), as `names` gives them, -> one matrix [n, K] per seed, probabilities after
-    the last session; truth int8 [n, K] in {1, 0, -1}, in the same order.
+    scores: (name, strategy, variant), as `names` gives them, -> one matrix [n, K] per seed with its kind, after the
+    last session; truth int8 [n, K] in {1, 0, -1}, in the same order.
     """
     found: dict[str, list[Line]] = {figure: [] for figure in DECIDED}
     for (name, strategy, variant), seeds in scores.items():
-        decided = [[counts(matrix, truth, threshold=threshold) for threshold in THRESHOLDS] for matrix in seeds]
+        decided = [
+            [counts(matrix, truth, threshold=threshold_on(kind, threshold)) for threshold in THRESHOLDS]
+            for matrix, kind in seeds
+        ]
         for figure, compute in DECIDED.items():
             values = np.array([[compute(c) for c in row] for row in decided])
             found[figure].append(Line(name, strategy, variant, *_spread(values), len(values)))

@@ -17,8 +17,8 @@ from clbench.records.rows import Row
 from clbench.records.store import record_path
 from clbench.records.verify.against_stream import other_stream, stream_of, tested_places
 from clbench.records.verify.findings import Finding
-from clbench.records.verify.rescore import load_scores
-from clbench.report.figures.curves import Line, average, names, threshold_curves
+from clbench.records.verify.rescore import kind_of, load_scores
+from clbench.report.figures.curves import Line, Ranked, average, names, threshold_curves
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,13 @@ def over_thresholds(rows: Sequence[Row], *, folders: Sequence[Path], data: Path 
         log.warning("CP and CR over the threshold are not drawn. %s", error.message)
         return {}
     truth = stream.truth(stream.test_rows)
-    found: dict[Name, list[Scores]] = {}
+    found: dict[Name, list[Ranked]] = {}
     places = tested_places(kept[0][0].first, stream)[-1]
     for row, name in kept:
         matrices = [session_scores(record, folders, images=len(truth)) for record in row.records]
         if not any(other_stream(row.first, stream)) and all(matrix is not None for matrix in matrices):
-            found[name] = [matrix[places] for matrix in matrices if matrix is not None]
+            kinds = [kind_of(record, -1) for record in row.records]
+            found[name] = [(m[places], kind) for m, kind in zip(matrices, kinds, strict=True) if m is not None]
     return threshold_curves(found, truth=truth[places]) if found else {}
 
 

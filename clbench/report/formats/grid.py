@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from clbench import PROTOCOL
+from clbench.records.rows import PROTOCOLS
 from clbench.report.table.model import Leaderboard, Table, TableRow
 from clbench.report.table.published import CAUTION
 
@@ -109,13 +111,21 @@ def notes(board: Leaderboard, table: Table) -> list[str]:
         found.append(
             f"Stand-in: these rows ran on the generated pictures '{table.dataset}', not on the scenario's data set."
         )
-    if table.apart:
-        found.append(f"Apart from the table above: {table.apart}.")
+    found += kept_apart(table)
     found.append(
         f"Ranked by {board.sort_title}. mAP and F1 in per cent, forgetting, BWT and gap in points: mean ± sample "
         f"standard deviation over the seeds. F1 @{board.threshold}: {board.decided}. Protocol {table.protocol}, "
         f"scenario digest {table.digest[:12]}."
     )
+    return found
+
+
+def kept_apart(table: Table) -> list[str]:
+    """Return why a table's numbers may not stand beside others, as sentences."""
+    found = [f"Apart from the table above: {table.apart}."] if table.apart else []
+    if table.protocol != PROTOCOL:
+        told = PROTOCOLS.get(table.protocol, "another clbench measures by it")
+        found.append(f"Protocol {table.protocol}, compared with nothing of protocol {PROTOCOL}: {told}.")
     return found
 
 

@@ -2,6 +2,7 @@
 
 A marker names a scenario, or a folder of the results, such as `coco_b40c10.v1.scenes`. A scenario's name leaves out
 rows on data other than the scenario pins: those are of whatever was at hand, and stand where their folder is named.
+Of each folder the rows of the newest protocol stand there; `coco_b40c10.protocol1` asks for those of an older one.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -25,6 +27,8 @@ KEYS = (
 )  # fmt: skip
 """Number columns that a README has room for; the report has all."""
 
+Shown = TypeVar("Shown", Table, HeadTable)
+
 TEXTS = (RANK, STRATEGY, HEAD, SETTINGS, SEEDS, MARKS)
 
 _NAME = r"[a-z0-9][a-z0-9._-]*"
@@ -35,24 +39,33 @@ _BLOCK = re.compile(
 _OPENING = re.compile(rf"<!-- ((?:leaderboard|heads):{_NAME}) -->")
 
 
-def is_meant(table: Table | HeadTable, name: str) -> bool:
-    """Return whether a marker's `name` asks for the table."""
-    return name == table.folder or (name == table.scenario and not is_unpinned_id(table.folder))
+def meant(tables: Sequence[Shown], name: str) -> list[Shown]:
+    """Return the tables that a marker's `name` asks for: of each folder those of the newest protocol."""
+    told, _, protocol = name.partition(".protocol")
+    found = [table for table in tables if told == table.folder or (told == table.scenario and not _is_unpinned(table))]
+    newest: dict[str, int] = {}
+    for table in found:
+        newest[table.folder] = max(newest.get(table.folder, 0), table.protocol)
+    return [table for table in found if str(table.protocol) == (protocol or str(newest[table.folder]))]
+
+
+def _is_unpinned(table: Table | HeadTable) -> bool:
+    return is_unpinned_id(table.folder)
 
 
 def block(board: Leaderboard, name: str) -> str:
     """Return the text between the markers for `name`: its tables without the numbers printed elsewhere."""
-    parts = []
-    for table in board.tables:
-        if is_meant(table, name):
-            shown = markdown_table(board, msgspec.structs.replace(table, printed=[]), keys=KEYS, texts=TEXTS)
-            parts.append(f"\n**{escape(table.heading)}**: {escape(table.title)}\n\n{shown}")
+    parts: list[str] = []
+    for table in meant(board.tables, name):
+        apart = table.apart if parts else ""  # from a table that may not be here
+        shown = markdown_table(board, msgspec.structs.replace(table, printed=[], apart=apart), keys=KEYS, texts=TEXTS)
+        parts.append(f"\n**{escape(table.heading)}**: {escape(table.title)}\n\n{shown}")
     return "\n".join(parts) + (f"\nRanks: {escape(board.rule)}\n" if parts else f"\nNo records of {name} yet.\n") + "\n"
 
 
 def heads_block(tables: Sequence[HeadTable], name: str) -> str:
     """Return the text between the markers of the comparison of heads on `name`."""
-    found = [table for table in tables if is_meant(table, name)]
+    found = meant(tables, name)
     return f"\n{markdown(found)}\n" if found else f"\nNo method of {name} has records with more than one head yet.\n\n"
 
 

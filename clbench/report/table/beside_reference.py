@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from clbench.records.record import Record
+from clbench.records.record import Record, configuration_digest, tuning_of
 from clbench.records.rows import Row, identity
 from clbench.report.table.diff import diff
 
@@ -27,6 +27,8 @@ class Standing:
     session: int = 0
     """The first session that differs, from 0, and its first label."""
     label: str = ""
+    protocol: int = 0
+    """Of the reference that nothing is compared with, because it is of another protocol; 0 where there is none."""
     causes: tuple[str, ...] = ()
     """What else differs between the two records, each as `field: own | reference`."""
 
@@ -40,12 +42,12 @@ class Standing:
 
 def standing(row: Row, references: Iterable[Row]) -> Standing:
     """Return how `row` stands to the one of `references` with the same scenario, stream, protocol and configuration."""
-    others = {identity(reference.first): reference for reference in references}
-    reference = others.get(identity(row.first))
+    shipped = list(references)
+    reference = {identity(other.first): other for other in shipped}.get(identity(row.first))
     theirs = {record.seed: record for record in reference.records} if reference else {}
     pairs = [(record, theirs[record.seed]) for record in row.records if record.seed in theirs]
     if not pairs:
-        return Standing("none")
+        return Standing("none", protocol=next((r.first.protocol for r in shipped if _but_for_protocol(row, r)), 0))
     seeds = tuple(own.seed for own, _ in pairs)
     found = [(own, other, differences) for own, other in pairs if (differences := list(_differences(own, other)))]
     if not found:
@@ -54,7 +56,18 @@ def standing(row: Row, references: Iterable[Row]) -> Standing:
     _, session, label = differences[0]
     causes = tuple(f"{d.field}: {d.left} | {d.right}" for d in diff(own, other) if d.group in _CAUSES)
     largest = max(size for _, _, every in found for size, _, _ in every)
-    return Standing("differs", seeds, largest, own.seed, session, own.labels[label], causes)
+    return Standing("differs", seeds, largest, own.seed, session, own.labels[label], causes=causes)
+
+
+def _but_for_protocol(row: Row, reference: Row) -> bool:
+    """Return whether two rows are of the same configuration on the same stream, but of two protocols."""
+    own, other = row.first, reference.first
+    if own.protocol == other.protocol or own.scenario.stream != other.scenario.stream:
+        return False
+    strategy = other.strategy
+    return own.configuration == configuration_digest(
+        strategy.name, fields=strategy.fields, train=other.train, protocol=own.protocol, tuning=tuning_of(other)
+    )
 
 
 def _differences(own: Record, other: Record) -> Iterator[tuple[float, int, int]]:

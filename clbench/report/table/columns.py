@@ -14,7 +14,7 @@ from clbench.records.record import Record
 
 Unit = Literal["percent", "points", "count", "bytes", "parameters", "seconds", "passes"]
 
-RULES = {"0.5": "score > 0.5", "0.8": "score > 0.8", "top3": "three highest scores"}
+RULES = {"0.5": "probability > 0.5", "0.8": "probability > 0.8", "top3": "three highest scores"}
 """Decision rules behind CF1, macro-F1 and OF1, by the name that records give them."""
 
 

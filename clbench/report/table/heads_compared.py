@@ -91,6 +91,7 @@ class HeadTable:
     folder: str
     """Which folder of the results the rows lie in."""
     heading: str
+    protocol: int
     rows: list[HeadRow]
 
 
@@ -113,7 +114,8 @@ def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[
         if any(id(record) not in known for group in compared for row in group for record in row.row.records):
             shown = [row for group in sorted(compared, key=_best) for row in group]
             first = rows[0].first
-            found.append(HeadTable(first.scenario.name, record_scenario_id(first), heading_of(rows[0]), shown))
+            about = (first.scenario.name, record_scenario_id(first), heading_of(rows[0]), first.protocol)
+            found.append(HeadTable(*about, shown))
     return found
 
 

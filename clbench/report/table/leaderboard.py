@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from clbench import PROTOCOL
 from clbench.errors import UsageError
 from clbench.files.yaml_text import digest
 from clbench.records.record import Record
@@ -78,6 +79,7 @@ def heading_of(row: Row) -> str:
     about = row.first.scenario
     where = f" on the stand-in {about.dataset}" if about.stand_in else ""
     where += " on data other than the pinned" if _is_unpinned(row) else ""
+    where += f", protocol {row.first.protocol}" if row.first.protocol != PROTOCOL else ""
     return f"{about.name} v{about.version}{where}" + (", reference rows" if row.reference else "")
 
 

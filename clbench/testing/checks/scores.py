@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clbench import PROTOCOL
+from clbench.method.ranking import ranked_by, ranking_scores
 from clbench.method.strategy import Strategy
 from clbench.records.verify.verify import verify_scores
 from clbench.stream.stream import Session
@@ -19,16 +21,17 @@ CLOSE = 1e-5
 
 @torch.no_grad()
 def asked(strategy: Strategy, images: Tensor) -> Tensor:
-    """Return the scores as the evaluation asks for them, and leave the training mode as it was.
+    """Return what the evaluation asks for, as probabilities, and leave the training mode as it was.
 
     uint8 [n, 3, S, S] becomes float [n, seen].
     """
     modes = [(module, module.training) for module in strategy.modules()]
     strategy.eval()
-    scores = strategy.scores(images)
+    ranking = ranked_by(strategy, protocol=PROTOCOL)
+    scores = ranking_scores(strategy, images, ranking=ranking)
     for module, mode in modes:
         module.training = mode
-    return scores.detach().float().clone()
+    return (scores.sigmoid() if ranking == "logits" else scores).detach().clone()
 
 
 def some_images(trial: ProbedRun) -> Tensor:
