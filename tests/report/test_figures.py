@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import warnings
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import msgspec
@@ -186,7 +186,43 @@ def overlaps(figure: object) -> bool:
     return any(legend.overlaps(axes.get_window_extent()) for axes in figure.axes)  # type: ignore[attr-defined]
 
 
-def test_the_legend_lies_beside_the_panels() -> None:
+def inside(figure: object) -> bool:
+    """Whether legend and note lie within the figure and apart from each other."""
+    figure.draw_without_rendering()  # type: ignore[attr-defined]
+    page = figure.bbox  # type: ignore[attr-defined]
+    boxes = [item.get_window_extent() for item in [*figure.legends, *figure.texts]]  # type: ignore[attr-defined]
+    apart = not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    return apart and all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= page.x1 and box.y1 <= page.y1 for box in boxes)
+
+
+@pytest.mark.parametrize("many", [4, 10, 27])
+def test_no_two_rows_share_colour_and_marker_and_legend_and_note_are_whole(many: int) -> None:
+    methods = [
+        factory.Method(f"method{i // 3}", 0.9 - i * 0.02, fields=(("memory", i),) if i % 3 else ()) for i in range(many)
+    ]
+    rows = rows_of(*methods, layout=factory.B40, seeds=1)
+    looks = [style.look(strategy, variant=variant) for _, strategy, variant in curves.names(rows)]
+    assert len({(look.colour, look.marker) for look in looks}) == many
+    maps = {test_set: curves.map_curves(rows, test_set=test_set) for test_set in figures.TEST_SETS}
+    note = "Stand-in: generated pictures (scenes), not the data set of coco_b40c10. " * 3
+    figure = figures.draw_maps(maps, seen=[40, 50, 60, 70, 80], note=note)
+    assert inside(figure) and not overlaps(figure)
+    panels = [axes.get_window_extent() for axes in figure.axes]
+    assert sum(box.width for box in panels) > 0.85 * figure.bbox.width
+
+
+def test_bounds_stand_in_a_figure_with_their_head_alone_and_are_told_apart() -> None:
+    bounds = [
+        factory.Method("joint", 0.9 + i / 100, static=True, head=head) for i, head in enumerate(("linear", "csra"))
+    ]
+    longer = factory.Method("joint", 0.95, static=True, fields=(("memory", 1),))
+    rows = rows_of(*bounds, longer, ER, layout=factory.B40, seeds=1)
+    shown = [line for line in album._shown(curves.map_curves(rows, test_set="fixed")) if line.reference]
+    assert [line.head for line in shown] == ["linear", "linear"]
+    assert len({style.BOUND_DASHES[line.variant % len(style.BOUND_DASHES)] for line in shown}) == 2
+
+
+def test_the_legend_lies_below_the_panels() -> None:
     rows = rows_of(JOINT, NAIVE, LWF, ER, DERPP, KRT, DLFL, layout=factory.B40, seeds=1)
     seen = [40, 50, 60, 70, 80]
     maps = {test_set: curves.map_curves(rows, test_set=test_set) for test_set in figures.TEST_SETS}

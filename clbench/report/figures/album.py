@@ -121,9 +121,10 @@ def _thresholds(lines: dict[str, list[curves.Line]] | None, *, note: str) -> Ite
 
 
 def _shown(items: Sequence[Item]) -> list[Item]:
-    """Return upper bounds and the first `MOST_LINES` of the rest, so that every figure shows the same ones."""
+    """Return the first `MOST_LINES` that compete, the same ones in every figure, and the bounds of their heads."""
     competing = [item for item in items if not item.reference][:MOST_LINES]
-    return [item for item in items if item.reference or item in competing]
+    heads = {item.head for item in competing}
+    return [item for item in items if item in competing or (item.reference and item.head in heads)]
 
 
 def _longest(rows: Sequence[Row]) -> Record:

@@ -14,6 +14,7 @@ from clbench.metrics.inputs import defined_mean
 from clbench.metrics.rules import Ranking, threshold_on
 from clbench.records.record import Record
 from clbench.records.rows import Row
+from clbench.report.figures import style
 from clbench.report.table.columns import Column
 from clbench.report.table.rows import changed_values, common_recipe, upper_bounds
 
@@ -30,8 +31,8 @@ DECIDED = {"CP": cp, "CR": cr, "CF1": cf1_harmonic}
 class Line:
     """One configuration over the sessions: mean and sample standard deviation [S] over the seeds, fractions.
 
-    `reference` marks an upper bound, which has one value and no sessions. `variant` counts the configurations of one
-    strategy, in the order of the rows.
+    `reference` marks an upper bound, which has one value and no sessions. `variant` is the look of a strategy that this
+    configuration has, see `names`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Line:
     std: Array
     seeds: int
     reference: bool = False
+    head: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Point:
     y: float
     y_std: float
     reference: bool = False
+    head: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,14 +85,10 @@ class Forgotten:
 def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
     """Return (label in legends, strategy, variant) per row: the strategy alone, and what tells its variants apart.
 
-    The best configuration of a strategy is its variant 0, whatever the order of the rows: one look in all figures.
+    The best configuration of a strategy is its variant 0, whatever the order of the rows, so that it looks alike in all
+    figures; the others take the strategy's next looks whose colour and marker no row has yet.
     """
-    variants: dict[int, int] = {}
-    told: dict[str, int] = {}
-    for place in sorted(range(len(rows)), key=lambda place: -average(rows[place])):
-        strategy_name = rows[place].first.strategy.name
-        variants[place] = told.setdefault(strategy_name, 0)
-        told[strategy_name] += 1
+    variants = _variants(rows)
     found = []
     common = common_recipe(rows)
     for place, row in enumerate(rows):
@@ -103,6 +102,22 @@ def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
         if len(same_head) > 1 and (settings or len(plain) > 1):
             name += f" ({', '.join(settings) or row.first.configuration[:6]})"
         found.append((name, strategy.name, variants[place]))
+    return found
+
+
+def _variants(rows: Sequence[Row]) -> dict[int, int]:
+    """Return, by place in `rows`, which of its strategy's looks a row has: the best ones choose first."""
+    best_first = sorted(range(len(rows)), key=lambda place: -average(rows[place]))
+    firsts = {rows[place].first.strategy.name: place for place in reversed(best_first)}
+    # a name's own look before looks that are dealt, which give way
+    order = sorted(firsts.values(), key=lambda place: style.is_dealt(rows[place].first.strategy.name))
+    taken: set[tuple[str, str]] = set()
+    found: dict[int, int] = {}
+    for place in [*order, *(place for place in best_first if place not in firsts.values())]:
+        looks = (style.look(rows[place].first.strategy.name, variant=variant) for variant in range(style.LOOKS))
+        own = [(look.colour, look.marker) for look in looks]
+        found[place] = next((variant for variant, pair in enumerate(own) if pair not in taken), 0)
+        taken.add(own[found[place]])
     return found
 
 
@@ -207,7 +222,8 @@ def _points(rows: Sequence[Row], read_x: Callable[[Record], float], read_y: Call
     found = []
     for row, (name, strategy, variant) in zip(rows, names(rows), strict=True):
         mean, std = _spread(np.array([[read_x(record), read_y(record)] for record in row.records]))
-        found.append(Point(name, strategy, variant, mean[0], std[0], mean[1], std[1], reference=row in bounds))
+        point = Point(name, strategy, variant, mean[0], std[0], mean[1], std[1], row in bounds, row.first.strategy.head)
+        found.append(point)
     return found
 
 
@@ -216,7 +232,8 @@ def _lines(rows: Sequence[Row], read: Callable[[Record], Array]) -> list[Line]:
     found = []
     for row, (name, strategy, variant) in zip(rows, names(rows), strict=True):
         mean, std = _spread(np.stack([read(record) for record in row.records]))
-        found.append(Line(name, strategy, variant, mean, std, len(row.records), reference=row in bounds))
+        head = row.first.strategy.head
+        found.append(Line(name, strategy, variant, mean, std, len(row.records), reference=row in bounds, head=head))
     return found
 
 

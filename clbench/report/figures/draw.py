@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clbench.report.figures.curves import Forgotten, Heat, Line, Point, pareto
-from clbench.report.figures.style import HEAD_COLOURS, WIDTH, look, styled
+from clbench.report.figures.style import BOUND_DASHES, HEAD_COLOURS, WIDTH, look, styled
 from clbench.report.table.columns import Column
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def draw_maps(curves: Mapping[str, Sequence[Line]], *, seen: Sequence[int], note
 def draw_forgetting(lines: Sequence[Line], *, seen: Sequence[int], note: str = "") -> Figure:
     """Draw forgetting as if each session had been the last; there is none after the first."""
     with styled():
-        figure, (panel,) = _figure(1, height=2.5, note=note, width=0.62 * WIDTH)
+        figure, (panel,) = _figure(1, height=2.5, note=note)
         _curves(panel, lines, seen=seen, first=2)
         panel.axhline(0, color="#888888", linewidth=0.6)
         panel.set_ylabel("Forgetting (points of AP)")
@@ -111,7 +112,7 @@ def draw_forgotten(
         named.set_yticks(range(len(top)), [f"{f.label} ({f.session + 1})" for f in top])
         named.invert_yaxis()
         named.grid(axis="y", visible=False)
-        named.set_title(f"{name or strategy}: worst {len(top)} labels (session)")
+        named.set_title(textwrap.fill(f"{name or strategy}: worst {len(top)} labels (session)", 48))
         values = [100 * item.mean for item in found]
         shades = [colour] * len(top) + ["#c9c9c9"] * (len(found) - len(top))
         every.bar(range(1, len(found) + 1), values, color=shades, width=0.85)
@@ -130,6 +131,8 @@ def draw_costs(
     points: Mapping[str, Sequence[Point]], *, known: Mapping[str, Column], score: str, note: str = ""
 ) -> Figure:
     """Draw the score against each cost; a grey line joins the rows that no other beats in both."""
+    from matplotlib.ticker import LogLocator
+
     with styled():
         figure, panels = _figure(len(points), height=2.5, note=note, share_y=True)
         for panel, (key, found) in zip(panels, points.items(), strict=True):
@@ -142,7 +145,10 @@ def draw_costs(
             values = [point.x / scale for point in found]
             if min(values) > 0 and max(values) > 20 * min(values):
                 panel.set_xscale("log")
-            panel.set_xlabel(name)
+                panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                panel.xaxis.set_major_formatter("{x:g}")
+                panel.xaxis.set_minor_formatter("")
+            panel.set_xlabel(textwrap.fill(name, _letters(WIDTH / (len(points) + 0.5), size=7.5)))
         panels[0].set_ylabel(f"{known[score].title} (%)")
         _legend(figure, panels[0])
         return figure
@@ -151,7 +157,7 @@ def draw_costs(
 def draw_tradeoff(points: Sequence[Point], *, note: str = "") -> Figure:
     """Draw how much old labels changed against how well new ones were learned; up and to the right is better."""
     with styled():
-        figure, (panel,) = _figure(1, height=2.7, note=note, width=0.62 * WIDTH)
+        figure, (panel,) = _figure(1, height=2.7, note=note)
         for point in points:
             _dot(panel, point, x=100.0, y=100.0)
         panel.axhline(0, color="#888888", linewidth=0.6)
@@ -230,16 +236,17 @@ def _figure(
     *,
     height: float,
     note: str,
-    width: float = WIDTH,
     share_y: bool = False,
     ratios: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(1, panels, sharey=share_y, squeeze=False, width_ratios=ratios)
     if note:
-        figure.supxlabel(note, fontsize=6.5, color="#555555", x=0.01, ha="left")
+        said = textwrap.fill(note, _letters(WIDTH, size=6.5))
+        _below(figure, lines=1 + said.count("\n"), size=6.5)
+        figure.text(0.01, 0.01, said, fontsize=6.5, color="#555555", ha="left", va="bottom")
     return figure, list(axes[0])
 
 
@@ -248,8 +255,9 @@ def _curves(panel: Axes, lines: Sequence[Line], *, seen: Sequence[int], first: i
     for line in lines:
         how = look(line.strategy, variant=line.variant)
         if line.reference:
+            dash = BOUND_DASHES[line.variant % len(BOUND_DASHES)]
             panel.axhline(
-                100 * line.mean[-1], color=how.colour, linewidth=1.0, linestyle="--", label=f"{line.name} (bound)"
+                100 * line.mean[-1], color=how.colour, linewidth=1.0, linestyle=dash, label=f"{line.name} (bound)"
             )
             continue
         mean, std = 100 * line.mean[first - 1 :], 100 * line.std[first - 1 :]
@@ -289,11 +297,38 @@ def _unit(key: str, points: Sequence[Point]) -> tuple[str, float]:
 
 
 def _legend(figure: Figure, panel: Axes) -> None:
-    """Put the legend beside the panels, where it covers nothing."""
+    """Put the legend below the panels, which keep the width and their height."""
+    from matplotlib import rcParams
     from matplotlib.container import ErrorbarContainer
+    from matplotlib.textpath import TextPath
 
     handles, labels = panel.get_legend_handles_labels()
+    if not labels:
+        return
     # a marker alone: the stubs of error bars look like part of it
     handles = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle in handles]
-    if handles:
-        figure.legend(handles, labels, loc="outside right upper", ncols=1 + (len(labels) > 14))
+    size = rcParams["legend.fontsize"]
+    widest = max(TextPath((0, 0), label, size=size).get_extents().width for label in labels)
+    beside = 1.2 * size * (rcParams["legend.handlelength"] + rcParams["legend.handletextpad"])
+    beside += size * rcParams["legend.columnspacing"]
+    columns = min(len(labels), max(1, int(72 * WIDTH // (widest + beside))))
+    bottom = _below(figure, lines=1 + -(-len(labels) // columns), size=7.5)
+    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, bottom), ncols=columns)
+
+
+def _letters(width: float, *, size: float) -> int:
+    """Return how many letters of a font of `size` points stand in `width` inches."""
+    return int(width * 72 / (0.53 * size))
+
+
+def _below(figure: Figure, *, lines: int, size: float) -> float:
+    """Make room for `lines` of text below everything that is drawn so far; return where it ends, as a share."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    width, height = figure.get_size_inches()
+    more = lines * 1.4 * size / 72
+    kept = engine.get()["rect"][1] * height
+    figure.set_size_inches(width, height + more)
+    bottom = (kept + more) / (height + more)
+    engine.set(rect=(0, bottom, 1, 1 - bottom))  # type: ignore[call-arg]
+    return float(kept / (height + more))

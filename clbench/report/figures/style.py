@@ -79,6 +79,11 @@ _KNOWN = (
 )  # fmt: skip
 _NEUTRAL = {"joint": "#222222", "naive": "#8a8a8a"}
 
+LOOKS = len(_COLOURS) * len(_MARKERS)
+"""How many looks a strategy has."""
+BOUND_DASHES: tuple[Any, ...] = ("--", "-.", ":", (0, (9, 2)), (0, (9, 2, 1, 2, 1, 2)), (0, (1, 4)))
+"""Of upper bounds, which are lines without markers; in the order of their variants."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -90,13 +95,23 @@ class Look:
 
 
 def look(strategy: str, *, variant: int = 0) -> Look:
-    """Return how a strategy looks in every figure; `variant` tells its configurations apart by dash and marker."""
+    """Return how a strategy looks in every figure.
+
+    `variant` tells its configurations apart by dash and marker; after every marker has served, by colour too.
+    """
     colour, marker, dash = _place(strategy)
+    turn = variant // len(_MARKERS)
+    own = None if turn else _NEUTRAL.get(strategy)
     return Look(
-        _NEUTRAL.get(strategy, _COLOURS[colour % len(_COLOURS)]),
+        own or _COLOURS[(colour + turn) % len(_COLOURS)],
         _MARKERS[(marker + variant) % len(_MARKERS)],
         _DASHES[(dash + variant) % len(_DASHES)],
     )
+
+
+def is_dealt(strategy: str) -> bool:
+    """Return whether a strategy's looks are dealt by its name, which may be those of another."""
+    return strategy not in _KNOWN and strategy not in _NEUTRAL
 
 
 @contextmanager
