@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from clbench.data.datasets import coco, nuswide, voc
+from clbench.data.datasets import coco, nuswide, open_images, voc
 from clbench.data.datasets import pedestrian_attributes as attributes
 from clbench.data.datasets.dataset import Dataset, Option, Reader, Source, resolve_options
 from clbench.data.importers import direct
@@ -42,9 +42,11 @@ def _scenes(root: Path, *, name: str, options: Mapping[str, str], photos: bool =
 
 
 _READERS: dict[str, Reader] = {
-    "scenes": _scenes, "coco": coco.read, "voc": voc.read, "nuswide": nuswide.read, "attributes": attributes.read
+    "scenes": _scenes, "coco": coco.read, "voc": voc.read, "nuswide": nuswide.read, "attributes": attributes.read,
+    "open-images": open_images.read,
 }  # fmt: skip
-_OPTIONS = {"scenes": SCENES_OPTIONS, "coco": coco.OPTIONS, "voc": voc.OPTIONS, "nuswide": nuswide.OPTIONS}
+_OPTIONS = {"scenes": SCENES_OPTIONS, "coco": coco.OPTIONS, "voc": voc.OPTIONS, "nuswide": nuswide.OPTIONS,
+            "open-images": open_images.OPTIONS}  # fmt: skip
 
 
 class _File(Struct, forbid_unknown_fields=True):

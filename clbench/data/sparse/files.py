@@ -16,8 +16,9 @@ import contextlib
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -28,8 +29,8 @@ from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.features.feature_file import check_rows, find_features
 from clbench.data.sparse.labels import BLOCK, Entries
 from clbench.data.sparse.table import SparseTable, listed, sparse_table
-from clbench.data.sparse.texts import NumberTexts
-from clbench.data.table import LabelTable
+from clbench.data.sparse.texts import NumberTexts, SidedTexts
+from clbench.data.table import SPLITS, LabelTable
 from clbench.errors import DataError, UsageError, suggest
 
 ENDING = ".csr"
@@ -99,7 +100,7 @@ def write_csr(
         for name, array in arrays.items():
             if array is not None:
                 np.save(partial / f"{name}.npy", array, allow_pickle=False)
-        read_csr(partial, root=folder.parent, options={}, name=folder.stem)
+        open_csr(partial, name=folder.stem)
         partial.replace(folder)
     finally:
         with contextlib.suppress(OSError):
@@ -119,13 +120,9 @@ def write_table(folder: Path, table: LabelTable, *, unlisted: str = "absent") ->
     )
 
 
-def read_csr(folder: Path, *, root: Path, options: Mapping[str, str], name: str = "") -> SparseTable:
-    """Return the table in a `.csr` folder, its arrays mapped; photos or features lie below `root`.
-
-    Raises DataError naming the file and the image of whatever does not fit, UsageError for an unknown option or label.
-    """
+def open_csr(folder: Path, *, name: str = "") -> SparseTable:
+    """Return what a `.csr` folder holds, its arrays mapped and checked. Raises DataError naming file and image."""
     name = name or folder.stem
-    values = resolve_options(name, OPTIONS, options)
     about = _about(folder, name=name)
     test = _array(folder, "test", name=name, kinds="b")
     starts = _array(folder, "starts", name=name, kinds="i")
@@ -134,22 +131,26 @@ def read_csr(folder: Path, *, root: Path, options: Mapping[str, str], name: str 
     entries = Entries(starts, columns, marks, len(about.labels), UNLISTED[about.unlisted])
     _check(entries, len(test), folder=folder, name=name, labels=about.labels)
     ids = _ids(folder, about, count=len(test), name=name)
-    changed = (key for key, value in values.items() if value != _default(key) and key not in _NOT_CONTENT)
+    labels = tuple(about.labels)
+    return sparse_table(name, revision=name, labels=labels, ids=ids, paths=ids, entries=entries, test=np.asarray(test))
+
+
+def read_csr(folder: Path, *, root: Path, options: Mapping[str, str]) -> SparseTable:
+    """Return the table in a `.csr` folder; photos or features lie below `root`.
+
+    Raises DataError as `open_csr` does, and for a label that is never known in test; UsageError for an unknown option
+    or label.
+    """
+    values = resolve_options(folder.stem, OPTIONS, options)
+    table = open_csr(folder)
+    name, ids = table.name, cast("NumberTexts | npt.NDArray[np.str_]", table.ids)
+    changed = (one.name for one in OPTIONS if values[one.name] != one.default and one.name not in _NOT_CONTENT)
     words = [name, *(f"{key}={values[key]}" for key in changed)]
     if values["features"] and (folder / "ids.npy").exists():
         # a table's digest leaves rows of features out; here the ids do not tell whose are whose
         words.append(f"files={hashlib.sha256((folder / 'ids.npy').read_bytes()).hexdigest()[:12]}")
-    paths = _paths(values, ids=ids, test=test, root=root, name=name)
-    table = sparse_table(
-        name,
-        revision=" ".join(words),
-        labels=tuple(about.labels),
-        ids=ids,
-        paths=paths,
-        entries=entries,
-        test=np.asarray(test),
-    )
-    return _restricted(table, values=values)
+    table = table.with_paths(_paths(values, ids=ids, test=table.split == "test", root=root, name=name))
+    return chosen_labels(table, values=values, revision=" ".join(words))
 
 
 def _about(folder: Path, *, name: str) -> About:
@@ -267,10 +268,6 @@ def _ids(folder: Path, about: About, *, count: int, name: str) -> NumberTexts | 
     return NumberTexts(numbers, about.digits, about.base)
 
 
-def _default(name: str) -> str:
-    return next(option.default for option in OPTIONS if option.name == name)
-
-
 def _odd(text: str) -> bool:
     return not text.isprintable()
 
@@ -282,26 +279,27 @@ def _paths(
     test: npt.NDArray[np.bool_],
     root: Path,
     name: str,
-) -> NumberTexts | npt.NDArray[np.str_]:
+) -> NumberTexts | SidedTexts | npt.NDArray[np.str_]:
     """Return the rows of the features, or where photos lie."""
     count = len(test)
     if values["features"]:
         check_rows(find_features(root, values["features"], name=name), rows=count, table="the table", name=name)
         return NumberTexts(np.arange(count, dtype=np.uint64), len(str(count)))
     before, found, after = values["paths"].partition("{id}")
-    if not found:
-        raise UsageError(f"{name}: option paths is '{values['paths']}', expected text with {{id}} in it.")
-    if isinstance(ids, NumberTexts) and "{split}" not in before + after:
-        return NumberTexts(ids.numbers, ids.width, ids.base, before, after)
-    words = [
-        {False: part.replace("{split}", "train"), True: part.replace("{split}", "test")} for part in (before, after)
-    ]
-    sides = np.asarray(test).tolist()
-    return np.array([f"{words[0][side]}{one}{words[1][side]}" for one, side in zip(ids.tolist(), sides, strict=True)])
+    if not found or "{split}" in after:
+        raise UsageError(f"{name}: option paths is '{values['paths']}', expected {{id}} in it, {{split}} only before.")
+    sides = before.replace("{split}", "train"), before.replace("{split}", "test")
+    if isinstance(ids, NumberTexts):
+        return SidedTexts(ids.numbers, ids.width, ids.base, test, sides, after)
+    return np.array([f"{sides[side]}{one}{after}" for one, side in zip(ids.tolist(), test.tolist(), strict=True)])
 
 
-def _restricted(table: SparseTable, *, values: Mapping[str, str]) -> SparseTable:
-    """Return the table with the labels that the options ask for."""
+def chosen_labels(table: SparseTable, *, values: Mapping[str, str], revision: str) -> SparseTable:
+    """Return the table with the labels that options ask for: `labels`, `min_train_positives`, `min_test_positives`, and
+    perhaps `most_frequent`, so many labels with the most positive train images, ties by name.
+
+    Raises UsageError for a label that is not there, DataError where none is left or one is never known in test.
+    """
     keep = np.ones(len(table.labels), dtype=np.bool_)
     wanted = [label.strip() for label in values["labels"].split(";") if label.strip()]
     for label in wanted:
@@ -309,10 +307,30 @@ def _restricted(table: SparseTable, *, values: Mapping[str, str]) -> SparseTable
             raise UsageError(f"{table.name}: option labels: there is no label '{label}'.{suggest(label, table.labels)}")
     if wanted:
         keep &= np.isin(table.labels, wanted)
-    for split in ("train", "test"):
-        least = int(values[f"min_{split}_positives"])
-        if least:
-            keep &= table.positives(split) >= least
+    counts = {split: table.positives(split) for split in SPLITS}
+    for split in () if wanted else SPLITS:
+        keep &= counts[split] >= int(values[f"min_{split}_positives"])
+    most = int(values.get("most_frequent", "0"))
+    if most:
+        order = sorted(np.flatnonzero(keep).tolist(), key=lambda one: (-int(counts["train"][one]), table.labels[one]))
+        if len(order) < most:
+            raise DataError(f"{table.name}: option most_frequent is {most:,}, and {len(order):,} labels can be chosen.")
+        keep[:] = False
+        keep[order[:most]] = True
     if not keep.any():
-        raise DataError(f"{table.name}: the options leave no label of {len(table.labels)}.")
-    return table if keep.all() else table.with_labels(np.flatnonzero(keep))
+        raise DataError(f"{table.name}: the options leave no label of {len(table.labels):,}.")
+    _check_known(table, keep)
+    return replace(table if keep.all() else table.with_labels(np.flatnonzero(keep)), revision=revision)
+
+
+def _check_known(table: SparseTable, keep: npt.NDArray[np.bool_]) -> None:
+    if table.sparse.entries.unlisted == 0:
+        return
+    test = table.sparse.at(np.flatnonzero(table.split == "test"))
+    never = np.flatnonzero(keep & (test.counts(-1) == len(test)))
+    if len(never):
+        raise DataError(
+            f"{table.name}: the label {table.labels[never[0]]!r} is never known in test"
+            + (f" (and {len(never) - 1:,} more labels)." if len(never) > 1 else "."),
+            hint="No measure could be taken of it; min_test_positives=1 leaves such labels out.",
+        )

@@ -99,8 +99,10 @@ class SparseLabels(NDArrayOperatorsMixin):
         return replace(self.at(rows), place=here[self.place], width=width, shown=shown)
 
     def without(self, blank: npt.NDArray[np.bool_]) -> SparseLabels:
-        """Return the labels with nothing known of the rows where `blank` [n] is true; of a view of all rows alone."""
-        return replace(self, blank=blank)
+        """Return the labels with nothing known of the rows where `blank` [n] is true."""
+        stored = np.zeros(len(self.entries.starts) - 1, dtype=np.bool_)
+        stored[slice(None) if self.rows is None else self.rows] = blank
+        return replace(self, blank=stored)
 
     def __getitem__(self, key: Any) -> Any:
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.data.sparse.labels import Entries, SparseLabels, SparseMembers, all_labels
-from clbench.data.sparse.texts import NumberTexts
+from clbench.data.sparse.texts import NumberTexts, SidedTexts
 from clbench.data.table import SPLITS, LabelTable, check_labels
 from clbench.errors import DataError
 
@@ -67,10 +67,23 @@ class SparseTable(LabelTable):
         """Return the table with nothing known of the images where `blank` [n] is true."""
         return self._with(self.sparse.without(blank), labels=self.labels)
 
+    def with_paths(self, paths: Any) -> SparseTable:
+        """Return the table with other places of its images, [n] texts."""
+        return replace(self, paths=paths)
+
+    def with_rows(self, rows: npt.NDArray[np.int64]) -> SparseTable:
+        """Return the table with these images [n] alone, in this order."""
+        ids, paths = (_picked(texts, rows) for texts in (self.ids, self.paths))
+        y: Any = self.sparse.at(rows)
+        member: Any = SparseMembers(y)
+        return replace(self, ids=ids, paths=paths, y=y, member=member, split=self.split[rows])
+
     def with_labels(self, columns: npt.NDArray[np.int64]) -> SparseTable:
         """Return the table with these columns [m] alone, in this order."""
         kept = self.sparse.view(np.arange(len(self)), columns, shown=slice(None), width=len(columns))
-        return self._with(replace(kept, rows=None), labels=tuple(self.labels[one] for one in columns.tolist()))
+        return self._with(
+            replace(kept, rows=self.sparse.rows), labels=tuple(self.labels[one] for one in columns.tolist())
+        )
 
     def _with(self, y: SparseLabels, *, labels: tuple[str, ...]) -> SparseTable:
         member: Any = SparseMembers(y)
@@ -130,6 +143,12 @@ def listed(y: npt.NDArray[np.int8], *, unlisted: int = 0) -> Entries:
     rows, columns = np.nonzero(y != unlisted)
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(y)))]).astype(np.int64)
     return Entries(starts, columns.astype(np.int32), y[rows, columns], y.shape[1], unlisted)
+
+
+def _picked(texts: Any, rows: npt.NDArray[np.int64]) -> Any:
+    if isinstance(texts, SidedTexts):
+        return replace(texts, numbers=texts.numbers[rows], second=texts.second[rows])
+    return replace(texts, numbers=texts.numbers[rows]) if isinstance(texts, NumberTexts) else texts[rows]
 
 
 def _json(value: Any) -> bytes:

@@ -88,3 +88,40 @@ class NumberTexts:
     def astype(self, dtype: Any) -> npt.NDArray[Any]:
         """Return the numbers, or the texts, as an array of that type."""
         return np.asarray(self.numbers if np.dtype(dtype).kind in "iu" else self[:]).astype(dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class SidedTexts:
+    """Paths [n] such as test/00ff.jpg: numbers as `NumberTexts` has them, behind one of two folders.
+
+    `second` [n] says which images lie in the second of `before`.
+
+    >>> numbers, second = np.array([1, 255], dtype=np.uint64), np.array([False, True])
+    >>> paths = SidedTexts(numbers, 4, 16, second, ("train/", "t/"), ".jpg")
+    >>> paths[1], paths.tolist()
+    ('t/00ff.jpg', ['train/0001.jpg', 't/00ff.jpg'])
+    """
+
+    numbers: npt.NDArray[np.uint64]
+    width: int
+    base: int
+    second: npt.NDArray[np.bool_]
+    before: tuple[str, str]
+    after: str = ""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def side(self, second: bool) -> NumberTexts:
+        """Return all of them as if they lay in one folder."""
+        return NumberTexts(self.numbers, self.width, self.base, self.before[second], self.after)
+
+    def __getitem__(self, rows: Any) -> Any:
+        if isinstance(rows, (int, np.integer)):
+            return self.side(bool(self.second[rows]))[rows]
+        return np.where(self.second[rows], self.side(True)[rows], self.side(False)[rows])
+
+    def tolist(self) -> list[str]:
+        """Return all of them as a list of str."""
+        found: list[str] = self[:].tolist()
+        return found
