@@ -82,12 +82,13 @@ def _shapes() -> tuple[Icon, ...]:
     for index in range(_CLUTTER):
         colours, tints = palettes[dice.below(len(palettes))]
         pair = [colours[dice.below(len(colours))] for _ in range(2)]
-        strokes = [_form(dice, colour=pair[number % 2], inside=number > 0) for number in range(dice.between(1, 3))]
+        strokes = [form(dice, colour=pair[number % 2], inside=number > 0) for number in range(dice.between(1, 3))]
         shapes.append(Icon(f"clutter {index}", 1.0, (tints[dice.below(len(tints))],), tuple(strokes)))
     return tuple(shapes)
 
 
-def _form(dice: Dice, *, colour: str, inside: bool) -> Stroke:
+def form(dice: Dice, *, colour: str, inside: bool) -> Stroke:
+    """Return a random stroke of an icon, as `Icon` has them; `inside` may keep it on what is there already."""
     x, y = float(dice.between(30, 70)), float(dice.between(30, 70))
     wide, high = float(dice.between(8, 30)), float(dice.between(8, 30))
     kind = "ocrgpl"[dice.below(6)]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from clbench.data.scenes.backdrop import clutter
-from clbench.data.scenes.icons import icons
+from clbench.data.scenes.icons import Icon, icons
 from clbench.data.scenes.sprites import Sprite, sprite
 from clbench.data.scenes.stable_random import Dice
+
+Drawings = Mapping[str, Icon] | None
 
 VISIBLE = 0.4
 """The share of its pixels that one object of every label shows at least."""
@@ -32,26 +35,31 @@ class Placed:
     gain: npt.NDArray[np.int32]
 
 
-def arrange(labels: list[str], *, dice: Dice, size: int) -> list[Placed]:
+def arrange(labels: list[str], *, dice: Dice, size: int, drawings: Drawings = None) -> list[Placed]:
     """Return the objects of a scene with `labels`, in the order they are to be painted.
 
     Two free arrangements are tried, the second with fewer and smaller objects; should a label still be hidden in both,
-    its objects go into the cells of a grid, where nothing hides anything.
+    its objects go into the cells of a grid, where nothing hides anything. `drawings` are by default COCO's.
     """
     for crowd in (1, 2):
-        scene = _free(labels, dice=dice, size=size, crowd=crowd)
+        scene = _free(labels, dice=dice, size=size, crowd=crowd, drawings=drawings)
         if all(share >= VISIBLE for share in visible_shares(scene, size=size).values()):
             return scene
-    return _in_cells(labels, dice=dice, size=size)
+    return _in_cells(labels, dice=dice, size=size, drawings=drawings)
 
 
-def visible_shares(scene: list[Placed], *, size: int) -> dict[str, float]:
-    """Return for each label the largest share of an object's own pixels that can be seen."""
+def owners(scene: list[Placed], *, size: int) -> npt.NDArray[np.int64]:
+    """Return which object a pixel shows [size, size]: its place in `scene` from 1 on, 0 for none."""
     owner = np.zeros((size, size), np.int64)
     for number, placed in enumerate(scene, start=1):
         here, there = placed.sprite.windows(size, x=placed.x, y=placed.y)
         owner[here][placed.sprite.solid[there]] = number
-    seen = np.bincount(owner.ravel(), minlength=len(scene) + 1)
+    return owner
+
+
+def visible_shares(scene: list[Placed], *, size: int) -> dict[str, float]:
+    """Return for each label the largest share of an object's own pixels that can be seen."""
+    seen = np.bincount(owners(scene, size=size).ravel(), minlength=len(scene) + 1)
     shares: dict[str, float] = {}
     for number, placed in enumerate(scene, start=1):
         if placed.label:
@@ -60,12 +68,13 @@ def visible_shares(scene: list[Placed], *, size: int) -> dict[str, float]:
     return shares
 
 
-def _free(labels: list[str], *, dice: Dice, size: int, crowd: int) -> list[Placed]:
+def _free(labels: list[str], *, dice: Dice, size: int, crowd: int, drawings: Drawings) -> list[Placed]:
     chosen = []
     for label in labels:
         for _ in range(_instances(dice, labels=len(labels)) if crowd == 1 else 1):
             step = _STEPS[dice.below(len(_STEPS) - (2 * crowd if len(labels) > 3 else 0))]
-            chosen.append(_object(label, dice=dice, size=step * size // 64, turn=_TURNS[dice.below(len(_TURNS))]))
+            turn = _TURNS[dice.below(len(_TURNS))]
+            chosen.append(_object(label, dice=dice, size=step * size // 64, turn=turn, drawings=drawings))
     # large things first, so that the small ones stand before them
     chosen.sort(key=lambda placed: -placed.sprite.area)
     scene: list[Placed] = []
@@ -77,18 +86,21 @@ def _free(labels: list[str], *, dice: Dice, size: int, crowd: int) -> list[Place
     return scene
 
 
-def _in_cells(labels: list[str], *, dice: Dice, size: int) -> list[Placed]:
+def _in_cells(labels: list[str], *, dice: Dice, size: int, drawings: Drawings = None) -> list[Placed]:
     across = next(n for n in range(1, size) if n * n >= len(labels))
     cell = size // across
     scene = []
     for label, place in zip(labels, dice.permutation(across * across).tolist(), strict=False):
-        placed = _object(label, dice=dice, size=min(cell, size // 3), turn=0, relative=False)
+        side = min(cell, size // 3)
+        placed = _object(label, dice=dice, size=side, turn=0, relative=False, drawings=drawings)
         scene.append(replace(placed, x=place % across * cell, y=place // across * cell))
     return scene
 
 
-def _object(label: str, *, dice: Dice, size: int, turn: int, relative: bool = True) -> Placed:
-    icon = icons()[label]
+def _object(
+    label: str, *, dice: Dice, size: int, turn: int, relative: bool = True, drawings: Drawings = None
+) -> Placed:
+    icon = (icons() if drawings is None else drawings)[label]
     tint = icon.tints[dice.below(len(icon.tints))]
     side = round(size * icon.size) if relative else size
     shape = sprite(icon, tint=tint, size=side, turn=turn, flip=dice.below(2) == 1)

@@ -73,9 +73,7 @@ class Scenes:
         if not 0 <= row < len(self._sets):
             raise UsageError(f"scenes: row is {row}, expected 0 to {len(self._sets) - 1}.")
         dice = Dice("scenes", VERSION, self.seed, row)
-        picture = backdrop(dice, size=self.size)
-        for _ in range(dice.between(3, 7)):
-            _lay_clutter(picture, dice=dice, longest=self.size // 3)
+        picture = strewn(dice, size=self.size)
         names = [self.labels[column] for column in np.flatnonzero(self._sets[row]).tolist()]
         for placed in arrange(names, dice=dice, size=self.size):
             placed.sprite.lay(picture, x=placed.x, y=placed.y, gain=placed.gain)
@@ -86,6 +84,14 @@ class Scenes:
 def known_scenes(train: int = 4000, test: int = 1000, seed: int = 0, size: int = 64) -> Scenes:
     """Return `Scenes` of these arguments, the same ones each time: runs that follow each other draw their sets once."""
     return Scenes(train, test, seed, size)
+
+
+def strewn(dice: Dice, *, size: int) -> Pixels:
+    """Return a background with clutter on it, int32 [size, size, 3]."""
+    picture = backdrop(dice, size=size)
+    for _ in range(dice.between(3, 7)):
+        _lay_clutter(picture, dice=dice, longest=size // 3)
+    return picture
 
 
 def _lay_clutter(picture: Pixels, *, dice: Dice, longest: int) -> None:
