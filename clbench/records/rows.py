@@ -149,8 +149,9 @@ def identity(record: Record) -> tuple[object, ...]:
 
 
 def _published(record: Record) -> object:
-    """The digest of tensors that a configuration calls by the name under which they are published."""
-    return record.environment.get("weights_tensors") if record.train.get("weights") == "hub" else None
+    """The digest of tensors that a configuration calls by the name under which they are published, or made here."""
+    named = record.train.get("weights") in ("hub", "stand-in")
+    return record.environment.get("weights_tensors") if named else None
 
 
 def comparable_groups(rows: Iterable[Row]) -> list[list[Row]]:

@@ -80,7 +80,7 @@ class TrainSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     backbone: str = "tresnet_m.miil_in21k"
     """A timm model name, `clbench_small`, or the small transformer `clbench_vit`."""
     weights: str = ""
-    """A weights file, `sha256:DIGEST` of one, `package:NAME`, `hub` (timm's hub) or empty for random weights."""
+    """A weights file, `sha256:DIGEST` of one, `package:NAME`, `hub` (timm's hub), `stand-in` or empty: random."""
     track: str = ""
     """The pretraining track shown beside the row; empty means that of the weights."""
     image_size: Positive = 224

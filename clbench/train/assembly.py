@@ -36,6 +36,7 @@ from clbench.train.prepare import (
     plan_backbone,
     plan_features,
     plan_stream,
+    plan_weights,
 )
 from clbench.train.reader_processes import loader_processes
 from clbench.train.resume import state as states
@@ -43,7 +44,7 @@ from clbench.train.resume.progress import Progress
 from clbench.train.resume.savepoint import Savepoint, restore_plugins
 from clbench.train.stored_features import stored_features
 from clbench.weights.hub import HUB
-from clbench.weights.resolve import fetched
+from clbench.weights.stand_in import STAND_IN
 
 Phase = Literal["network", "features", "growth", "session", "scoring"]
 
@@ -100,7 +101,7 @@ class Assembly:
     def _set_up(
         self, *, on_step: Callable[[int, int], None], waiting: Callable[[], AbstractContextManager[None]] = nullcontext
     ) -> None:
-        weights = fetched(self.plan.weights, backbone=self.train.backbone)
+        weights = plan_weights(self.plan, progress=telling(self.watch, "weights of the stand-in for pretraining"))
         if weights != self.plan.weights:
             self.plan = dataclasses.replace(self.plan, weights=weights)
         stream = self.parts.stream(self.plan)
@@ -202,7 +203,7 @@ class Assembly:
             "world size": str(world()),
             "device": self.device.type,
             # a file's digest is part of the configuration; what the hub publishes may change
-            **({"weights": self.plan.weights.sha256} if self.plan.weights.name == HUB else {}),
+            **({"weights": self.plan.weights.sha256} if self.plan.weights.name in (HUB, STAND_IN) else {}),
         }
 
     def _load_state(self) -> dict[str, Any] | None:

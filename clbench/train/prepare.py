@@ -26,6 +26,8 @@ from clbench.stream.build import build_stream, check_pins
 from clbench.stream.stream import Stream
 from clbench.stream.trial import TrainImages, trial_stream
 from clbench.train.stored_features import weights_digest
+from clbench.weights.resolve import Weights, fetched
+from clbench.weights.stand_in import STAND_IN
 
 
 def make_stream(plan: Plan, strategy: Strategy) -> Stream:
@@ -44,6 +46,15 @@ def plan_backbone(plan: Plan) -> Backbone:
         normalize=plan.train.normalize,
         channels_last=plan.train.channels_last,
     )
+
+
+def plan_weights(plan: Plan, *, progress: Progress | None = None) -> Weights:
+    """Return the plan's weights, those of the hub fetched and the stand-in's made where they are not here yet."""
+    if plan.weights.name != STAND_IN:
+        return fetched(plan.weights, backbone=plan.train.backbone)
+    from clbench.pretrain.stand_in import stand_in_weights
+
+    return stand_in_weights(plan.train.backbone, progress=progress)
 
 
 def plan_features(plan: Plan) -> FeatureFile | None:

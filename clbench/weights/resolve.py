@@ -10,6 +10,7 @@ from clbench.errors import DataError, UsageError
 from clbench.weights import hub
 from clbench.weights.known_files import file_with, sha256_of, weights_folder
 from clbench.weights.packages import PACKAGES, PREFIX, in_package
+from clbench.weights.stand_in import STAND_IN
 
 SHA256 = "sha256:"
 
@@ -19,8 +20,8 @@ class Weights:
     """Weights that were looked for: what they are called, where they lie, their digest.
 
     `name` is "" for random weights, `hub` for the published ones of the backbone, `package:NAME`, whose file is known
-    by its digest, or `sha256:DIGEST` for any other file. `path` is None for random weights and where the hub still has
-    to be asked.
+    by its digest, `stand-in`, or `sha256:DIGEST` for any other file. `path` is None for random weights, where the hub
+    still has to be asked, and where the stand-in's are still to be made.
     """
 
     name: str = ""
@@ -39,6 +40,8 @@ def resolve(weights: str, *, backbone: str) -> Weights:
     """
     if not weights:
         return RANDOM
+    if weights == STAND_IN:
+        return Weights(STAND_IN)
     if weights == hub.HUB:
         return _of_hub(hub.cached(backbone), backbone)
     if weights.startswith(PREFIX):

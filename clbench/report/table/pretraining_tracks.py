@@ -8,6 +8,7 @@ from typing import Any
 
 SHOWN = {
     "none": "from scratch",
+    "stand-in": "stand-in pretraining",
     "imagenet-1k": "ImageNet-1k",
     "imagenet-21k": "ImageNet-21k",
     "self-supervised": "self-supervised",
@@ -41,5 +42,7 @@ def _guess(train: Mapping[str, Any]) -> str:
     weights, tag = str(train.get("weights", "")), str(train.get("backbone", "")).partition(".")[2]
     if not weights:
         return "none"
+    if weights == "stand-in":
+        return weights
     source = tag if weights == "hub" else weights.lower()
     return next((name for name, signs in _TAGS if re.search(signs, source)), "other")
