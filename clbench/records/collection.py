@@ -10,11 +10,11 @@ from pathlib import Path
 from clbench.errors import ResultsError, UsageError, suggest
 from clbench.files import roots
 from clbench.files.user_folders import cache_folder
-from clbench.records.record import Record, read_record
+from clbench.records.record import Record
 from clbench.records.rows import Row, group_rows, identity
 from clbench.records.verify.findings import LEVELS, Verification
 from clbench.records.verify.known_whole import Verdicts
-from clbench.records.verify.verify import verify_all
+from clbench.records.verify.verify import verify, verify_all
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def find(text: str, *, results: Path) -> Record | Row:
     for base in (Path(), *folders(results)):
         path = base / text
         if path.is_file():
-            return read_record(path)
+            return _read(path)
         if path.is_dir():
             return _row(path)
     raise UsageError(
@@ -114,10 +114,18 @@ def find(text: str, *, results: Path) -> Record | Row:
     )
 
 
+def _read(path: Path) -> Record:
+    """Return the record in a file. Raises ResultsError where it cannot be read, or nothing can be shown of it."""
+    found = verify(path)
+    if found.record is None:
+        raise ResultsError(f"{path}: {found.findings[0]}.", hint=f"clbench verify {path}")
+    return found.record
+
+
 def _row(folder: Path) -> Row:
     files = sorted(folder.glob("seed*.json"))
     if files:
-        return Row(tuple(sorted(map(read_record, files), key=lambda record: record.seed)))
+        return Row(tuple(sorted(map(_read, files), key=lambda record: record.seed)))
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
     if len(inner) == 1:
         return _row(inner[0])

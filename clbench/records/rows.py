@@ -18,6 +18,7 @@ MARKS = {
     "changed-train": "the recipe differs from the scenario's",
     "unpinned": "the data is not the pinned stream's",
     "dirty": "clbench had uncommitted changes",
+    "dirty-unknown": "git could not be asked whether clbench had uncommitted changes",
     "leak": "uses labels that the protocol hides, for parity with a published leak",
     "known-density": "was told how many labels an image of the whole data set has",
     "random-text": "vectors of text drawn by the labels' names, which know no language",
@@ -84,7 +85,8 @@ def required_marks(record: Record) -> set[str]:
         "stand-in": record.scenario.stand_in,
         "local-scenario": record.scenario.local,
         "local-strategy": record.strategy.origin != "shipped",
-        "dirty": record.code.dirty,
+        "dirty": record.code.dirty is True,
+        "dirty-unknown": record.code.dirty is None,
     }
     return {mark for mark, holds in found.items() if holds}
 

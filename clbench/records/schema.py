@@ -171,7 +171,8 @@ class CodePart(_Part, frozen=True, kw_only=True):
 
     version: Text
     commit: Text
-    dirty: bool
+    dirty: bool | None
+    """Whether anything was changed since the commit; null where git could not be asked."""
 
 
 class ScorePart(_Part, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from clbench.errors import ResultsError
 from clbench.plan.place import run_folder, scenario_id, unpinned_id
 from clbench.records.record import Record, read_record
+
+log = logging.getLogger(__name__)
 
 REFERENCE = "reference"
 """The folder below the checkout's results that holds what clbench ships; readers of results do not enter it."""
@@ -79,13 +82,20 @@ def scan(results: Path) -> tuple[list[Stored], list[Damaged]]:
 
 def _files(folder: str, *, depth: int) -> Iterator[Path]:
     # scenario / strategy / configuration / seedN.json: os.scandir is several times faster than Path.glob
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if depth == 3:
-                if _SEED_FILE.match(entry.name) and entry.is_file():
-                    yield Path(entry.path)
-            elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name != REFERENCE:
-                yield from _files(entry.path, depth=depth + 1)
+    try:
+        with os.scandir(folder) as opened:
+            entries = sorted(opened, key=lambda entry: entry.name)
+    except PermissionError as error:
+        if not depth:
+            raise ResultsError(f"{folder}: cannot be read ({error.strerror}).", hint="Whose folder is it?") from error
+        log.warning("%s: cannot be read (%s); records in it are left out", folder, error.strerror)
+        return
+    for entry in entries:
+        if depth == 3:
+            if _SEED_FILE.match(entry.name) and entry.is_file():
+                yield Path(entry.path)
+        elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name != REFERENCE:
+            yield from _files(entry.path, depth=depth + 1)
 
 
 def _check_place(path: Path, record: Record, *, results: Path) -> None:

@@ -14,7 +14,7 @@ from clbench.records.record import Record, to_text
 from clbench.records.store import record_path
 from clbench.records.verify.findings import Verification
 
-_KEPT_OUT = ("dirty", "local-strategy", "local-scenario", "trial", "unverified")
+_KEPT_OUT = ("dirty", "dirty-unknown", "local-strategy", "local-scenario", "trial", "unverified")
 """Marks of records that nobody else could make again from the checkout."""
 
 

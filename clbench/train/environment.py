@@ -70,25 +70,36 @@ def _cpu_model() -> str:
 def code() -> CodePart:
     """Return clbench's version and, when it runs from a git checkout, the commit and whether anything was changed.
 
-    Asked once in a process: what it has imported stays what it is.
+    `dirty` is None in a checkout whose git cannot be asked: not installed, of another owner, or too slow. Asked once in
+    a process: what it has imported stays what it is.
     """
     folder = Path(clbench.__file__).resolve().parent
-    commit = _git(folder, "rev-parse", "HEAD")
-    if not commit or _git(folder, "ls-files", "--error-unmatch", "__init__.py") == "":
+    if not _in_checkout(folder):
         return CodePart(version=clbench.__version__, commit="", dirty=False)
+    commit = _git(folder, "rev-parse", "HEAD")
     # a results folder inside the checkout fills while runs go on; only code and scenarios can move a number
     changed = _git(folder.parent, "status", "--porcelain", "--", "clbench", "strategies", "scenarios")
-    return CodePart(version=clbench.__version__, commit=commit, dirty=bool(changed))
+    unknown = commit is None or changed is None
+    return CodePart(version=clbench.__version__, commit=commit or "", dirty=None if unknown else bool(changed))
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _in_checkout(folder: Path) -> bool:
+    """Return whether the package is a file of a repository, and not installed into a folder that may lie in one."""
+    if "site-packages" in folder.parts or not any((parent / ".git").exists() for parent in folder.parents):
+        return False
+    listed = _git(folder, "ls-files", "__init__.py")
+    return listed is None or listed != ""
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Return what git says, None where it cannot be asked."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
         )
     except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def pick_device(name: str) -> torch.device:

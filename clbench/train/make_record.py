@@ -82,14 +82,15 @@ def check_scores(progress: Progress, *, folder: Path) -> None:
             )
 
 
-def marks(plan: Plan, strategy: Strategy, *, dirty: bool, leaked: bool) -> list[str]:
+def marks(plan: Plan, strategy: Strategy, *, dirty: bool | None, leaked: bool) -> list[str]:
     """Return what a reader must know before believing the row; `leaked`: hidden labels were handed out."""
     found = {
         "stand-in": plan.stand_in,
         "local-strategy": plan.entry.origin != "shipped",
         "local-scenario": plan.scenario_origin != "shipped",
         "unpinned": plan.unpinned,
-        "dirty": dirty,
+        "dirty": dirty is True,
+        "dirty-unknown": dirty is None,
         "changed-train": bool(plan.changed_train),
         "trial": plan.trial is not None,
         LEAK: leaked,

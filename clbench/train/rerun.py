@@ -29,7 +29,7 @@ STREAM = ("digest", "dataset", "stand_in", "sessions", "stream", "data")
 """What of the scenario must be the same; its title, say, may be another."""
 STRATEGY = ("name", "head", "fields", "changed")
 """What of the strategy must be the same; its file may lie elsewhere."""
-OF_THE_PLACE = {"dirty", "local-strategy", "local-scenario"}
+OF_THE_PLACE = {"dirty", "dirty-unknown", "local-strategy", "local-scenario"}
 """Marks that say where and from what a run was started, which may differ."""
 TOLD = 20
 """Differences named one by one."""
@@ -128,7 +128,9 @@ def _circumstances(told: dict[str, Any], fresh: dict[str, Any]) -> Iterator[Find
         yield Finding("strategy.sha256", "is not that of the strategy's file here")
     for name in ("clbench", "protocol"):
         yield from _between(name, told[name], fresh[name])
-    if told["code"]["commit"] != fresh["code"]["commit"] or told["code"]["dirty"] or fresh["code"]["dirty"]:
+    if told["code"]["commit"] != fresh["code"]["commit"] or not (
+        told["code"]["dirty"] is fresh["code"]["dirty"] is False
+    ):
         yield Finding("code", "is not the same, or was changed without a commit")
     yield from _between("environment", told["environment"], fresh["environment"])
 

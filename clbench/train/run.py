@@ -17,6 +17,7 @@ from filelock import Timeout
 
 from clbench.errors import DataError, ResultsError, RunError, TakenError
 from clbench.files.whole_file import whole_file
+from clbench.method.lone_images import check_lone_image, lone_session
 from clbench.method.stored import Replayable, count_stored
 from clbench.method.strategy import LEAK
 from clbench.nn.shared.ranks import rank, world
@@ -199,6 +200,7 @@ class Run(Assembly):
             exemplars=self.exemplars,
         )
         steps = steps_per_epoch(len(view), self.train.batch_size)
+        self._check_lone_images(session, view)
         self.session_clock = clock
         self.base_seconds = progress.train_seconds
         self.base_total = progress.total_seconds
@@ -240,6 +242,14 @@ class Run(Assembly):
         progress.session, progress.epoch, progress.step = session.index + 1, 0, 0
         progress.train_seconds, progress.images_seen = 0.0, 0
         self._save_state(inside=False)
+
+    def _check_lone_images(self, session: Session, view: SessionView) -> None:
+        """Say before anything is trained that a batch of one image would stop a session on the way."""
+        size = self.train.batch_size
+        sessions = self.stream.sessions[session.index :]
+        found = session.index if len(view) == 1 else lone_session(sessions, self.strategy, batch_size=size)
+        if found is not None and world() == 1:
+            check_lone_image(self.strategy, self.source.read(session.rows[:1]).to(self.device), session=found)
 
     def _restore_inside(self, saved: dict[str, Any]) -> None:
         with self.savepoint.understood():

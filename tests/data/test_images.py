@@ -81,6 +81,16 @@ def test_reading_squashes_to_the_size_asked_for_in_the_order_asked_for(folder: P
     assert torch.equal(both[1], source.read(np.array([1]))[0])
 
 
+def test_a_picture_over_the_limit_of_pillow_is_a_designed_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture().save(folder / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # of which it warns; it refuses at twice as many
+    assert decode(folder / "large.png").shape == (3, 30, 40)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(DataError, match=r"large.png: 1200 pixels; pictures here have at most") as caught:
+        decode(folder / "large.png")
+    assert "out of the table" in caught.value.hint
+
+
 def test_a_flip_mirrors_left_and_right_for_odd_seeds() -> None:
     picture = torch.arange(12, dtype=torch.uint8).view(3, 2, 2)
     assert flip(picture, 1)[0].tolist() == [[1, 0], [3, 2]] and flip(picture, 2) is picture

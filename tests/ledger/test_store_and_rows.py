@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,9 +16,13 @@ import record_factory as factory
 
 from clbench.errors import ResultsError
 from clbench.plan.place import run_folder, scenario_id
-from clbench.records.record import Record, to_text, write_record
+from clbench.records.collection import collect, find
+from clbench.records.frame import load_results
+from clbench.records.record import Record, seal, to_text, write_record
 from clbench.records.rows import comparable_groups, group_rows, meaning, stat, why_not
-from clbench.records.store import record_path, scan
+from clbench.records.schema import ApPart
+from clbench.records.store import record_files, record_path, scan
+from clbench.records.verify.verify import verify
 
 ER, LWF = factory.METHODS[4], factory.METHODS[2]
 
@@ -35,6 +41,46 @@ def changed(record: Record, **scenario: object) -> Record:
 
 
 # ---- the store
+
+
+def test_a_record_of_the_wrong_shape_is_left_out_of_a_report_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, bad = factory.make_record(ER, factory.TINY), factory.make_record(LWF, factory.TINY)
+    _, path = fill(tmp_path, good, bad)
+    for sections in (
+        {"ap": ApPart(growing=bad.ap.growing[:-1], fixed=bad.ap.fixed)},
+        {"ap": ApPart(growing=bad.ap.growing, fixed=[row[:-1] for row in bad.ap.fixed])},
+        {"costs": bad.costs[:1]},
+        {"learned": bad.learned[:-1]},
+    ):
+        caplog.clear()
+        path.write_bytes(to_text(seal(msgspec.structs.replace(bad, **sections))))
+        assert [row.records for row in collect(tmp_path, reference=False).rows] == [(good,)]
+        assert str(path) in caplog.text and set(load_results(tmp_path).strategy) == {good.strategy.name}
+        with pytest.raises(ResultsError, match=r"seed0.json: .* (rows|entries) for|is not the session"):
+            find(str(path), results=tmp_path)
+        assert not verify(path).ok
+
+
+def test_a_folder_of_a_colleague_is_named_and_the_others_are_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = fill(tmp_path, factory.make_record(ER, factory.TINY), factory.make_record(LWF, factory.TINY))
+    scandir = os.scandir
+
+    def refusing(folder: str) -> Any:
+        if Path(folder) in closed:
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr("clbench.records.store.os.scandir", refusing)  # whoever runs tests may read everything
+    closed = {paths[1].parents[1]}
+    assert list(record_files(tmp_path)) == paths[:1]
+    assert f"{paths[1].parents[1]}: cannot be read (Permission denied)" in caplog.text
+    closed = {tmp_path}
+    with pytest.raises(ResultsError, match="cannot be read"):
+        list(record_files(tmp_path))
 
 
 def test_a_record_lies_where_its_fields_say(tmp_path: Path) -> None:

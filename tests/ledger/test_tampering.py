@@ -179,8 +179,9 @@ def test_better_counts_with_new_digests_are_found() -> None:
 
 def test_a_hidden_mark_is_found() -> None:
     assert [f.field for f in text_findings(resealed(marks=[]))] == ["marks"]
-    code = msgspec.structs.replace(TINY.code, dirty=True)
-    assert [f.field for f in text_findings(resealed(code=code))] == ["marks"]
+    for dirty in (True, None):
+        code = msgspec.structs.replace(TINY.code, dirty=dirty)
+        assert [f.field for f in text_findings(resealed(code=code))] == ["marks"]
 
 
 def test_another_recipe_under_the_same_configuration_is_found() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -148,18 +149,29 @@ def _decode_with_pillow(path: Path) -> torch.Tensor:
 
     from clbench.data.pictures.pixels import upright_rgb
 
-    with Image.open(path) as header:
-        _check_size(path, *header.size)
-        array = np.asarray(upright_rgb(header))
+    with warnings.catch_warnings():
+        # the limit here is stricter than the one that Pillow refuses at, and laxer than the one it warns of
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            opened = Image.open(path)
+        except Image.DecompressionBombError as error:
+            raise _too_large(path, str(error).partition(" pixels")[0].rpartition("(")[2]) from error
+        with opened as header:
+            _check_size(path, *header.size)
+            array = np.asarray(upright_rgb(header))
     return torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous()
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise DataError(
-            f"{path}: {width} x {height} pixels; pictures here have at most {MAX_PIXELS:,}.",
-            hint="Replace the file, or take its row out of the table.",
-        )
+        raise _too_large(path, f"{width} x {height}")
+
+
+def _too_large(path: Path, size: str) -> DataError:
+    return DataError(
+        f"{path}: {size} pixels; pictures here have at most {MAX_PIXELS:,}.",
+        hint="Replace the file, or take its row out of the table.",
+    )
 
 
 class SceneImages:

@@ -81,7 +81,13 @@ def _first_difference(a: Sequence[object], b: Sequence[object]) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def _lengths(record: Record) -> Iterator[Finding]:
+def is_misshapen(record: Record) -> bool:
+    """Return whether a record's tables do not fit its labels and sessions, so that nothing can be shown of it."""
+    told = sum(len(session.labels) for session in record.scenario.sessions)
+    return not len(record.labels) == len(record.learned) == told or any(_shapes(record))
+
+
+def _shapes(record: Record) -> Iterator[Finding]:
     sessions, labels = len(record.scenario.sessions), len(record.labels)
     tables = {"ap.growing": record.ap.growing, "ap.fixed": record.ap.fixed} | {
         f"counts[{name}].{kind}": getattr(part, kind) for name, part in record.counts.items() for kind in _KINDS
@@ -95,6 +101,10 @@ def _lengths(record: Record) -> Iterator[Finding]:
     for path, length in (("costs", len(record.costs)), ("times.sessions", len(record.times.sessions))):
         if length != sessions:
             yield Finding(path, f"has {length} entries for {sessions} sessions")
+
+
+def _lengths(record: Record) -> Iterator[Finding]:
+    yield from _shapes(record)
     for index, cost in enumerate(record.costs):
         if cost.session != index:
             yield Finding(f"costs[{index}].session", f"is {cost.session}")

@@ -31,7 +31,7 @@ class Verification:
     level: str
     findings: tuple[Finding, ...] = ()
     record: Record | None = None
-    """The record, if it could be read at all."""
+    """The record, if it could be read at all and its tables fit its labels and sessions."""
 
     @property
     def ok(self) -> bool:

@@ -17,7 +17,7 @@ from clbench.records.json_paths import path_at
 from clbench.records.migrations import changed_in_first, migrated
 from clbench.records.record import RecordError, parse_both, read_bytes
 from clbench.records.store import record_files, record_path
-from clbench.records.verify.consistency import check_record
+from clbench.records.verify.consistency import check_record, is_misshapen
 from clbench.records.verify.findings import Finding, Verification
 from clbench.records.verify.hashes import changed_parts
 from clbench.records.verify.rescore import rescore_record
@@ -37,7 +37,7 @@ def verify(path: Path) -> Verification:
 
 
 def verify_text(text: bytes, *, path: Path | None = None) -> Verification:
-    """Verify a record's text as `verify` does its file."""
+    """Verify a record's text as `verify` does its file; a record of the wrong shape is left out of what is returned."""
     try:
         plain, record = parse_both(text)
     except RecordError as error:
@@ -48,7 +48,8 @@ def verify_text(text: bytes, *, path: Path | None = None) -> Verification:
     # digests can be made anew by whoever changes a number, so the numbers must also agree with each other
     known = {finding.field for finding in findings}
     findings += [finding for finding in check_record(record) if finding.field not in known]
-    return Verification(path, "unverified" if findings else "consistent", tuple(findings), record)
+    shown = None if is_misshapen(record) else record
+    return Verification(path, "unverified" if findings else "consistent", tuple(findings), shown)
 
 
 def verify_all(

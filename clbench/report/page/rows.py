@@ -165,7 +165,8 @@ def _provenance(row: Row, pool: Pool) -> dict[str, Any]:
 
 def _code(record: Record) -> str:
     code = record.code
-    return f"clbench {code.version}, commit {code.commit[:12] or 'unknown'}{' (dirty)' if code.dirty else ''}"
+    changed = {True: " (dirty)", None: " (perhaps dirty)"}.get(code.dirty, "")
+    return f"clbench {code.version}, commit {code.commit[:12] or 'unknown'}{changed}"
 
 
 def _unlike(records: Sequence[Record], read: Any) -> list[Record]:
