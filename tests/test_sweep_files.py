@@ -27,6 +27,8 @@ RUNS = {
     "heads_trained": 3,
     "corel5k": 15,
     "heads": 12,
+    "field_corel5k": 11,
+    "field_stand_in": 11,
     "growth": 7,
     "mmdsr_readings": 3,
     "sadcl_bce": 5,
