@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from msgspec import UNSET
+
 from clbench.errors import ResultsError
 from clbench.records.record import Record
 
@@ -182,7 +184,7 @@ def why_not(a: Record | Row, b: Record | Row) -> str:
     told = [*_asked(left), *_shown(left, static=is_static(left) != is_static(right))]
     other = [*_asked(right), *_shown(right, static=is_static(left) != is_static(right))]
     for (name, x), (_, y) in zip(told, other, strict=True):
-        if x != y:
+        if x != y and UNSET not in (x, y):  # an older record does not know
             shown = [str(value)[:12] if isinstance(value, str) and len(value) == 64 else str(value) for value in (x, y)]
             return f"{name} differs ({shown[0]} against {shown[1]})"
     return ""
@@ -200,6 +202,7 @@ def _asked(record: Record) -> list[tuple[str, object]]:
         ("the scenario's version", scenario.version),
         ("the data", f"{scenario.dataset}, standing in" if scenario.stand_in else scenario.dataset),
         ("the scenario's digest", scenario.digest),
+        ("the digest of the photos", scenario.data.photos),
         ("the protocol version", record.protocol),
     ]
 

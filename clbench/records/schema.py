@@ -64,6 +64,8 @@ class DataPart(_Part, frozen=True, kw_only=True):
     name: Flat
     revision: Text
     digest: Sha
+    photos: Sha | UnsetType = UNSET
+    """Of the sizes of its photos, and of bytes of as many as a moment lets read; absent for generated pictures."""
 
 
 class ScenarioPart(_Part, frozen=True, kw_only=True):

@@ -45,12 +45,12 @@ def statuses(results: Path) -> list[RunStatus]:
 
 
 def _finished(results: Path) -> Iterator[RunStatus]:
+    from clbench.records.data_since import changes_since
     from clbench.records.store import scan
 
     stored, damaged = scan(results)
-    for item in stored:
-        record = item.record
-        yield _status("finished", item.path, sessions=len(record.scenario.sessions))
+    for item, note in zip(stored, changes_since([item.record for item in stored]), strict=True):
+        yield _status("finished", item.path, sessions=len(item.record.scenario.sessions), note=note)
     for broken in damaged:
         yield _status("damaged", broken.path, sessions=0, note=broken.error.message)
 

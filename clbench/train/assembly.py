@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from clbench.data.pictures.photo_digest import pictures_digest
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import ResultsError, UsageError
 from clbench.imports.uncollected import uncollected
@@ -116,6 +117,7 @@ class Assembly:
                 stand_in=self.plan.stand_in,
             )
         )
+        self.photos = self._photos()
         told = telling(self.watch, f"{self.stream.table.name}: pictures into the cache")
         self.source = self.parts.source(self.plan, self.stream, cache=self.options.cache, progress=told)
         features = plan_features(self.plan)
@@ -164,6 +166,10 @@ class Assembly:
             with self.savepoint.understood():
                 restore_plugins(self.loop, self.saved)
 
+    def _photos(self) -> str:
+        plan, table = self.plan, self.stream.table
+        return pictures_digest(table, dataset=plan.dataset, root=plan.root, options=plan.options)
+
     def _readers(self, *, augment: str = "none") -> int:
         """Return how many processes read pictures that are changed by `augment`."""
         # stored features are copied as fast as another process could hand them on
@@ -199,6 +205,7 @@ class Assembly:
             "seed": str(self.plan.seed),
             "session and test images": digest.images,
             "visible labels": digest.labels,
+            **({"photos": self.photos} if self.photos else {}),
             "torch": str(torch.__version__),
             "world size": str(world()),
             "device": self.device.type,

@@ -187,6 +187,12 @@ def known_before(plan: Plan, strategy: Strategy, stream: Stream) -> dict[str, An
     }
 
 
+def _with_photos(sections: dict[str, Any], photos: str) -> dict[str, Any]:
+    about: ScenarioPart = sections["scenario"]
+    data = msgspec.structs.replace(about.data, photos=photos or msgspec.UNSET)
+    return sections | {"scenario": msgspec.structs.replace(about, data=data)}
+
+
 def check_recordable(plan: Plan, strategy: Strategy, stream: Stream) -> None:
     """Raise UsageError where a record could not hold what is known before the first session, or what verbs tell now."""
     told: dict[str, Any] = {"marks": marks(plan, strategy, dirty=False, leaked=False)}
@@ -215,8 +221,12 @@ def make_record(
     device: torch.device,
     threads: int,
     pretrained: Mapping[str, str],
+    photos: str,
 ) -> Record:
-    """Return the run's record, not sealed yet; `pretrained` says which weights its backbone began with."""
+    """Return the run's record, not sealed yet.
+
+    `pretrained` says which weights its backbone began with, `photos` is the digest of the pictures that it began with.
+    """
     learned = np.zeros(len(stream.labels), dtype=np.int64)
     for session in stream.sessions:
         learned[session.new] = session.index
@@ -230,7 +240,7 @@ def make_record(
     return Record(
         protocol=plan.protocol,
         clbench=clbench.__version__,
-        **known_before(plan, strategy, stream),
+        **_with_photos(known_before(plan, strategy, stream), photos),
         configuration=plan.configuration,
         seed=plan.seed,
         learned=learned.tolist(),

@@ -108,6 +108,8 @@ def _changed(train: TrainSpec, spec: ScenarioSpec, *, stand_in: bool) -> tuple[s
 def differences(record: Record, again: Record) -> list[Finding]:
     """Return where two records of one run disagree, and, if they do, what of code and machine differs."""
     told, fresh = to_plain(record), to_plain(again)
+    if "photos" not in told["scenario"]["data"]:  # an older record: it cannot say which pictures it saw
+        fresh["scenario"]["data"].pop("photos", None)
     found = [finding for name in COMPARED for finding in _between(name, told[name], fresh[name])]
     for name in STREAM:
         found += _between(f"scenario.{name}", told["scenario"][name], fresh["scenario"][name])

@@ -25,6 +25,7 @@ from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
 from clbench.ranks import launched
 from clbench.ranks import together as distributed
+from clbench.records.data_since import difference
 from clbench.records.record import read_record, write_record
 from clbench.seeds import seed_torch
 from clbench.stream.stream import Session
@@ -83,6 +84,11 @@ class Run(Assembly):
         if record.strategy.sha256 != digest_read(self.plan.entry):
             changed = f"{self.name}: finished before {self.plan.entry.path.name} was changed; --no-resume runs it again"
             self.watch(Message(changed))
+        plan = self.plan
+        if plan.root is not None:
+            told = difference(record.scenario.data, plan.dataset, root=plan.root, options=plan.options)
+            if told:
+                self.watch(Message(f"{self.name}: finished, but {told}; --no-resume runs it again"))
         weights = self.plan.weights.sha256
         if weights and record.environment.get("weights_sha256", weights) != weights:
             self.watch(Message(f"{self.name}: finished with other weights of the hub; --no-resume runs it again"))
@@ -143,6 +149,7 @@ class Run(Assembly):
             device=self.device,
             threads=self.options.threads,
             pretrained=self.pretrained,
+            photos=self.photos,
         )
         self._write_config(dataset=record.scenario.dataset)
         write_record(record, self.record)

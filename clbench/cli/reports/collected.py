@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from clbench.records.collection import Collection
+
+log = logging.getLogger(__name__)
 
 UNVERIFIED = "clbench.report.unverified"
 
@@ -21,5 +24,16 @@ def collected(scenario: str, results: Path, reference: bool | None) -> Collectio
     found = collect(results, scenario=Path(scenario).stem, reference=reference)
     found = found.of(scenario) if scenario else found
     wrong = [r for row in found.rows for r in row.records if found.trust.get(r.content) == LEVELS[0]]
+    _tell_changed(found)
     click.get_current_context().meta[UNVERIFIED] = len(wrong)
     return found
+
+
+def _tell_changed(found: Collection) -> None:
+    """Warn of records of which the data on this machine are no longer those that they ran on."""
+    from clbench.records.data_since import changes_since
+
+    scenarios = [record.scenario.name for record in found.own]
+    for scenario, change in dict.fromkeys(zip(scenarios, changes_since(found.own), strict=True)):
+        if change:
+            log.warning("%s: %s. Rows of the data here: clbench run %s --no-resume", scenario, change, scenario)

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import UNSET
 
 from clbench.data.datasets.registry import open_table
 from clbench.errors import ResultsError, UsageError
 from clbench.plan import catalog
-from clbench.plan.source import find_source, stand_in_source
+from clbench.plan.source import DataSource, find_source, stand_in_source
 from clbench.records.collection import reference_folder
+from clbench.records.data_since import data_here
 from clbench.records.record import Record
 from clbench.records.verify.findings import Finding, Verification
 from clbench.records.verify.verify import verify, verify_all, verify_scores
-from clbench.spec.scenario import load_scenario
+from clbench.spec.scenario import ScenarioSpec, load_scenario
 from clbench.stream.build import build_stream
 from clbench.stream.stream import Stream
 
@@ -66,7 +68,7 @@ def _rescored(first: Verification, *, data: Path | None) -> Verification:
     assert record is not None
     assert path is not None
     stream = stream_of(record, data=data)
-    wrong = list(other_stream(record, stream))
+    wrong = [*other_stream(record, stream), *_other_photos(record, data=data)]
     if wrong:
         return Verification(path, "unverified", tuple(wrong), record)
     return verify_scores(path, truth=stream.truth(stream.test_rows), tests=tested_places(record, stream))
@@ -100,8 +102,24 @@ def other_stream(record: Record, stream: Stream) -> Iterator[Finding]:
         yield Finding("scenario.stream.labels", "is not the digest of the stream here")
 
 
+def _other_photos(record: Record, *, data: Path | None) -> Iterator[Finding]:
+    about = record.scenario
+    if about.data.photos is UNSET or about.stand_in:
+        return
+    _, source = _spec_and_source(about.name, about.digest, stand_in=False, data=data)
+    here = data_here(source.dataset, root=source.root, options=source.options).photos
+    if here not in (UNSET, about.data.photos):  # labels are enough to score again where there are no photos at all
+        yield Finding("scenario.data.photos", f"is not the digest of the photos here: {source.root}")
+
+
 @lru_cache(maxsize=2)
 def _stream(name: str, digest: str, *, stand_in: bool, data: Path | None) -> Stream:
+    spec, source = _spec_and_source(name, digest, stand_in=stand_in, data=data)
+    table = open_table(source.dataset, root=source.root, options=source.options, photos=False)
+    return build_stream(table, spec)
+
+
+def _spec_and_source(name: str, digest: str, *, stand_in: bool, data: Path | None) -> tuple[ScenarioSpec, DataSource]:
     entry = catalog.find_scenario(name)
     spec = load_scenario(entry.path)
     if spec.digest() != digest:
@@ -115,5 +133,4 @@ def _stream(name: str, digest: str, *, stand_in: bool, data: Path | None) -> Str
             f"{name}: the record ran on {spec.dataset}, which is not on this machine.",
             hint=f"Name its folder: --data FOLDER, or clbench data get {spec.dataset}",
         )
-    table = open_table(source.dataset, root=source.root, options=source.options, photos=False)
-    return build_stream(table, spec)
+    return spec, source

@@ -1,0 +1,94 @@
+"""Which pictures a table has, in one digest: the sizes of their files, and bytes of as many as a moment lets read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clbench.data.features.feature_file import find_features
+from clbench.data.table import LabelTable
+from clbench.files.user_folders import cache_folder
+
+SIZED, READ = 200_000, 2_048
+"""So many files are asked for their size, and read: evenly spread over the table, or all where there are no more."""
+BLOCK = 1 << 14
+"""Bytes that are read of a file at its beginning, in its middle and at its end; all of a file that has no more."""
+
+
+def pictures_digest(table: LabelTable, *, dataset: str, root: Path | None, options: Mapping[str, str]) -> str:
+    """Return the digest of a table's photos, or of its file of features; empty where none of them is there.
+
+    Generated pictures have none: the table's revision says what they are.
+    """
+    if root is None or table.name == "scenes":
+        return ""
+    if named := options.get("features", ""):
+        path = find_features(root, named, name=Path(dataset).stem).path
+        return files_digest([path.name], [path])
+    rows = np.argsort(table.ids, kind="stable")[_spread(len(table), SIZED)]  # whatever the order of the table's rows
+    return files_digest(table.ids[rows].tolist(), [root / path for path in table.paths[rows].tolist()])
+
+
+def files_digest(names: Sequence[str], paths: Sequence[Path]) -> str:
+    """Return one sha256 of files, each with its name, size and bytes; empty where none of them is there.
+
+    It is kept under the sizes and times of the files, so that it takes a moment where nothing was written since.
+    """
+    stats = [_stat(path) for path in paths]
+    if not any(stats):
+        return ""
+    stamps = [(s.st_size, s.st_mtime_ns, s.st_ctime_ns) if s else () for s in stats]
+    key = hashlib.sha256(repr([names, list(map(str, paths)), stamps]).encode()).hexdigest()
+    kept = cache_folder() / "photos" / key
+    if known := _kept(kept):
+        return known
+    sha, read = hashlib.sha256(), set(_spread(len(paths), READ).tolist())
+    for place, (name, path, stat) in enumerate(zip(names, paths, stats, strict=True)):
+        sha.update(f"{name}\n{stat.st_size if stat else 'absent'}\n".encode())
+        if stat and place in read:
+            sha.update(_some_bytes(path, stat.st_size))
+    found = sha.hexdigest()
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(_sealed(found), encoding="ascii")
+    return found
+
+
+def _kept(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        text = path.read_text(encoding="ascii", errors="replace")
+        if text == _sealed(text[:64]):
+            return text[:64]
+    return ""
+
+
+def _sealed(digest: str) -> str:
+    return f"{digest} {hashlib.sha256(digest.encode()).hexdigest()}"
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _some_bytes(path: Path, size: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        if size <= 3 * BLOCK:
+            return file.read()
+        parts = []
+        for start in (0, (size - BLOCK) // 2, size - BLOCK):
+            file.seek(start)
+            parts.append(file.read(BLOCK))
+        return b"".join(parts)
+
+
+def _spread(count: int, most: int) -> npt.NDArray[np.int64]:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))

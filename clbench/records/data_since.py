@@ -1,0 +1,74 @@
+"""Whether the data on this machine are still those of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from msgspec import UNSET
+
+from clbench.data.datasets.registry import read_table
+from clbench.data.pictures.photo_digest import pictures_digest
+from clbench.errors import ClbenchError, DataError
+from clbench.plan import catalog
+from clbench.plan.source import DataSource, find_source
+from clbench.records.record import Record
+from clbench.records.schema import DataPart
+from clbench.spec.scenario import load_scenario
+
+
+def changed_since(record: Record) -> str:
+    """Return what of a record's data is another on this machine now, as the end of a sentence; empty where nothing is.
+
+    Empty too where the data are not here, or lie where only `--data` would find them.
+    """
+    about = record.scenario
+    if about.stand_in or about.dataset == "scenes":
+        return ""
+    source = _source(about.name, about.digest)
+    if source is None:
+        return ""
+    return difference(about.data, source.dataset, root=source.root, options=source.options)
+
+
+def changes_since(records: Sequence[Record]) -> list[str]:
+    """Return what `changed_since` says of each record, asked once for all of one scenario on the same data."""
+    keys = [(r.scenario.name, r.scenario.digest, r.scenario.data.digest, r.scenario.data.photos) for r in records]
+    told = {key: changed_since(record) for key, record in dict(zip(keys, records, strict=True)).items()}
+    return [told[key] for key in keys]
+
+
+def difference(told: DataPart, dataset: str, *, root: Path | None, options: Mapping[str, str]) -> str:
+    """Return what of the data that a record tells of is another than that here, as the end of a sentence."""
+    try:
+        here = data_here(dataset, root=root, options=options)
+    except DataError as error:
+        return f"its data can no longer be read: {error.message}"
+    if told.digest != here.digest:
+        return "the labels of its data were changed since"
+    if UNSET not in (told.photos, here.photos) and told.photos != here.photos:
+        return "the photos of its data were changed since"
+    return ""
+
+
+def data_here(dataset: str, *, root: Path | None, options: Mapping[str, str]) -> DataPart:
+    """Return what a record would say of the data here. Raises DataError where the labels cannot be read."""
+    try:
+        table = read_table(dataset, root=root, options=options)
+    except DataError:  # photos are missing
+        table = read_table(dataset, root=root, options=options, photos=False)
+    photos = pictures_digest(table, dataset=dataset, root=root, options=options)
+    return DataPart(name=table.name, revision=table.revision, digest=table.digest(), photos=photos or UNSET)
+
+
+@lru_cache(maxsize=64)
+def _source(scenario: str, digest: str) -> DataSource | None:
+    try:
+        entry = catalog.find_scenario(scenario)
+        spec = load_scenario(entry.path)
+        source = find_source(spec, path=entry.path, data=None)
+    except ClbenchError:
+        return None
+    # another version of the scenario may name other data
+    return None if source.stand_in or spec.digest() != digest else source
