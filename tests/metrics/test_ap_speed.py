@@ -48,10 +48,10 @@ def test_average_precision_at_coco_size_is_ten_times_as_fast_as_scikit_learn() -
     assert ratio >= 10
 
 
-def test_average_precision_is_several_times_as_fast_with_whatever_sort_numpy_chooses() -> None:
+def test_average_precision_is_ten_times_as_fast_with_whatever_sort_numpy_chooses() -> None:
     ratio, difference = speed_of_average_precision()
     assert difference <= 1e-12
-    assert ratio >= 4
+    assert ratio >= 10
 
 
 def test_f1_at_coco_size_is_twenty_times_as_fast_as_scikit_learn() -> None:
