@@ -14,11 +14,16 @@ from clbench.errors import RunError
 from clbench.method.ranking import ranking_scores
 from clbench.method.strategy import Strategy
 from clbench.metrics.ap import average_precisions
+from clbench.metrics.f1 import Counts
 from clbench.metrics.rules import RULES, Ranking, decide
 from clbench.ranks.together import gathered, shard
 from clbench.stream.stream import Session
 
 Tally = dict[str, list[int | None]]
+Values = npt.NDArray[np.float64]
+
+PART = 1 << 24
+"""Scores that are measured together: copies of them are made."""
 
 
 class BadScoresError(RunError):
@@ -29,9 +34,11 @@ class BadScoresError(RunError):
 class Evaluation:
     """What one session's scores say: rows [K] of the AP matrices (NaN where undefined) and of the counts."""
 
-    growing: npt.NDArray[np.float64]
-    fixed: npt.NDArray[np.float64]
+    growing: Values
+    fixed: Values
     counts: dict[str, Tally]
+    bound: float | None = None
+    """How far an AP may lie from the exact one; None where all scores were there."""
 
 
 @torch.no_grad()
@@ -59,11 +66,17 @@ def score_matrix(
         for images in read_ahead(source, rows, batch=batch, readers=readers, pin=device.type == "cuda")
     ]
     scores = gathered(torch.cat(parts) if parts else torch.empty(0, seen, device=device), total=len(everything))
-    rows = everything
+    check_scores_of(strategy, scores, shape=(len(everything), seen), ranking=ranking)
+    result: npt.NDArray[np.float32] = scores.cpu().numpy()
+    return result
+
+
+def check_scores_of(strategy: Strategy, scores: torch.Tensor, *, shape: tuple[int, int], ranking: Ranking) -> None:
+    """Raise BadScoresError where a strategy's `scores` [n, seen] have another shape or are not what `ranking` says."""
     said = f"{type(strategy).__name__}.{'logits' if ranking == 'logits' else 'scores'}"
-    if tuple(scores.shape) != (len(rows), seen):
+    if tuple(scores.shape) != shape:
         raise BadScoresError(
-            f"{said} gave {tuple(scores.shape)} for {len(rows)} images and {seen} labels.",
+            f"{said} gave {tuple(scores.shape)} for {shape[0]} images and {shape[1]} labels.",
             hint="It returns one column per seen label, in arrival order.",
         )
     if bool(scores.isnan().any()):
@@ -73,8 +86,6 @@ def score_matrix(
             f"{said} gave values that are not probabilities (outside [0, 1]).",
             hint="Logits are returned by the verb `logits`, which replaces this one.",
         )
-    result: npt.NDArray[np.float32] = scores.cpu().numpy()
-    return result
 
 
 def evaluate(
@@ -89,24 +100,50 @@ def evaluate(
 
     Labels learned so far are scored on the session's growing test set and on the fixed one; the others are undefined.
     """
-    labels, learned = truth.shape[1], session.learned
-    growing_rows = np.isin(test_rows, session.test_rows)
-    s, t = scores[:, :learned], truth[:, :learned]
-
-    def widened(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        out = np.full(labels, np.nan)
-        out[:learned] = values
-        return out
-
-    decided = {rule: decide(rule, s[growing_rows], t[growing_rows], ranking=ranking) for rule in RULES}
+    learned = session.learned
+    growing = np.isin(test_rows, session.test_rows)
+    step = max(PART // max(len(scores), 1), 32)
+    found: list[tuple[Values, Values]] = []
+    for first in range(0, learned, step):
+        columns = slice(first, min(first + step, learned))
+        s, t = scores[:, columns], truth[:, columns]
+        fixed = average_precisions(s, t)
+        found.append((fixed if growing.all() else average_precisions(s[growing], t[growing]), fixed))
+    tally = Tallies()
+    step = max(PART // max(learned, 1), 1)
+    for rows in (np.flatnonzero(growing)[first : first + step] for first in range(0, int(growing.sum()), step)):
+        tally.add(scores[rows, :learned], truth[rows, :learned], ranking=ranking)
+    labels = truth.shape[1]
     return Evaluation(
-        growing=widened(average_precisions(s[growing_rows], t[growing_rows])),
-        fixed=widened(average_precisions(s, t)),
-        counts={
-            name: {
-                part: [*(int(v) for v in getattr(c, part)), *([None] * (labels - learned))]
+        growing=widened(np.concatenate([part for part, _ in found]), labels=labels),
+        fixed=widened(np.concatenate([part for _, part in found]), labels=labels),
+        counts=tally.widened(labels),
+    )
+
+
+class Tallies:
+    """Counts under every decision rule, added up over parts of the images."""
+
+    def __init__(self) -> None:
+        self.rules: dict[str, Counts] = {}
+
+    def add(self, scores: npt.NDArray[np.float32], truth: npt.NDArray[np.int8], *, ranking: Ranking) -> None:
+        """Count images: scores and truth are [n, learned]."""
+        for rule in RULES:
+            new, old = decide(rule, scores, truth, ranking=ranking), self.rules.get(rule)
+            self.rules[rule] = new if old is None else Counts(old.tp + new.tp, old.fp + new.fp, old.fn + new.fn)
+
+    def widened(self, labels: int) -> dict[str, Tally]:
+        """Return the counts by rule and part, None for labels that were not learned."""
+        return {
+            rule: {
+                part: [*getattr(found, part).tolist(), *([None] * (labels - len(found.tp)))]
                 for part in ("tp", "fp", "fn")
             }
-            for name, c in decided.items()
-        },
-    )
+            for rule, found in self.rules.items()
+        }
+
+
+def widened(values: Values, *, labels: int) -> Values:
+    """Return values [learned] with NaN for the labels that were not learned, [labels]."""
+    return np.concatenate([values, np.full(labels - len(values), np.nan)])

@@ -48,6 +48,7 @@ from clbench.records.schema import (
 from clbench.stream.stream import Stream
 from clbench.train.environment import code, describe
 from clbench.train.resume.progress import Done, Progress
+from clbench.train.scoring.streamed import STREAMED, in_points
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,11 @@ def now() -> str:
 
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            hasher.update(block)
+    return hasher.hexdigest()
 
 
 def save_scores(scores: npt.NDArray[np.float32], *, folder: Path, session: int, kind: Ranking | None) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def save_scores(scores: npt.NDArray[np.float32], *, folder: Path, session: int, 
 
 def check_scores(progress: Progress, *, folder: Path) -> None:
     """Raise ResultsError unless the score files of all finished sessions are what was written."""
-    for done in progress.done:
+    for done in (one for one in progress.done if one.scores):
         path = folder / done.scores["file"]
         if not path.is_file() or file_sha256(path) != done.scores["sha256"]:
             raise ResultsError(
@@ -82,8 +87,11 @@ def check_scores(progress: Progress, *, folder: Path) -> None:
             )
 
 
-def marks(plan: Plan, strategy: Strategy, *, dirty: bool | None, leaked: bool) -> list[str]:
-    """Return what a reader must know before believing the row; `leaked`: hidden labels were handed out."""
+def marks(plan: Plan, strategy: Strategy, *, dirty: bool | None, leaked: bool, streamed: bool = False) -> list[str]:
+    """Return what a reader must know before believing the row.
+
+    `leaked`: hidden labels were handed out; `streamed`: AP are estimates with a bound.
+    """
     found = {
         "stand-in": plan.stand_in,
         "local-strategy": plan.entry.origin != "shipped",
@@ -94,6 +102,7 @@ def marks(plan: Plan, strategy: Strategy, *, dirty: bool | None, leaked: bool) -
         "changed-train": bool(plan.changed_train),
         "trial": plan.trial is not None,
         LEAK: leaked,
+        STREAMED: streamed,
     }
     shared = {f"world-{world()}"} if world() > 1 else set()
     return sorted({name for name, holds in found.items() if holds} | shared | set(_own_marks(plan, strategy)))
@@ -133,6 +142,11 @@ def notes_of(done: Sequence[Done], strategy: Strategy) -> dict[str, str]:
     notes = {}
     if not all(math.isnan(session.angle) for session in done):
         notes["angle"] = " ".join("-" if math.isnan(session.angle) else f"{session.angle:.1f}" for session in done)
+    bounds = [session.bound for session in done if session.bound is not None]
+    if bounds:
+        notes["ap"] = (
+            f"from histograms where scores were too many, each within {in_points(max(bounds))} of the exact one"
+        )
     net = getattr(strategy, "net", None)
     if isinstance(net, Network) and isinstance(net.backbone, Backbone) and net.backbone.positions:
         notes["positions"] = str(net.backbone.positions)
@@ -253,7 +267,13 @@ def make_record(
             counts,
             learned,
         ),
-        marks=marks(plan, strategy, dirty=built.dirty, leaked=progress.leaked),
+        marks=marks(
+            plan,
+            strategy,
+            dirty=built.dirty,
+            leaked=progress.leaked,
+            streamed=any(done.bound is not None for done in progress.done),
+        ),
         notes={**_built_in(strategy), **notes_of(progress.done, strategy), **_remarks(plan, strategy)},
         environment={
             **describe(device, threads=threads, pictures=not plan.options.get("features")),
@@ -261,7 +281,7 @@ def make_record(
             "pretraining": plan.train.track or pretraining_track(plan.train.backbone, weights=plan.weights.name),
         },
         code=built,
-        scores=[ScorePart(**done.scores) for done in progress.done],
+        scores=[ScorePart(**done.scores) for done in progress.done if done.scores],
         times=TimesPart(
             started=progress.started,
             finished=now(),

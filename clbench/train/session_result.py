@@ -28,10 +28,11 @@ from clbench.stream.stream import Session
 from clbench.train.assembly import Assembly
 from clbench.train.environment import peak_memory
 from clbench.train.evaluate import evaluate, score_matrix
-from clbench.train.events import SessionFinished
+from clbench.train.events import Message, SessionFinished
 from clbench.train.make_record import save_scores
 from clbench.train.resume.kept_weights import keep_weights
 from clbench.train.resume.progress import Done
+from clbench.train.scoring.streamed import evaluate_streamed, in_points, is_streamed
 
 SAMPLE = 256
 """Images of a session that are looked at, evenly spread over it."""
@@ -45,27 +46,25 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
     clock = time.monotonic()
     strategy, stream, loop, progress = run.strategy, run.stream, run.loop, run.progress
     ranking = ranked_by(strategy, protocol=run.plan.protocol)
+    how: dict[str, Any] = {
+        "source": run.source,
+        "device": run.device,
+        "batch": max(run.train.batch_size, 64),
+        "ranking": ranking,
+        "readers": run.readers,
+    }
+    scores: npt.NDArray[np.float32] | None = None
     with loop.ema.applied(strategy) if loop.ema else contextlib.nullcontext():
-        scores = score_matrix(
-            strategy,
-            source=run.source,
-            rows=stream.test_rows,
-            seen=session.seen,
-            device=run.device,
-            batch=max(run.train.batch_size, 64),
-            ranking=ranking,
-            readers=run.readers,
-        )
+        if is_streamed(len(stream.test_rows), session.seen):
+            found = evaluate_streamed(strategy, stream=stream, session=session, **how)
+        else:
+            scores = score_matrix(strategy, rows=stream.test_rows, seen=session.seen, **how)
         angle = session_angle(strategy)
         if run.options.keep_weights and rank() == 0:
             keep_weights(strategy, run.work, session=session.index)
-    found = evaluate(
-        scores,
-        truth=stream.truth(stream.test_rows),
-        test_rows=stream.test_rows,
-        session=session,
-        ranking=ranking,
-    )
+    if scores is not None:
+        truth = stream.truth(stream.test_rows)
+        found = evaluate(scores, truth=truth, test_rows=stream.test_rows, session=session, ranking=ranking)
     stored = count_stored(strategy, image_size=run.train.image_size, image_bytes=run.image_bytes)
     check_met(strategy, stored, met=np.concatenate([past.rows for past in stream.sessions[: session.index + 1]]))
     _check_seen(run, session, stored=stored.images)
@@ -90,10 +89,14 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
             "eval_seconds": time.monotonic() - clock,
             "peak_memory_bytes": peak_memory(run.device),
         },
-        scores=_saved(run, session, scores=scores, ranking=ranking) if rank() == 0 else {},
+        scores=_saved(run, session, scores=scores, ranking=ranking) if rank() == 0 and scores is not None else {},
         mean_loss=mean_loss,
         angle=angle,
+        bound=found.bound,
     )
+    if found.bound is not None:
+        told = f"AP from histograms, each within {in_points(found.bound)} of the exact one"
+        run.watch(Message(f"{run.name}: session {session.index}: {told}"))
     last, fixed = _mean(found.growing), _mean(found.fixed)
     run.watch(SessionFinished(run.name, session.index, progress.train_seconds, last, fixed, stored.images))
     return done

@@ -36,6 +36,8 @@ def rescore_record(
     sessions = len(record.scenario.sessions)
     if truth.shape[1:] != (len(record.labels),) or len(tests) != sessions:
         return [Finding("scenario", f"does not fit truth {truth.shape} and {len(tests)} test sets: another stream")]
+    if "streamed-ap" in record.marks:
+        return [Finding("scores", "were too many to be kept; AP were taken while scoring and cannot be again")]
     if len(record.scores) != sessions:
         return [Finding("scores", f"lists {len(record.scores)} score files for {sessions} sessions")]
     findings: list[Finding] = []

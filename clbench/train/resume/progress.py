@@ -23,6 +23,8 @@ class Done:
     mean_loss: float
     angle: float = math.nan
     """Mean angle between label features and classifiers over the session's positives, degrees."""
+    bound: float | None = None
+    """How far an AP may lie from the exact one, where the scores were too many to be held."""
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""How a session is scored where its scores do not fit into memory."""
