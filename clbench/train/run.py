@@ -102,6 +102,11 @@ class Run(Assembly):
                 f"{self.name}: another process is carrying out this very run ({self.work}).",
                 hint="Wait for it; its record will be used. clbench status shows what is running.",
             ) from None
+        except OSError as error:
+            raise ResultsError(
+                f"{self.work}.lock: cannot be taken ({error.strerror}).",
+                hint="Remove what lies there, or name another folder with --results.",
+            ) from error
 
     def _finished(self) -> bool:
         """Whether the record exists already; rank 0 decides for all."""

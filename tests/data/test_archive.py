@@ -8,6 +8,8 @@ import tarfile
 import zipfile
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from data_makers import put
@@ -173,6 +175,48 @@ def test_a_packed_tar_that_claims_endless_files_is_refused_at_its_header(tmp_pat
         archive.fileobj.write(info.tobuf())  # type: ignore[union-attr]
     with pytest.raises(DataError, match="which no data set does"):
         unpack(tmp_path / "x.tar.gz", into=into)
+
+
+def test_a_header_of_a_tar_is_not_read_where_it_is_longer_than_any_name(tmp_path: Path, into: Path) -> None:
+    info = tarfile.TarInfo("a.txt")
+    info.pax_headers = {"comment": "x" * 100_000}
+    for kind in ("x.tar", "x.tar.gz"):
+        with tarfile.open(tmp_path / kind, "w:gz" if kind.endswith("gz") else "w") as archive:
+            archive.addfile(info, io.BytesIO())
+        with pytest.raises(DataError, match=r"not an archive: a header of 1\d{5} bytes"):
+            unpack(tmp_path / kind, into=into)
+
+
+def test_the_list_of_a_zip_is_not_read_where_it_is_out_of_proportion(
+    tmp_path: Path, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_zip(tmp_path / "x.zip", {f"{i}": b"" for i in range(30)})
+    monkeypatch.setattr("clbench.data.fetch.unpack.MAX_DIRECTORY", 1000)
+    with pytest.raises(DataError, match=r"its list of 30 files takes 1,\d+ bytes"):
+        unpack(path, into=into)
+
+
+def test_a_tar_is_taken_only_where_the_name_says_so(tmp_path: Path, into: Path) -> None:
+    with pytest.raises(DataError, match="damaged or not an archive"):
+        unpack(make_tar(tmp_path / "x.zip", FILES), into=into)
+    with pytest.raises(DataError, match="damaged or not an archive"):
+        unpack(make_zip(tmp_path / "x.tar", FILES), into=into)
+    assert not tree(into)
+
+
+def test_a_disk_that_fills_while_it_is_written_to_ends_the_unpacking(
+    tmp_path: Path, into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter([10**9, 10**9, 10**9, 10**8])
+
+    def usage(_: Path) -> Any:
+        return SimpleNamespace(free=next(left))
+
+    monkeypatch.setattr("shutil.disk_usage", usage)  # somebody else fills it
+    monkeypatch.setattr("clbench.files.room.EVERY", 1)
+    with pytest.raises(DataError, match=r"the disk is filling up: 100 MB are free") as caught:
+        unpack(make_zip(tmp_path / "x.zip", dict.fromkeys("abcdef", b"some")), into=into)
+    assert "--root" in caught.value.hint and set(tree(into).values()) == {b"some"}
 
 
 def test_a_zip_member_longer_than_it_says_is_refused(tmp_path: Path, into: Path) -> None:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from data_makers import put
 
 from clbench.data.datasets.dataset import Source
-from clbench.data.fetch.download import fetch
+from clbench.data.fetch.download import ATTEMPTS, fetch
 from clbench.errors import DataError
 
 CONTENT = bytes(range(256)) * 2000  # half a megabyte
@@ -249,6 +252,66 @@ def test_a_redirect_to_a_file_is_not_followed(server: Server, tmp_path: Path) ->
     url = server.url("/f", lambda handler, _: handler.say(302, Location=secret.as_uri()))
     with pytest.raises(DataError, match="HTTP 302"):
         fetch(source(url), target=tmp_path / "file.bin", pause=0.0)
+
+
+def test_a_server_that_gives_a_few_bytes_each_time_is_given_up(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="it ended after"):
+        get(source(server.url("/f", drops(10))), tmp_path)
+    assert server.counts["/f"] == ATTEMPTS
+
+
+def test_a_connection_that_trickles_is_given_up(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trickle(handler: Handler, _: int) -> None:
+        handler.say(200, CONTENT[:1], length=len(CONTENT))
+        with contextlib.suppress(OSError):
+            for place in range(1, 200):
+                time.sleep(0.01)
+                handler.wfile.write(CONTENT[place : place + 1])
+
+    monkeypatch.setattr("clbench.data.fetch.download.STALL", 0.05)
+    monkeypatch.setattr("clbench.data.fetch.download.ATTEMPTS", 2)
+    with pytest.raises(DataError, match=r"bytes arrived in 0 s"):
+        get(source(server.url("/f", trickle)), tmp_path)
+
+
+def test_a_file_that_became_another_is_fetched_from_its_beginning(server: Server, tmp_path: Path) -> None:
+    newer = CONTENT[::-1]
+
+    def careless(handler: Handler, earlier: int) -> None:
+        """Goes on with the new file where the old one was begun, whatever If-Range asks."""
+        start = handler.start()
+        if not earlier:
+            handler.say(200, CONTENT[:100_000], length=len(CONTENT), ETag='"v1"')
+        elif start:
+            handler.say(206, newer[start:], ETag='"v2"', Content_Range=f"bytes {start}-{len(newer) - 1}/{len(newer)}")
+        else:
+            handler.say(200, newer, ETag='"v2"')
+
+    assert get(source(server.url("/f", careless), checksum=""), tmp_path) == newer
+
+
+def test_a_disk_that_fills_while_it_is_written_to_ends_the_download(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter([10**12, 10**12, 10**8])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=next(left)))  # somebody else fills it
+    monkeypatch.setattr("clbench.files.room.EVERY", 1)
+    monkeypatch.setattr("clbench.data.fetch.download.BLOCK", 1000)
+    with pytest.raises(DataError, match="the disk is filling up"):
+        get(source(server.url("/f", good)), tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(DataError, match=r"a: cannot be written \(File exists|Not a directory"):
+        fetch(source(server.url("/f", good)), target=tmp_path / "a" / "file.bin")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "file.bin.lock").symlink_to(put(tmp_path / "of a colleague", b"as it was"))
+    with pytest.raises(DataError, match=r"file.bin.lock: cannot be written \(Too many levels of symbolic links"):
+        fetch(source(server.url("/f", good)), target=tmp_path / "b" / "file.bin")
+    assert (tmp_path / "of a colleague").read_bytes() == b"as it was"
 
 
 def test_two_processes_do_not_fetch_one_file_at_once(server: Server, tmp_path: Path) -> None:

@@ -135,6 +135,17 @@ def test_a_second_run_in_this_process_is_told_at_once(tmp_path: Path) -> None:
         run(wanted, options)
 
 
+def test_a_link_in_place_of_a_lock_is_refused_and_what_it_leads_to_is_left(tmp_path: Path) -> None:
+    (wanted,) = plan("tiny", strategies=["naive"])
+    place = wanted.place(tmp_path / "results")
+    place.make()
+    (tmp_path / "of a colleague").write_bytes(b"as it was")
+    Path(f"{place.work}.lock").symlink_to(tmp_path / "of a colleague")
+    with pytest.raises(ResultsError, match=r"seed0.lock: cannot be taken \(Too many levels of symbolic links"):
+        run(wanted, RunOptions(results=tmp_path / "results", device="cpu"), watch=never)
+    assert (tmp_path / "of a colleague").read_bytes() == b"as it was"
+
+
 def test_scores_that_went_missing_stop_a_resumed_run_by_name(tmp_path: Path) -> None:
     (wanted,) = plan("tiny", strategies=["naive"])
     options = RunOptions(results=tmp_path, device="cpu")

@@ -6,6 +6,7 @@ hundred lines.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import json
@@ -21,6 +22,7 @@ from typing import Any
 
 from clbench.data.datasets.dataset import Source
 from clbench.errors import DataError
+from clbench.files.room import MARGIN, RoomWatch
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,9 @@ BLOCK = 1 << 20
 TIMEOUT = 30.0
 ATTEMPTS = 6
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-MARGIN = 200 << 20  # bytes left free on the disk
+LEAST = 64 << 10
+"""Bytes that have to arrive within STALL seconds, and the least that an attempt must bring to count as progress."""
+STALL = 60.0
 
 
 class _BrokenError(Exception):
@@ -51,7 +55,10 @@ def fetch(source: Source, *, target: Path, progress: Progress | None = None, pau
     part = target.with_name(target.name + ".part")
     note = target.with_name(target.name + ".part.json")
     failures: list[str] = []
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(target.parent, error) from error
     with _alone(target):
         for url in source.urls:
             earlier = _size(part) > 0
@@ -70,8 +77,11 @@ def fetch(source: Source, *, target: Path, progress: Progress | None = None, pau
                 failures.append(f"{url}: {error}")
                 log.info("no download from %s: %s", url, error)
                 continue
-            part.replace(target)
-            note.unlink(missing_ok=True)
+            try:
+                part.replace(target)
+                note.unlink(missing_ok=True)
+            except OSError as error:
+                raise _unwritable(target, error) from error
             return
     raise DataError(
         f"{source.file} could not be fetched. " + "; ".join(failures) + ".",
@@ -80,7 +90,10 @@ def fetch(source: Source, *, target: Path, progress: Progress | None = None, pau
 
 
 def _from(url: str, *, source: Source, part: Path, note: Path, progress: Progress | None, pause: float) -> None:
-    """Bring `part` to its full length from one address; an attempt that made progress starts the count anew."""
+    """Bring `part` to its full length from one address; an attempt that brought much starts the count anew.
+
+    Much is a thousandth of the file: a server that gives a few bytes each time would keep this busy for ever.
+    """
     if not url.startswith(("https://", "http://")):
         raise _RefusedError("not an address of the web")
     attempt = 0
@@ -90,7 +103,8 @@ def _from(url: str, *, source: Source, part: Path, note: Path, progress: Progres
             _once(url, source=source, part=part, note=note, progress=progress)
             return
         except _BrokenError as error:
-            attempt = 1 if _size(part) > before else attempt + 1
+            much = max(LEAST, (source.bytes or 1000 * BLOCK) // 1000)
+            attempt = 1 if _size(part) - before >= much else attempt + 1
             if attempt >= ATTEMPTS:
                 raise
             log.info("%s: %s; attempt %d", url, error, attempt + 1)
@@ -126,8 +140,10 @@ def _once(url: str, *, source: Source, part: Path, note: Path, progress: Progres
             f"HTTP {error.code} {error.reason}"
         ) from error
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno == 28:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise DataError(f"{part}: no space left on the disk.", hint="Free some space and run it again.") from error
+        if isinstance(error, PermissionError) and error.filename:
+            raise _unwritable(part, error) from error
         reason = getattr(error, "reason", None) or error or type(error).__name__
         raise _BrokenError(str(reason)) from error
 
@@ -136,7 +152,13 @@ def _begin(answer: Any, *, url: str, source: Source, part: Path, note: Path) -> 
     """Prepare `part` for the answer's bytes and return the length of the whole file, 0 where nobody says."""
     start = _size(part)
     length = int(answer.headers.get("Content-Length") or 0)
+    tag = answer.headers.get("ETag", "")
+    strong = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
     if answer.status == 206:
+        known = _read(note)
+        if known.get("url") == url and known.get("tag") and strong and strong != known["tag"]:
+            _discard(part, note)  # it was asked to begin anew in that case
+            raise _BrokenError("the file there is another one than it was when this began")
         first, total = _range(answer.headers.get("Content-Range", ""))
         if first != start:
             _discard(part, note)
@@ -153,21 +175,23 @@ def _begin(answer: Any, *, url: str, source: Source, part: Path, note: Path) -> 
             f"{part.parent}: {source.file} needs {need / 1e9:.1f} GB more and {free / 1e9:.1f} GB are free.",
             hint="Free some space, or name another folder with --root.",
         )
-    tag = answer.headers.get("ETag", "")
-    strong = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
     note.write_text(json.dumps({"url": url, "tag": strong, "continued": start > 0}))
     return total
 
 
 def _pour(answer: Any, *, part: Path, total: int, what: str, progress: Progress | None, limit: int) -> None:
     done = _size(part)
+    room, begun, arrived = RoomWatch(part.parent), time.monotonic(), 0
     with part.open("ab") as file:
-        while True:
-            block = answer.read(BLOCK)
-            if not block:
-                break
+        while block := answer.read1(BLOCK):  # what has come, not a whole block: a trickle would take hours
+            room.wrote(len(block))
             file.write(block)
             done += len(block)
+            arrived += len(block)
+            if time.monotonic() - begun > STALL:
+                if arrived < LEAST:
+                    raise _BrokenError(f"{arrived:,} bytes arrived in {STALL:.0f} s")
+                begun, arrived = time.monotonic(), 0
             if limit and done > limit:
                 raise _RefusedError(f"it has more than {limit:,} bytes")
             if progress:
@@ -204,6 +228,13 @@ def _range(header: str) -> tuple[int, int]:
         raise _BrokenError(f"the server's range reads {header!r}") from error
 
 
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path}: cannot be written ({error.strerror}).",
+        hint="Name a folder of your own with --root, or ask whose it is for write access.",
+    )
+
+
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """Hold the one right to fetch `target`: two processes would write the same part."""
@@ -215,6 +246,8 @@ def _alone(target: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise DataError(f"{target}: another process is fetching it.", hint="Wait for it, or end it.") from error
+    except OSError as error:
+        raise _unwritable(place, error) from error
     try:
         yield
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import shutil
 import stat
@@ -15,11 +17,15 @@ from pathlib import Path
 from typing import IO
 
 from clbench.errors import DataError
+from clbench.files.room import RoomWatch
 from clbench.files.whole_file import in_place_of
 
 BLOCK = 1 << 20
 MAX_FILES = 2_000_000
 MAX_RATIO = 200  # label files of 0s and 1s shrink to a fiftieth; a bomb to a thousandth
+TAR = (".tar", ".tar.gz", ".tgz")
+MAX_HEADER = 64 << 10
+MAX_DIRECTORY = 1 << 30
 FREE = 100 << 20  # small archives may hold anything up to this many bytes
 
 
@@ -39,17 +45,17 @@ def unpack(archive: Path, *, into: Path, progress: Callable[[str, int, int], Non
     or repeated members, and sizes out of proportion raise DataError. Each file appears only when it is complete. A file
     that is already there with the same content is left as it is; one with other content raises DataError.
     """
-    into.mkdir(parents=True, exist_ok=True)
     try:
+        into.mkdir(parents=True, exist_ok=True)
         with _opened(archive) as members:
             _check_sizes(archive, members, into=into)
-            home = into.resolve()
+            home, room = into.resolve(), RoomWatch(into)
             done, total = 0, sum(member.size for member in members)
             for member in members:
                 target = into / member.path
                 _make_folder(target.parent, home=home, archive=archive)
                 with member.open() as stream:
-                    _write(stream, target=target, size=member.size, archive=archive)
+                    _write(stream, target=target, size=member.size, archive=archive, room=room)
                 done += member.size
                 if progress:
                     progress(f"unpacking {archive.name}", done, total)
@@ -64,14 +70,58 @@ def unpack(archive: Path, *, into: Path, progress: Callable[[str, int, int], Non
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[list[_Member]]:
-    if zipfile.is_zipfile(archive):
+    name = archive.name.lower()
+    # where the name says which it is, the content is not asked: a tar may lie within what looks like a zip
+    if name.endswith(TAR) or not (name.endswith(".zip") or zipfile.is_zipfile(archive)):
+        with _tar(archive) as members:
+            yield members
+    else:
+        _check_directory(archive)
         with zipfile.ZipFile(archive) as opened:
             yield _zip_members(archive, opened)
-    else:
-        with archive.open("rb") as start:
-            packed = start.read(2) == b"\x1f\x8b"
-        with tarfile.open(archive, "r:gz" if packed else "r:") as opened_tar:
-            yield _tar_members(archive, opened_tar)
+
+
+@contextmanager
+def _tar(archive: Path) -> Iterator[list[_Member]]:
+    with archive.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        plain = gzip.GzipFile(fileobj=file) if packed else file
+        headers = _Headers(plain)
+        with tarfile.open(fileobj=headers, mode="r:") as opened:
+            members = _tar_members(archive, opened)
+            headers.listed = True
+            yield members
+
+
+class _Headers(io.BufferedIOBase):
+    """A tar file's bytes. Until its members are listed only headers are read, and each as long as it says of itself."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._read = 0
+        self.listed = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if not self.listed:
+            self._read += size or 0
+            if size is None or not 0 <= size <= MAX_HEADER or self._read > MAX_DIRECTORY:
+                raise ValueError(f"a header of {size} bytes, with {self._read:,} in all headers so far")
+        return self._file.read(size)
+
+    def seek(self, place: int, whence: int = 0, /) -> int:
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _check_directory(archive: Path) -> None:
+    """Raise DataError where a zip file's list of members, which is read at once, is out of proportion."""
+    with archive.open("rb") as file:
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    if end and (end[5] > MAX_DIRECTORY or end[4] > MAX_FILES):
+        raise DataError(f"{archive}: its list of {end[4]:,} files takes {end[5]:,} bytes, which no data set needs.")
 
 
 def _zip_members(archive: Path, opened: zipfile.ZipFile) -> list[_Member]:
@@ -163,7 +213,7 @@ def _make_folder(folder: Path, *, home: Path, archive: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _write(stream: IO[bytes], *, target: Path, size: int, archive: Path) -> None:
+def _write(stream: IO[bytes], *, target: Path, size: int, archive: Path, room: RoomWatch) -> None:
     """Write a member through a file of its own that takes its place when it is complete."""
     if os.path.lexists(target):
         if target.is_file() and not target.is_symlink() and target.stat().st_size == size and _same(stream, target):
@@ -177,6 +227,7 @@ def _write(stream: IO[bytes], *, target: Path, size: int, archive: Path) -> None
             left -= len(block)
             if left < 0:
                 raise ValueError(f"{target.name} is longer than the archive says")
+            room.wrote(len(block))
             file.write(block)
         if left:
             raise ValueError(f"{target.name} is shorter than the archive says")
