@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from clbench.errors import UsageError
+from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.files.yaml_text import Yaml, convert, digest, read_yaml
 
 # `$` alone would let a trailing newline pass
@@ -242,15 +243,29 @@ def load_scenario(path: Path, *, source: str = "") -> ScenarioSpec:
     UsageError naming the file (as `source`, default: its path) and the field.
     """
     source = source or str(path)
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}).", hint="clbench list scenarios") from error
-    spec, named = _parsed(text, source=source)
+    spec, named = _parsed(read_text_of(path), source=source)
     if named and (Path(named).name != named or not named.isprintable()):
         raise UsageError(f"{source}: pins: {named!r} is not the name of a file beside the scenario.")
     beside = path.with_name(named or pins_name(path))
     return _with_pins(spec, beside, source=source) if named or beside.is_file() else spec
+
+
+def read_text_of(path: Path) -> bytes:
+    """Return what stands in a scenario's file. Raises UsageError where it is no plain file, or too large."""
+    try:
+        return read_given(path, largest=LARGEST_TEXT)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).", hint="clbench list scenarios") from error
+
+
+def scenario_files(path: Path) -> list[Path]:
+    """Return the files of the scenario in `path`: itself, and the one with its pins where they stand apart.
+
+    Raises UsageError where it cannot be read.
+    """
+    _, named = _parsed(read_text_of(path), source=str(path))
+    beside = path.with_name(named or pins_name(path))
+    return [path, beside] if beside.is_file() else [path]
 
 
 def pins_name(path: Path) -> str:
@@ -260,10 +275,7 @@ def pins_name(path: Path) -> str:
 
 def _with_pins(spec: ScenarioSpec, path: Path, *, source: str) -> ScenarioSpec:
     try:
-        with path.open("rb") as stream:
-            text = stream.read(_LARGEST_PINS + 1)
-        if len(text) > _LARGEST_PINS:
-            raise UsageError(f"{path}: more than {_LARGEST_PINS:,} bytes; no file of pins is that large.")
+        text = read_given(path, largest=_LARGEST_PINS)
         found: PinsFile = convert(msgspec.json.decode(text), PinsFile, source=str(path))
     except OSError as error:
         raise UsageError(

@@ -35,15 +35,24 @@ TOLD = 20
 """Differences named one by one."""
 
 
-def reproduce(path: Path, results: Path, *, data: Path | None = None, watch: Watch | None = None) -> list[Finding]:
+def reproduce(
+    path: Path,
+    results: Path,
+    *,
+    data: Path | None = None,
+    strategy: Path | None = None,
+    scenario: Path | None = None,
+    watch: Watch | None = None,
+) -> list[Finding]:
     """Carry out the run of the record in `path` again, below the folder `results`, and return what differs.
 
-    Scenario and strategy are found by name, every value is the record's, `data` is the data set's folder. Empty when
-    every number is the same. On a CPU with the same versions it is; a GPU or another version of torch may move last
-    digits. Raises UsageError where scenario or strategy are not here, DataError where the data is not.
+    Scenario and strategy are found by name, or are the files that are given; a run leaves both beside its scores. Every
+    value is the record's, `data` is the data set's folder. Empty when every number is the same. On a CPU with the same
+    versions it is; a GPU or another version of torch may move last digits. Raises UsageError where scenario or strategy
+    are not here, DataError where the data is not.
     """
     record = read_record(path)
-    wanted = plan_of(record, data=data)
+    wanted = plan_of(record, data=data, strategy=strategy, scenario=scenario)
     threads, device = record.environment.get("threads"), record.environment.get("device")
     options = RunOptions(
         results=results,
@@ -54,10 +63,17 @@ def reproduce(path: Path, results: Path, *, data: Path | None = None, watch: Wat
     return differences(record, read_record(run(wanted, options, watch=watch)))
 
 
-def plan_of(record: Record, *, data: Path | None = None) -> Plan:
-    """Return the plan that a record's run had. Raises UsageError for a scenario that asks for another stream now."""
-    about, strategy = record.scenario, record.strategy
-    found = catalog.find_scenario(about.name)
+def plan_of(
+    record: Record, *, data: Path | None = None, strategy: Path | None = None, scenario: Path | None = None
+) -> Plan:
+    """Return the plan that a record's run had, with scenario and strategy found by name or in the files given.
+
+    Raises UsageError for a scenario that asks for another stream now, or a strategy of another name.
+    """
+    about, ran = record.scenario, record.strategy
+    if strategy is not None and strategy.stem != ran.name:
+        raise UsageError(f"{strategy}: the record's strategy is {ran.name}, in a file of that name.")
+    found = catalog.find_scenario(str(scenario or about.name))
     spec = load_scenario(found.path)
     if spec.digest() != about.digest:
         raise UsageError(
@@ -74,7 +90,7 @@ def plan_of(record: Record, *, data: Path | None = None) -> Plan:
     # the recipe is the record's: weights of the scenario's need not be here
     (usual,) = resolve.plan(
         str(found.path),
-        strategies=[strategy.name],
+        strategies=[str(strategy or ran.name)],
         seeds=[record.seed],
         sets=["train.weights="],
         data=source.root,
@@ -86,7 +102,7 @@ def plan_of(record: Record, *, data: Path | None = None) -> Plan:
         dataset=source.dataset,
         options=source.options,
         root=source.root,
-        fields=dict(strategy.fields),
+        fields=dict(ran.fields),
         train=train,
         changed_train=_changed(train, spec, stand_in=about.stand_in),
         weights=found_weights(train.weights, backbone=train.backbone),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import math
 import time
 from functools import partial
@@ -16,6 +17,7 @@ import torch
 from filelock import Timeout
 
 from clbench.errors import DataError, ResultsError, RunError, TakenError
+from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.files.whole_file import whole_file
 from clbench.method.lone_images import check_lone_image, lone_session
 from clbench.method.stored import Replayable, count_stored
@@ -28,6 +30,7 @@ from clbench.ranks import together as distributed
 from clbench.records.data_since import difference
 from clbench.records.record import read_record, write_record
 from clbench.seeds import seed_torch
+from clbench.spec.scenario import scenario_files
 from clbench.stream.stream import Session
 from clbench.train.assembly import Assembly, Parts
 from clbench.train.batches import SessionView, steps_per_epoch
@@ -139,6 +142,8 @@ class Run(Assembly):
     def _from_start_to_end(self) -> None:
         # several processes stop after the same step, which one that stops by itself would not reach
         self._set_up(on_step=self._on_step, waiting=self.stop.waiting if world() == 1 else contextlib.nullcontext)
+        if self.parts.keeps_record and self.plan.trial is None:
+            distributed.by_first(self._keep_sources)
         for session in self.stream.sessions[self.progress.session :]:
             with self.parts.around(self, "session", session):
                 self._one_session(session)
@@ -159,6 +164,15 @@ class Run(Assembly):
         self._write_config(dataset=record.scenario.dataset)
         write_record(record, self.record)
         self.state_file.unlink(missing_ok=True)
+
+    def _keep_sources(self) -> None:
+        """Copy the strategy's file and the scenario's beside the scores: whoever gets the record can run it again."""
+        for path in (self.plan.entry.path, *scenario_files(self.plan.scenario_path)):
+            content = read_given(path, largest=LARGEST_TEXT)
+            if path == self.plan.entry.path and hashlib.sha256(content).hexdigest() != digest_read(self.plan.entry):
+                continue  # it was changed since it was imported, and is no longer what runs
+            with whole_file(self.work / path.name, what="the copy of what runs") as file:
+                file.write(content)
 
     def _write_config(self, *, dataset: str) -> None:
         import yaml

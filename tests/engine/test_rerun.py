@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
+from tiny_scenarios import scenario
 
 from clbench.cli.group import invoke
 from clbench.errors import CheckError, UsageError
@@ -147,3 +148,53 @@ def test_a_strategy_that_changes_the_metrics_does_not_judge_its_own_rerun(
         invoke(["verify", str(record), "--rerun"])
     out = capsys.readouterr().out
     assert "the run gives numbers that its own scores do not: ap.growing[0][0] is " in out
+
+
+def test_what_ran_travels_beside_the_record_and_runs_again_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLBENCH_BESIDE", "")
+    (tmp_path / "own").mkdir()
+    mine = tmp_path / "own" / "travelling.py"
+    mine.write_text(
+        '"""For a test."""\n\nfrom clbench import Strategy\n\n\nclass Travelling(Strategy):\n    """Goes."""\n'
+    )
+    own = scenario(tmp_path / "own", train={"epochs": 1})
+    (wanted,) = plan(own, strategies=[str(mine)], seeds=[0])
+    there = run(wanted, RunOptions(results=tmp_path / "results", device="cpu", cache=False))
+    beside = there.with_suffix("")
+    assert (beside / "travelling.py").read_bytes() == mine.read_bytes()
+    assert (beside / "miniature.yaml").read_bytes() == Path(own).read_bytes()
+    (tmp_path / "own").rename(tmp_path / "gone")
+    with pytest.raises(UsageError, match="There is no scenario 'miniature'"):
+        reproduce(there, tmp_path / "again")
+    given = {"strategy": beside / "travelling.py", "scenario": beside / "miniature.yaml"}
+    with pytest.raises(UsageError, match="the record's strategy is travelling"):
+        reproduce(there, tmp_path / "again", **given | {"strategy": beside / "miniature.yaml"})
+    assert reproduce(there, tmp_path / "again", **given) == []
+    # without its scenario a record cannot be scored again, and others are
+    other = run(
+        plan("tiny", strategies=["naive"], sets=["train.epochs=1"])[0],
+        RunOptions(results=tmp_path / "results", device="cpu"),
+    )
+    with pytest.raises(UsageError, match=r"1 of 2 records could not be scored again\. There is no scenario"):
+        invoke(["verify", str(there), str(other), "--scores"])
+    told = capsys.readouterr().out
+    assert f"re-scored   {other}" in told and "not scored: There is no scenario" in told
+    assert "1 of 2 records are re-scored" in told
+    assert invoke(["verify", str(there), "--scores", "--scenario", str(given["scenario"])]) == 0
+
+
+def test_a_configuration_that_is_not_the_records_is_found(record: Path, tmp_path: Path) -> None:
+    copy = altered(record, tmp_path)
+    config = record.with_name("config.yaml").read_bytes()
+    for change, said in (
+        (b"", ""),
+        (b"x: 1\n", "has more"),
+        (b"\xff", "cannot be read"),
+        (config.replace(b"lr: 0.004", b"lr: 0.005"), "another `train`"),
+        (config.replace(b"memory: 10", b"memory: 11"), "another `strategy`"),
+    ):
+        (tmp_path / "config.yaml").write_bytes(change if change.startswith(b"scen") else config + change)
+        told = [str(finding) for finding in verify(copy).findings]
+        assert bool(told) is bool(said) and said in "".join(told)

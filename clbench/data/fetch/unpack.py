@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from clbench.errors import DataError
 from clbench.files.room import RoomWatch
@@ -86,7 +86,7 @@ def _tar(archive: Path) -> Iterator[list[_Member]]:
     with archive.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        plain = gzip.GzipFile(fileobj=file) if packed else file
+        plain: IO[bytes] = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
         headers = _Headers(plain)
         with tarfile.open(fileobj=headers, mode="r:") as opened:
             members = _tar_members(archive, opened)
@@ -103,9 +103,10 @@ class _Headers(io.BufferedIOBase):
         self.listed = False
 
     def read(self, size: int | None = -1, /) -> bytes:
+        size = -1 if size is None else size
         if not self.listed:
-            self._read += size or 0
-            if size is None or not 0 <= size <= MAX_HEADER or self._read > MAX_DIRECTORY:
+            self._read += size
+            if not 0 <= size <= MAX_HEADER or self._read > MAX_DIRECTORY:
                 raise ValueError(f"a header of {size} bytes, with {self._read:,} in all headers so far")
         return self._file.read(size)
 

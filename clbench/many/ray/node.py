@@ -105,7 +105,9 @@ def at_home(plan: Plan) -> Plan:
 
 def packed(record: Path) -> dict[str, bytes]:
     """Return the files of a finished run by their place in the configuration's folder; a trial's scores stay behind."""
-    paths = [record, record.parent / "config.yaml", *sorted(record.with_suffix("").glob("scores-*.npy"))]
+    work = record.with_suffix("")
+    beside = sorted(path for form in ("scores-*.npy", "*.py", "*.yaml", "*.pins.json") for path in work.glob(form))
+    paths = [record, record.parent / "config.yaml", *beside]
     return {path.relative_to(record.parent).as_posix(): path.read_bytes() for path in paths if path.exists()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from msgspec import UNSET
 
 from clbench.data.datasets.registry import open_table
-from clbench.errors import ResultsError, UsageError
+from clbench.errors import DataError, ResultsError, UsageError
 from clbench.plan import catalog
 from clbench.plan.source import DataSource, find_source, stand_in_source
 from clbench.records.collection import reference_folder
@@ -31,20 +32,21 @@ def verifications(
     reference: bool | None = None,
     scores: bool = False,
     data: Path | None = None,
+    scenario: Path | None = None,
 ) -> Iterator[Verification]:
     """Yield the verification of the records named, of those below named folders, or without any of all in `results`.
 
     `reference` says whether those that clbench ships follow; None means: where `results` has none.
 
     With `scores`, every AP and count is computed again from the score files; `data` is the folder of the data set that
-    the records ran on. Raises ResultsError when there is no record, UsageError for a scenario that is not here, and
-    DataError for data that is not.
+    the records ran on, `scenario` the file of their scenario where it is not found by name. A record whose scenario or
+    data are not here says so in `unscored`. Raises ResultsError when there is no record.
     """
     firsts = list(_firsts(given, results=results, reference=reference))
     if not firsts:
         raise ResultsError(f"{given[0] if given else results}: there are no records in it.")
     for first in firsts:
-        yield _rescored(first, data=data) if scores and first.ok else first
+        yield _rescored(first, data=data, scenario=scenario) if scores and first.ok else first
 
 
 def _firsts(given: Sequence[Path], *, results: Path, reference: bool | None) -> Iterator[Verification]:
@@ -63,21 +65,27 @@ def _firsts(given: Sequence[Path], *, results: Path, reference: bool | None) -> 
             yield from verify_all(shipped)
 
 
-def _rescored(first: Verification, *, data: Path | None) -> Verification:
+def _rescored(first: Verification, *, data: Path | None, scenario: Path | None) -> Verification:
     record, path = first.record, first.path
     assert record is not None
     assert path is not None
-    stream = stream_of(record, data=data)
-    wrong = [*other_stream(record, stream), *_other_photos(record, data=data)]
+    try:
+        stream = stream_of(record, data=data, scenario=scenario)
+        wrong = [*other_stream(record, stream), *_other_photos(record, data=data, scenario=scenario)]
+    except (UsageError, DataError) as error:
+        return dataclasses.replace(first, unscored=error)
     if wrong:
         return Verification(path, "unverified", tuple(wrong), record)
     return verify_scores(path, truth=stream.truth(stream.test_rows), tests=tested_places(record, stream))
 
 
-def stream_of(record: Record, *, data: Path | None = None) -> Stream:
-    """Return the stream of a record's scenario, from the data here. Raises UsageError or DataError without them."""
+def stream_of(record: Record, *, data: Path | None = None, scenario: Path | None = None) -> Stream:
+    """Return the stream of a record's scenario, from the data here. Raises UsageError or DataError without them.
+
+    The scenario is the one of that name, or in the file `scenario`.
+    """
     about = record.scenario
-    return _stream(about.name, about.digest, stand_in=about.stand_in, data=data)
+    return _stream(str(scenario or about.name), about.digest, stand_in=about.stand_in, data=data)
 
 
 def tested_places(record: Record, stream: Stream) -> list[npt.NDArray[np.int64]]:
@@ -102,11 +110,11 @@ def other_stream(record: Record, stream: Stream) -> Iterator[Finding]:
         yield Finding("scenario.stream.labels", "is not the digest of the stream here")
 
 
-def _other_photos(record: Record, *, data: Path | None) -> Iterator[Finding]:
+def _other_photos(record: Record, *, data: Path | None, scenario: Path | None) -> Iterator[Finding]:
     about = record.scenario
     if about.data.photos is UNSET or about.stand_in:
         return
-    _, source = _spec_and_source(about.name, about.digest, stand_in=False, data=data)
+    _, source = _spec_and_source(str(scenario or about.name), about.digest, stand_in=False, data=data)
     here = data_here(source.dataset, root=source.root, options=source.options).photos
     if here not in (UNSET, about.data.photos):  # labels are enough to score again where there are no photos at all
         yield Finding("scenario.data.photos", f"is not the digest of the photos here: {source.root}")

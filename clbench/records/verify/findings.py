@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clbench.errors import ClbenchError
 from clbench.records.schema import Record
 
 LEVELS = ("unverified", "consistent", "re-scored", "reproduced")
@@ -32,6 +33,9 @@ class Verification:
     findings: tuple[Finding, ...] = ()
     record: Record | None = None
     """The record, if it could be read at all and its tables fit its labels and sessions."""
+
+    unscored: ClbenchError | None = None
+    """Why it could not be scored again, where that was asked for: its scenario or its data are not here."""
 
     @property
     def ok(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from clbench.errors import ResultsError
+from clbench.errors import ResultsError, UsageError
+from clbench.files.given import LARGEST_TEXT, read_given
+from clbench.files.yaml_text import read_yaml
 from clbench.records.json_paths import path_at
 from clbench.records.migrations import changed_in_first, migrated
-from clbench.records.record import RecordError, parse_both, read_bytes
+from clbench.records.record import Record, RecordError, parse_both, read_bytes
 from clbench.records.store import record_files, record_path
 from clbench.records.verify.consistency import check_record, is_misshapen
 from clbench.records.verify.findings import Finding, Verification
@@ -26,14 +29,39 @@ from clbench.records.verify.rescore import rescore_record
 def verify(path: Path) -> Verification:
     """Return what is wrong with the record in a file, be it a single character; level `consistent` if nothing is.
 
-    Checked: the schema, the digests, the text itself, shapes and ranges, the marks, and every summary number against
-    the AP matrices and the counts. Never raises for a damaged record.
+    Checked: the schema, the digests, the text itself, shapes and ranges, the marks, every summary number against the AP
+    matrices and the counts, and the `config.yaml` beside it. Never raises for a damaged record.
     """
     try:
         text = read_bytes(path)
     except ResultsError as error:
         return Verification(path, "unverified", (Finding("the file", error.message),))
-    return verify_text(text, path=path)
+    found = verify_text(text, path=path)
+    if found.record is None or not (told := list(other_values(found.record, path.with_name("config.yaml")))):
+        return found
+    return Verification(path, "unverified", (*found.findings, *told), found.record)
+
+
+def other_values(record: Record, config: Path) -> Iterator[Finding]:
+    """Yield a finding where the `config.yaml` beside a record, if there is one, is not what its run wrote."""
+    if not os.path.lexists(config):
+        return
+    told = {
+        "scenario": record.scenario.name,
+        "dataset": record.scenario.dataset,
+        "strategy": {record.strategy.name: record.strategy.fields},
+        "train": record.train,
+    }
+    try:
+        found = read_yaml(read_given(config, largest=LARGEST_TEXT), source=config.name)
+    except (OSError, UsageError) as error:
+        yield Finding("config.yaml", f"beside the record cannot be read: {error}")
+        return
+    wrong = next((name for name in told if not isinstance(found, dict) or found.get(name) != told[name]), "")
+    if wrong or len(found) != len(told):
+        yield Finding(
+            "config.yaml", f"beside the record has another `{wrong}` than the record" if wrong else "has more"
+        )
 
 
 def verify_text(text: bytes, *, path: Path | None = None) -> Verification:
