@@ -15,6 +15,7 @@ from torch import Tensor, distributed, nn
 import clbench.train.loop  # noqa: F401 - before the ranks are joined
 from clbench.errors import RunError
 from clbench.method.global_batch import Parts
+from clbench.nn.closed_form.ridge import BlockSums
 from clbench.nn.distil import cosine_distillation, pod_flat
 from clbench.nn.scale import per_entry, per_image
 from clbench.nn.shared.batch_norm import shared_norms
@@ -97,6 +98,21 @@ def words() -> None:
     assert stopped == [3, 4, 5], stopped
 
 
+def ridge() -> None:
+    """Two sessions, the second with a label more: statistics are sums, so all solve for the weights of one process."""
+    generator = torch.Generator().manual_seed(2)
+    phi = torch.randn(12, 5, generator=generator, dtype=torch.float64)
+    y = (torch.rand(12, 3, generator=generator) < 0.5).double()
+    sessions = [(slice(0, 7), [2]), (slice(7, 12), [2, 1])]
+    ours, alone = BlockSums(5), BlockSums(5)
+    for rows, sizes in sessions:
+        assert ours.take_in([(phi[rows][rank() :: world()], y[rows][rank() :: world(), : sum(sizes)])], sizes=sizes)
+        with mock.patch("clbench.nn.closed_form.ridge.world", return_value=1):
+            alone.take_in([(phi[rows], y[rows, : sum(sizes)])], sizes=sizes)
+    for one, other in zip(ours.parts, alone.parts, strict=True):
+        assert torch.allclose(one.solve(0.1), other.solve(0.1), rtol=1e-12, atol=1e-13)
+
+
 def _step() -> bool:
     """Wait for the others, as the gradients of every step do."""
     distributed.all_reduce(torch.zeros(1))
@@ -109,6 +125,7 @@ def computed(variables: dict[str, str], images: int, told: Path) -> None:
     start("cpu")
     gradients()
     words()
+    ridge()
     found = batches(images)
     same: list[Any] = [None] * world()
     distributed.all_gather_object(same, found)

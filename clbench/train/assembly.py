@@ -47,6 +47,8 @@ from clbench.train.stored_features import stored_features
 from clbench.weights.hub import HUB
 from clbench.weights.stand_in import STAND_IN
 
+MADE_ONCE = "stand-in for pretraining, made once in about two minutes, steps"
+
 Phase = Literal["network", "features", "growth", "session", "scoring"]
 
 
@@ -102,7 +104,7 @@ class Assembly:
     def _set_up(
         self, *, on_step: Callable[[int, int], None], waiting: Callable[[], AbstractContextManager[None]] = nullcontext
     ) -> None:
-        weights = plan_weights(self.plan, progress=telling(self.watch, "weights of the stand-in for pretraining"))
+        weights = plan_weights(self.plan, progress=telling(self.watch, MADE_ONCE, seconds=10))
         if weights != self.plan.weights:
             self.plan = dataclasses.replace(self.plan, weights=weights)
         stream = self.parts.stream(self.plan)
