@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from clbench.errors import ClbenchError, UsageError, suggest
+from clbench.errors import UsageError, suggest
 from clbench.method.stored import OverBudgetError
 from clbench.testing.checks import file as files
 from clbench.testing.checks import manners as manners
@@ -16,26 +16,25 @@ from clbench.testing.checks import repeat as repeats
 from clbench.testing.checks import scores as scores
 from clbench.testing.checks import secrets as secrets
 from clbench.testing.checks import training as training
-from clbench.testing.outcome import Failed, NotRun, Outcome
+from clbench.testing.outcome import Broken, Failed, NotRun, Outcome
 from clbench.testing.probed_run import Probe
 from clbench.testing.subject import Subject
-from clbench.testing.surroundings import functions
-from clbench.testing.watched import Watched
+from clbench.testing.watched import Watched, watched
 from clbench.train.evaluate import BadScoresError
 from clbench.train.loss_meter import NonFiniteLossError
+from clbench.train.resume.witness import ChangedScoresError
 
 
 def runs_to_its_end(subject: Subject) -> None:
     """A run over the sessions of a tiny scenario ends with a record."""
-    # what the loop imports late is part of what a strategy may not touch
+    # imported before the strategy is, so that it is part of what a strategy may not touch
     importlib.import_module("clbench.train.loop")
-    subject.functions = functions() | subject.functions
     kinds = [kind for check in CHECKS for kind in check.probes]
-    subject.watched = Watched(kinds, make=lambda probes: subject.trial(probes=probes))
-    broken = _broken(subject.watched)
-    if broken == runs_to_its_end.__name__:
-        assert subject.watched.error is not None
-        raise subject.watched.error
+    run, subject.told = subject.heard(watched, kind=Watched, kinds=kinds)
+    subject.watched = run
+    broken = _broken(run)
+    if broken == runs_to_its_end.__name__ and run.error is not None:
+        raise run.error.error()
     if broken:
         raise NotRun(f"{broken} failed")
 
@@ -71,10 +70,11 @@ CHECKS: tuple[Check, ...] = (
     Check(files.fields_survive_json, needs="constructs_with_its_defaults"),
     Check(runs_to_its_end, needs="constructs_with_its_defaults"),
     Check(scores.scores_are_probabilities, stops=(BadScoresError,)),
-    Check(scores.record_follows_from_its_scores),
+    Check(scores.record_follows_from_its_scores, stops=(ChangedScoresError,)),
     Check(scores.scores_ignore_the_batch, probes=(scores.Batching,)),
+    Check(scores.what_predicts_is_counted, probes=(scores.Predicting,)),
     Check(scores.growth_adds_exactly_the_new_labels, probes=(scores.Growth,)),
-    Check(scores.learns_above_chance),
+    Check(scores.learns_above_chance, needs="record_follows_from_its_scores"),
     Check(training.loss_copes_with_unknown_labels, probes=(training.Loss,), stops=(NonFiniteLossError,)),
     Check(training.optimiser_holds_what_trains, probes=(training.Optimiser,)),
     Check(training.teacher_is_frozen, probes=(training.Teacher,)),
@@ -123,12 +123,12 @@ def _obstacle(subject: Subject, check: Check) -> str:
     return {"failed": f"{needed.name} failed", "not run": before.note}.get(before.status, "")
 
 
-def _broken(watched: Watched) -> str:
+def _broken(run: Watched) -> str:
     """Return the check that the error belongs to which ended the watched run; empty when it ended well."""
-    if watched.error is None:
+    if run.error is None:
         return ""
     for check in CHECKS:
-        if isinstance(watched.error, check.stops) or any(watched.probe(kind).problem for kind in check.probes):
+        if run.error.error().is_a(*check.stops) or any(kind.__name__ in run.problems for kind in check.probes):
             return check.name
     return runs_to_its_end.__name__
 
@@ -138,33 +138,26 @@ def _examined(subject: Subject, check: Check) -> Outcome:
         note = _verdict(subject, check)
     except NotRun as obstacle:
         return Outcome(check.name, check.sentence, "not run", note=str(obstacle))
-    except (Exception, SystemExit) as error:  # a strategy that leaves Python has not passed
-        return Outcome(check.name, check.sentence, "failed", lines=_lines(subject, error))
+    except Broken as broken:
+        return Outcome(check.name, check.sentence, "failed", lines=_lines(subject, broken))
+    except Failed as failed:
+        told = Broken.of(failed, look=subject.place(failed.verb))
+        return Outcome(check.name, check.sentence, "failed", lines=_lines(subject, told))
     return Outcome(check.name, check.sentence, "noted" if note else "passed", note=note)
 
 
 def _verdict(subject: Subject, check: Check) -> str:
-    watched = subject.watched
-    if watched is not None:
+    run = subject.watched
+    if run is not None:
         for kind in check.probes:
-            problem = watched.probe(kind).problem
-            if problem is not None:
-                raise problem
-        if watched.error is not None and _broken(watched) == check.name:
-            raise watched.error
+            if kind.__name__ in run.problems:
+                raise run.problems[kind.__name__].error()
+        if run.error is not None and _broken(run) == check.name:
+            raise run.error.error()
     return check.run(subject) or ""
 
 
-def _lines(subject: Subject, error: BaseException) -> tuple[str, str, str]:
+def _lines(subject: Subject, broken: Broken) -> tuple[str, str, str]:
     """Return what was found, where to look, and what to do."""
-    if isinstance(error, Failed):
-        cause = error.__cause__
-        place = subject.place_of(cause) if cause is not None else ""
-        return error.found, place or subject.place(error.verb), error.mend
-    text = next(iter(str(error).splitlines()), "")
-    found = text if isinstance(error, ClbenchError) else f"{type(error).__name__}: {text}"
-    mend = (
-        getattr(error, "hint", "")
-        or f"See the whole traceback: clbench run tiny --strategy {subject.entry.name} --debug"
-    )
-    return found, subject.place_of(error) or subject.place("class"), mend
+    mend = broken.mend or f"See the whole traceback: clbench run tiny --strategy {subject.typed} --debug"
+    return broken.found, broken.look or str(subject.entry.path), mend

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,37 @@ from clbench.testing.reader import Reader
 from clbench.testing.world import RECIPE, World, tiny_backbone
 from clbench.train.assembly import Parts, Phase
 from clbench.train.events import Event, StepEnded, Watch, several, silent
+from clbench.train.make_record import file_sha256
 from clbench.train.resume import state as states
 from clbench.train.run import Run, RunOptions
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a finished run leaves: its record, the folder of its score files, and digests of what the strategy holds."""
+
+    record: str
+    work: str
+    fingerprint: dict[str, str]
+
+    def answers(self) -> dict[str, str]:
+        """Return name -> digest of the score files as they are now."""
+        return {path.name: file_sha256(path) for path in sorted(Path(self.work).glob("scores-*.npy"))}
+
+
+class _Told:
+    """Hands the digests of score files on to another process at once."""
+
+    def __init__(self, tell: Callable[[Any], None]) -> None:
+        self._tell = tell
+        self._noted: dict[str, str] = {}
+
+    def note(self, name: str, digest: str) -> None:
+        self._tell([name, digest])
+        self._noted.setdefault(name, digest)
+
+    def noted(self) -> dict[str, str]:
+        return self._noted
 
 
 class Probe:
@@ -29,6 +61,8 @@ class Probe:
 
     def __init__(self) -> None:
         self.problem: Exception | None = None
+        self.note = ""
+        """What is to be known besides."""
 
     def before_growth(self, trial: ProbedRun, session: Session) -> None:
         """Before `begin_session`."""
@@ -58,6 +92,7 @@ class ProbedRun:
         probes: Sequence[Probe] = (),
         watch: Watch = silent,
         save_steps: int = 0,
+        tell: Callable[[Any], None] = lambda _: None,
     ) -> None:
         self.world = world
         self.probes = probes
@@ -83,6 +118,7 @@ class ProbedRun:
             source=lambda *_, **__: self.reader,
             backbone=lambda _: tiny_backbone(),
             around=self._around,
+            witness=lambda: nullcontext(_Told(tell)),
         )
         options = RunOptions(results=folder, device="cpu", cache=False, save_steps=save_steps)
         self.run = Run(plan, options, watch=several(self._hear, watch), parts=parts)
@@ -121,6 +157,7 @@ class ProbedRun:
                     moment(probe)
                 except Exception as error:
                     probe.problem = error
+                    traceback.clear_frames(error.__traceback__)  # they hold what the probe has looked at
 
     def _countable(self, session: Session) -> npt.NDArray[np.int64]:
         """Return the rows whose pictures may be read in a session: its own, and those counted after the one before."""
@@ -128,17 +165,17 @@ class ProbedRun:
 
     # ------------------------------------------------------------------ what it leaves
 
-    def answers(self) -> dict[str, bytes]:
-        """Return name -> bytes of the score files."""
-        return {path.name: path.read_bytes() for path in sorted(self.run.work.glob("scores-*.npy"))}
+    def left(self) -> Left:
+        """Return what the run has left, now that it is over."""
+        return Left(record=str(self.run.record), work=str(self.run.work), fingerprint=self.fingerprint())
 
-    def fingerprint(self) -> dict[str, bytes]:
-        """Return name -> bytes of every tensor and value the strategy holds now."""
+    def fingerprint(self) -> dict[str, str]:
+        """Return name -> digest of every tensor and value the strategy holds now."""
         state = states.strategy_state(self.run.strategy)
         found: dict[str, bytes] = {}
         _flatten(state["module"], "", found)
         _flatten(state["own"], "", found)
-        return found
+        return {name: sha256(value).hexdigest() for name, value in found.items()}
 
 
 def _flatten(value: Any, name: str, found: dict[str, bytes]) -> None:

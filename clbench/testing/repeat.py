@@ -12,7 +12,7 @@ OUTSIDE = (*OUTSIDE_CONTENT, "code")
 """Sections that two equal runs need not share; `code` may change when somebody commits between them."""
 
 
-def first_difference(a: Mapping[str, bytes], b: Mapping[str, bytes]) -> str:
+def first_difference(a: Mapping[str, str], b: Mapping[str, str]) -> str:
     """Return the name of the first value that two fingerprints do not share, or ""."""
     if list(a) != list(b):
         return sorted(set(a) ^ set(b))[0] if set(a) != set(b) else "the order of the values"

@@ -1,64 +1,53 @@
-"""The strategy under examination, with the runs that several checks share."""
+"""The strategy under examination, as the process sees it that judges and never imports it."""
 
 from __future__ import annotations
 
 import inspect
-import re
+import shlex
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import torch
 
 from clbench.errors import ClbenchError
-from clbench.method.strategy import Strategy
-from clbench.nn.heads.by_name import head_options
+from clbench.method.strategy import LEAK, Strategy
 from clbench.plan import catalog
-from clbench.plan.load_strategy import load_strategy
-from clbench.testing.outcome import Outcome
-from clbench.testing.probed_run import Probe, ProbedRun
-from clbench.testing.surroundings import functions
+from clbench.testing.apart import Tell, apart
+from clbench.testing.examined import Examined, Wanted, finished
+from clbench.testing.outcome import Broken, NotRun, Outcome
+from clbench.testing.probed_run import Left
 from clbench.testing.watched import Watched
 from clbench.testing.world import World
-from clbench.train.events import Watch, silent
+from clbench.train.environment import code, describe
 
-MEMORY = 12
-"""Images that a field called `memory` allows here, so that its budget is reached."""
-SMALL = {"d": 16, "heads": 2, "hidden": 32}
-"""Head options that are made small here, where a head has them and nobody chose otherwise."""
+T = TypeVar("T")
 
 
 class Subject:
-    """One strategy class with the values it is examined with; `load_error` is why there is no class.
+    """One strategy with the values it is examined with; every question to it is answered in a process of its own.
 
-    A field called `memory` is set to 12 images, and the widths of heads are made small. Finished runs that several
-    checks share are kept; their folders go with the subject.
+    A strategy given by name or path is never imported here, so that nothing it does reaches what judges it. Finished
+    runs that several checks share are kept; their folders go with the subject.
     """
 
     def __init__(
         self, strategy: str | type[Strategy], *, head: str = "", fields: Mapping[str, Any] | None = None
     ) -> None:
-        self.load_error: ClbenchError | None = None
-        self._kind: type[Strategy] | None = None
-        self.functions = functions()
-        """What clbench and its libraries consisted of before the strategy's file was imported."""
-        if isinstance(strategy, str):
-            self.entry = _named(strategy)
-            try:
-                self._kind = load_strategy(self.entry)
-            except ClbenchError as error:
-                self.load_error = error
-        else:
-            self._kind = strategy
-            self.entry = _entry_of(strategy)
-        self.given: dict[str, Any] = ({"head": head} if head else {}) | dict(fields or {})
+        kind = None if isinstance(strategy, str) else strategy
+        self.entry = _named(strategy) if isinstance(strategy, str) else _entry_of(strategy)
         self.head = head
-        self._folder = tempfile.mkdtemp(prefix="clbench-check-")
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._plain: dict[int, ProbedRun] = {}
+        self.wanted = Wanted(self.entry, kind, ({"head": head} if head else {}) | dict(fields or {}))
+        self.folder = Path(tempfile.mkdtemp(prefix="clbench-check-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._plain: dict[int, Left] = {}
         self.watched: Watched | None = None
+        self.told: list[list[str]] = []
+        """(name, digest) of each score file of the watched run, told when it was written."""
         self.outcomes: dict[str, Outcome] = {}
 
     @property
@@ -67,22 +56,10 @@ class Subject:
         return f"{self.entry.name} with head {self.head}" if self.head else self.entry.name
 
     @property
-    def kind(self) -> type[Strategy]:
-        """The class under examination."""
-        assert self._kind is not None, "checks that need the class come after the one that loads it"
-        return self._kind
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The values that differ from the defaults."""
-        small: dict[str, Any] = {"memory": MEMORY} if self.kind.fields_of().get("memory") is int else {}
-        usual = self.kind()
-        options = head_options(str(self.given.get("head", usual.head)))
-        chosen = {} if "head" in self.given else usual.head_options
-        small["head_options"] = {name: value for name, value in SMALL.items() if name in options} | chosen
-        return small | self.given
-
-    # ------------------------------------------------------------------ runs
+    def typed(self) -> str:
+        """What names the strategy on a command line: its name where that is enough, or its path."""
+        listed = any(entry.path == self.entry.path for entry in catalog.strategies())
+        return self.entry.name if listed else shlex.quote(str(self.entry.path))
 
     @property
     def run(self) -> Watched:
@@ -90,72 +67,83 @@ class Subject:
         assert self.watched is not None, "checks that look at the run come after the one that makes it"
         return self.watched
 
-    @cached_property
-    def world(self) -> World:
-        """The usual world."""
-        return World.make()
+    # ------------------------------------------------------------------ questions
 
-    def trial(
+    def ask(
         self,
+        function: Callable[..., T],
         *,
-        world: World | None = None,
-        seed: int = 1,
-        probes: tuple[Probe, ...] = (),
-        watch: Watch = silent,
-        save_steps: int = 0,
-        folder: Path | None = None,
-    ) -> ProbedRun:
-        """Return a run that has not begun, in `folder` or a folder of its own."""
-        return ProbedRun(
-            self.kind,
-            entry=self.entry,
-            fields=self.fields,
-            world=world or self.world,
-            folder=folder or self.new_folder(),
-            seed=seed,
-            probes=probes,
-            watch=watch,
-            save_steps=save_steps,
-        )
+        kind: Any = None,
+        world: Callable[[], World] = World.make,
+        before: Callable[[], Any] = lambda: None,
+        **values: Any,
+    ) -> T:
+        """Return what `function(examined, **values)` says, plain values, of this strategy in a process of its own.
 
-    def new_folder(self) -> Path:
-        """Return a fresh folder that goes with the subject."""
-        return Path(tempfile.mkdtemp(dir=self._folder))
+        There is one world there, `world()`, and what `before()` noted was noted before the strategy was imported.
+        Raises Broken, with where to look, for what the function raises, and NotRun.
+        """
+        return self.heard(function, kind=kind, world=world, before=before, **values)[0]
 
-    def plain(self, seed: int = 1) -> ProbedRun:
-        """Return a finished run without probes on the usual world."""
+    def heard(
+        self,
+        function: Callable[..., T],
+        *,
+        kind: Any = None,
+        world: Callable[[], World] = World.make,
+        before: Callable[[], Any] = lambda: None,
+        **values: Any,
+    ) -> tuple[T, list[Any]]:
+        """Return the same and what was told meanwhile."""
+
+        def answered(tell: Tell) -> T:
+            examined = Examined(self.wanted, folder=self.folder, world=world, tell=tell, before=before)
+            try:
+                return function(examined, **values)
+            except NotRun:
+                raise
+            except (Exception, SystemExit) as error:  # a strategy that leaves Python has not passed
+                raise examined.broken(error) from error
+
+        # asked for here once, so that no process of a strategy has a reason to start another one
+        code()
+        describe(torch.device("cpu"), threads=1)
+        return apart(answered, kind=Any if kind is None else kind)
+
+    def plain(self, seed: int = 1) -> Left:
+        """Return what a finished run without probes on the usual world left."""
         if seed not in self._plain:
-            trial = self.trial(seed=seed)
-            trial.carry_out()
-            self._plain[seed] = trial
+            self._plain[seed] = self.ask(finished, kind=Left, seed=seed)
         return self._plain[seed]
 
-    # ------------------------------------------------------------------ places in the file
+    # ------------------------------------------------------------------ what it says of itself
+
+    @cached_property
+    def facts(self) -> dict[str, bool]:
+        """Whether it is static, and whether it is shown hidden labels."""
+        return self.ask(_facts)
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """Verb -> file, line and text; "class" for the class."""
+        try:
+            return self.ask(_places)
+        except Broken:
+            return {}
 
     def place(self, verb: str) -> str:
         """Return `file, line n: text` of a verb of the class, or of the class where it has none of its own."""
-        if self._kind is None:
-            return str(self.entry.path)
-        thing = vars(self._kind).get(verb, self._kind)
-        try:
-            lines, first = inspect.getsourcelines(thing)
-        except (OSError, TypeError):
-            return str(self.entry.path)
-        text = next((line for line in lines if re.match(r"\s*(def|class)\b", line)), lines[0])
-        return _shown(self.entry.path, first + lines.index(text), text)
-
-    def place_of(self, error: BaseException) -> str:
-        """Return `file, line n: text` of the last line of the strategy's file in a traceback, or ""."""
-        import traceback
-
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.entry.path)]
-        return _shown(self.entry.path, frames[-1].lineno or 0, frames[-1].line or "") if frames else ""
+        return self.places.get(verb) or self.places.get("class") or str(self.entry.path)
 
 
-def _shown(path: Path, number: int, text: str) -> str:
-    here = Path.cwd()
-    where = path.relative_to(here) if path.is_relative_to(here) else path
-    return f"{where}, line {number}: {text.strip()}"
+def _facts(examined: Examined) -> dict[str, bool]:
+    marks = examined.kind.configured(examined.fields, source="check").marks()
+    return {"static": examined.kind.static, "leak": LEAK in marks}
+
+
+def _places(examined: Examined) -> dict[str, str]:
+    verbs = [name for name, value in vars(examined.kind).items() if inspect.isfunction(value)]
+    return {verb: examined.place(verb) for verb in ["class", *verbs]}
 
 
 def _named(name_or_path: str) -> catalog.Entry:

@@ -8,20 +8,39 @@ import random
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
-Functions = dict[tuple[Any, str], Any]
-"""(module or class, attribute) -> the function or class that is there."""
+Functions = dict[tuple[Any, str], tuple[Any, object]]
+"""(module or class, attribute) -> the function, class or constant that is there, and what it consists of."""
 
 _LIBRARIES = ("random", "numpy", "torch", "torch.nn.functional", "sklearn.metrics")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-_listeners: list[list[str]] = []
+_STARTS = (
+    "subprocess.Popen",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.exec",
+    "os.fork",
+    "os.forkpty",
+    "os.system",
+    "pty.spawn",
+)
+_listeners: list[Noted] = []
 _hooked = False
+
+
+@dataclass
+class Noted:
+    """What was heard of this process: files written, made, moved or removed, and how processes were started."""
+
+    written: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
 
 
 def settings() -> dict[str, object]:
@@ -45,28 +64,43 @@ def settings() -> dict[str, object]:
 
 
 def functions() -> Functions:
-    """Return every function and class that clbench and the libraries it computes with hold now, methods included."""
+    """Return every function, class and constant that clbench and the libraries it computes with hold now."""
     found: Functions = {}
     for name, module in list(sys.modules.items()):
         ours = name.startswith("clbench.") and not name.startswith("clbench.strategies.")
         if not isinstance(module, ModuleType) or not (ours or name in _LIBRARIES):
             continue
         for key, value in list(vars(module).items()):
-            if callable(value):
-                found[module, key] = value
+            if callable(value) or (ours and key.lstrip("_").isupper()):
+                found[module, key] = _seen(value)
             if ours and isinstance(value, type) and value.__module__ == name:
-                found.update({(value, inner): method for inner, method in vars(value).items() if callable(method)})
+                found.update({(value, inner): _seen(held) for inner, held in vars(value).items() if _does(held)})
     return found
 
 
+def _does(value: Any) -> bool:
+    return callable(value) or isinstance(value, (property, staticmethod, classmethod))
+
+
+def _seen(value: Any) -> tuple[Any, object]:
+    """Return the value itself, and what it consists of where that can be changed in place."""
+    if isinstance(value, property):
+        return value, [_seen(part)[1] for part in (value.fget, value.fset, value.fdel)]
+    function = getattr(value, "__func__", value)
+    if isinstance(function, FunctionType):
+        return value, (function.__code__, function.__defaults__, dict(function.__kwdefaults__ or {}))
+    if isinstance(value, np.ndarray):
+        return value, value.tobytes()
+    return value, repr(value) if isinstance(value, (dict, list, set)) else None
+
+
 def replaced(before: Functions) -> list[str]:
-    """Return the names of functions that are others now than they were `before`, and put the old ones back."""
+    """Return the names of functions and constants that are others now than they were `before`, or consist of others."""
     found = []
-    for (owner, name), value in before.items():
-        now = vars(owner).get(name)
-        if now is not value and not _by_its_library(owner, now):
+    for (owner, name), (value, inside) in before.items():
+        now, inside_now = _seen(vars(owner).get(name))
+        if (now is not value and not _by_its_library(owner, now)) or (now is value and inside_now != inside):
             found.append(f"{getattr(owner, '__module__', '')}.{owner.__name__}.{name}".lstrip("."))
-            setattr(owner, name, value)
     return found
 
 
@@ -80,8 +114,8 @@ def _by_its_library(owner: Any, now: Any) -> bool:
 
 
 @contextlib.contextmanager
-def writes_noted(noted: list[str]) -> Iterator[None]:
-    """Add the absolute path of every file that Python opens for writing, makes, moves or removes meanwhile."""
+def listening(noted: Noted) -> Iterator[None]:
+    """Note every file that Python opens for writing, makes, moves or removes meanwhile, and every process it starts."""
     global _hooked
     if not _hooked:
         sys.addaudithook(_hear)  # it stays for good, and listens only while somebody wants to know
@@ -90,12 +124,16 @@ def writes_noted(noted: list[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        # by identity: two empty lists are equal
+        # by identity: two empty ones are equal
         _listeners[:] = [other for other in _listeners if other is not noted]
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     if not _listeners:
+        return
+    if event in _STARTS:
+        for noted in _listeners:
+            noted.started.append(event)
         return
     if event == "open":
         path, mode, flags = arguments
@@ -110,4 +148,4 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     for path in paths:
         if isinstance(path, (str, bytes, os.PathLike)):
             for noted in _listeners:
-                noted.append(str(Path(os.fsdecode(path)).absolute()))
+                noted.written.append(str(Path(os.fsdecode(path)).absolute()))

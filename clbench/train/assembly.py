@@ -43,6 +43,7 @@ from clbench.train.reader_processes import loader_processes
 from clbench.train.resume import state as states
 from clbench.train.resume.progress import Progress
 from clbench.train.resume.savepoint import Savepoint, restore_plugins
+from clbench.train.resume.witness import Witness, witness_process
 from clbench.train.stored_features import stored_features
 from clbench.weights.hub import HUB
 from clbench.weights.stand_in import STAND_IN
@@ -67,7 +68,8 @@ class Parts:
     """What a run is made of, by default as its plan says; who tries strategies out, or takes times, hands in others.
 
     `stream` is the scenario's, `seen_by` what a strategy sees of it, `source` where pictures come from, `around` gives
-    the context in which a phase of the run passes; `keeps_record` says whether a record is left.
+    the context in which a phase of the run passes, `witness` who remembers the scores; `keeps_record` says whether a
+    record is left.
     """
 
     stream: Callable[[Plan], Stream] = plan_stream
@@ -75,6 +77,7 @@ class Parts:
     source: Callable[..., ImageSource] = plan_source
     backbone: Callable[[Plan], Backbone] = plan_backbone
     around: Callable[[Any, Phase, Session | None], AbstractContextManager[None]] = unwatched
+    witness: Callable[[], AbstractContextManager[Witness]] = witness_process
     keeps_record: bool = True
 
 
@@ -82,6 +85,7 @@ class Assembly:
     """The parts of one run and where its files lie; `clbench.train.run.Run` carries it out."""
 
     device: torch.device
+    witness: Witness
 
     def __init__(self, plan: Plan, options: RunOptions, *, watch: Watch, parts: Parts) -> None:
         self.parts = parts
@@ -131,7 +135,7 @@ class Assembly:
             )
         with self.parts.around(self, "network", None):
             self.pretrained = build_network(
-                self.plan, self.strategy, self.stream, self.device, backbone=self.parts.backbone
+                self.plan, self.strategy, self.stream, self.device, backbone=self._make_backbone
             )
         if self.parts.keeps_record:
             check_recordable(self.plan, self.strategy, self.stream)
@@ -228,6 +232,22 @@ class Assembly:
     def _save_state(self, *, inside: bool) -> None:
         self.savepoint.save(self.strategy, self.loop, self.progress, inside=inside, exemplars=self.exemplars)
 
+    def _make_backbone(self, plan: Plan) -> Backbone:
+        self.backbone = self.parts.backbone(plan)
+        return self.backbone
+
+    def _freeze(self) -> None:
+        """Stop training the backbone that the strategy was given; what it sets around or behind that is its own."""
+        used = {id(parameter) for parameter in self.strategy.parameters()}
+        given = list(self.backbone.parameters())
+        if given and not any(id(parameter) in used for parameter in given):
+            raise UsageError(
+                f"{self.name}: train.freeze is '{self.train.freeze}', and {type(self.strategy).__name__} does not use "
+                "the backbone that it was given.",
+                hint="`build` makes its network of the backbone it is handed, or run it with --set train.freeze=none.",
+            )
+        self.backbone.requires_grad_(False)
+
     def _count(self) -> None:
         """Look up the rows of what was stored when the last finished session was over."""
         ids = self.stream.table.ids
@@ -253,5 +273,5 @@ class Assembly:
             self.strategy.begin_session(self._live(session, structure_only=structure_only))
             fixed = self.train.freeze == "backbone" or (self.train.freeze == "after-base" and session.index > 0)
             if fixed:
-                self.strategy.net.backbone.requires_grad_(False)
+                self._freeze()
             self.strategy.to(self.device)

@@ -30,6 +30,7 @@ from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
 from clbench.method.stored import Replayable
 from clbench.method.strategy import Strategy, overrides
+from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.losses import MaskedCriterion, as_targets
 from clbench.nn.shared.batch_norm import shared_norms
 from clbench.nn.shared.ema import EMA
@@ -230,8 +231,10 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
         assert self.view is not None
-        if not any(p.requires_grad for p in self.strategy.net.backbone.parameters()):
-            self.strategy.net.backbone.eval()  # a frozen backbone keeps its batch statistics too
+        body = self.strategy.net.backbone
+        for part in [body, *(inner for inner in body.modules() if isinstance(inner, Backbone))]:
+            if not any(p.requires_grad for p in part.parameters()):
+                part.eval()  # a frozen backbone keeps its batch statistics too, whatever is wrapped around it
         self._batches = iter(self.dataloader)
         if self.start[0] >= self.train_epochs and self.restore is not None:
             self.restore()  # interrupted after the last step, before the session's end

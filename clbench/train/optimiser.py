@@ -47,7 +47,8 @@ def make_optimizer(strategy: Strategy, train: TrainSpec, *, session: int, device
     if not options:
         raise RunError(
             f"session {session}: the strategy has no trainable parameter.",
-            hint="With `freeze: backbone` the head must train; `visible: all` shows every label from the start.",
+            hint="A method that trains nothing says so: def trains(self, index): return False. With `freeze: backbone` "
+            "the head must train; `visible: all` shows every label from the start.",
         )
     # fused kernels compute the same update in one pass over memory
     fused = device.type in {"cpu", "cuda"}

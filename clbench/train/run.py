@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import math
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.files.whole_file import whole_file
 from clbench.method.lone_images import check_lone_image, lone_session
 from clbench.method.stored import Replayable, count_stored
-from clbench.method.strategy import LEAK
+from clbench.method.strategy import LEAK, Strategy
 from clbench.nn.shared.ranks import rank, world
 from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
@@ -40,6 +41,7 @@ from clbench.train.failures import explained, is_loader_death, lost
 from clbench.train.make_record import make_record
 from clbench.train.options import RunOptions
 from clbench.train.resume.savepoint import restore_inside, saved_exemplars
+from clbench.train.resume.witness import check_witnessed
 from clbench.train.session_result import session_result
 from clbench.train.stopping import Interrupted, StoppedWaiting, StopSignals
 
@@ -57,6 +59,14 @@ def run(plan: Plan, options: RunOptions, *, watch: Watch | None = None) -> Path:
         import clbench.train.loop  # noqa: F401
     options = dataclasses.replace(options, device=distributed.start(options.device))
     return Run(plan, options, watch=watch if watch and rank() == 0 else silent).carry_out()
+
+
+@contextlib.contextmanager
+def _looking(strategy: Strategy) -> Iterator[None]:
+    """Let a verb look and not train: in evaluation mode, without gradients."""
+    strategy.eval()
+    with torch.no_grad():
+        yield
 
 
 class Run(Assembly):
@@ -124,7 +134,7 @@ class Run(Assembly):
         torch.set_num_threads(self.options.threads)
         keep_freed_memory()
         try:
-            with self.stop:
+            with self.parts.witness() as self.witness, self.stop:
                 self._from_start_to_end()
         except KeyboardInterrupt:
             raise Interrupted(self.state_file if self.state_file.exists() else None) from None
@@ -144,6 +154,8 @@ class Run(Assembly):
         self._set_up(on_step=self._on_step, waiting=self.stop.waiting if world() == 1 else contextlib.nullcontext)
         if self.parts.keeps_record and self.plan.trial is None:
             distributed.by_first(self._keep_sources)
+        for entry in (done.scores for done in self.progress.done if done.scores):  # as they were found whole
+            self.witness.note(entry["file"], entry["sha256"])
         for session in self.stream.sessions[self.progress.session :]:
             with self.parts.around(self, "session", session):
                 self._one_session(session)
@@ -151,6 +163,7 @@ class Run(Assembly):
             distributed.by_first(self._write_record)
 
     def _write_record(self) -> None:
+        check_witnessed(self.witness, self.progress.done, folder=self.work)
         record = make_record(
             self.plan,
             self.strategy,
@@ -205,14 +218,16 @@ class Run(Assembly):
             distributed.check_equal(strategy, what=f"session {session.index}, after growth")
             seed_torch(seed, "prepare", session.index)
             strategy._seed = (seed, session.index, "prepare")
-            strategy.eval()
-            strategy.prepare(live)
+            with _looking(strategy):
+                strategy.prepare(live)
             if LEAK in strategy.marks():
                 # the one way to a hidden label; the mark is set here, whatever `marks()` says when the record is made
                 progress.leaked = True
                 stored = np.intersect1d(count_stored(strategy, image_size=1).rows, self.counted)
-                strategy.reveal(stored, self.stream.truth(stored)[:, : session.seen])
-            rehearsed = strategy.rehearse(live)
+                with _looking(strategy):
+                    strategy.reveal(stored, self.stream.truth(stored)[:, : session.seen])
+            with _looking(strategy):
+                rehearsed = strategy.rehearse(live)
             self.exemplars = None if rehearsed is None else may.taken(rehearsed, strategy=strategy)
         else:
             with self.savepoint.understood():
@@ -258,8 +273,7 @@ class Run(Assembly):
             raise Interrupted(self.state_file)
         seed_torch(seed, "end", session.index)
         strategy._seed = (seed, session.index, "end")
-        strategy.eval()
-        with torch.no_grad():
+        with _looking(strategy):
             strategy.end_session(live)
         progress.train_seconds = self.base_seconds + time.monotonic() - clock
         with self.parts.around(self, "scoring", session):

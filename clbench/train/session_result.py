@@ -70,6 +70,9 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
     _check_seen(run, session, stored=stored.images)
     progress.counted = stream.table.ids[stored.rows].tolist()
     modules = without_teachers(strategy)
+    kept = _saved(run, session, scores=scores, ranking=ranking) if rank() == 0 and scores is not None else {}
+    if kept:
+        run.witness.note(kept["file"], kept["sha256"])
     done = Done(
         growing=found.growing.tolist(),
         fixed=found.fixed.tolist(),
@@ -89,7 +92,7 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
             "eval_seconds": time.monotonic() - clock,
             "peak_memory_bytes": peak_memory(run.device),
         },
-        scores=_saved(run, session, scores=scores, ranking=ranking) if rank() == 0 and scores is not None else {},
+        scores=kept,
         mean_loss=mean_loss,
         angle=angle,
         bound=found.bound,

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clbench.data.pictures.sources import CachedImages, ImageSource, Progress
 from clbench.errors import DataError, RunError, UsageError
@@ -79,7 +79,12 @@ def check_applicable(train: TrainSpec, strategy: Strategy, *, kind: Kind) -> Non
         f"the head '{strategy.head}' reads several stages of the backbone, which `stages` keeps": (
             head.wants_stages and kind != "stages"
         ),
-        "the strategy does not keep the backbone that it was given": not isinstance(strategy.net.backbone, Backbone),
+        "the strategy does not keep the backbone that it was given (what is set behind it belongs in net.between)": (
+            not isinstance(strategy.net.backbone, Backbone)
+        ),
+        "what stands between backbone and head sees the whole map": (
+            kind == "pooled" and not isinstance(strategy.net.between, nn.Identity)
+        ),
         f"the head '{strategy.head}' does not pool": kind == "pooled" and not isinstance(head, LinearHead),
     }
     _refuse_if(against, kind=kind)

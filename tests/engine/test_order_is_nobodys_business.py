@@ -13,6 +13,7 @@ from torch import Tensor
 
 from clbench import Batch, Replay, Session, Strategy
 from clbench.testing import Subject
+from clbench.testing.examined import Examined
 from clbench.train.batches import SessionView
 
 Shown = dict[tuple[int, int], list[tuple[int, str]]]
@@ -59,7 +60,8 @@ def shown(kind: type[Strategy], monkeypatch: pytest.MonkeyPatch, *, seed: int = 
 
     with monkeypatch.context() as patch:
         patch.setattr(SessionView, "__getitems__", noted)
-        trial = Subject(kind).trial(seed=seed)
+        subject = Subject(kind)
+        trial = Examined(subject.wanted, folder=subject.folder).trial(seed=seed)
         trial.carry_out()
     assert len(found) == 3 * trial.run.train.epochs
     return found
@@ -99,5 +101,5 @@ def test_an_evaluation_in_between_changes_no_weight(monkeypatch: pytest.MonkeyPa
                 module.training = mode
             torch.rand(5)
 
-    make: Callable[[type[Strategy]], dict[str, bytes]] = lambda kind: Subject(kind).plain().fingerprint()  # noqa: E731
+    make: Callable[[type[Strategy]], dict[str, str]] = lambda kind: Subject(kind).plain().fingerprint  # noqa: E731
     assert make(Looking) == make(Plain)

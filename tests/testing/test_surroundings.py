@@ -3,51 +3,78 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
 from clbench.metrics import ap
+from clbench.nn.heads import by_name
+from clbench.nn.losses import bce
 from clbench.nn.memory import Memory
-from clbench.testing.surroundings import functions, replaced, writes_noted
+from clbench.testing.surroundings import Noted, functions, listening, replaced
+from clbench.train import session_result
 
 
-def test_a_replaced_function_is_named_and_put_back() -> None:
-    before, original = functions(), ap.average_precisions
-    ap.average_precisions = lambda *_: original(*_)
-    assert replaced(before) == ["clbench.metrics.ap.average_precisions"]
-    assert ap.average_precisions is original and replaced(before) == []
-
-
-def test_a_replaced_method_is_named_and_put_back() -> None:
-    before, original = functions(), Memory.exemplars
-    Memory.exemplars = lambda self: original(self)  # type: ignore[method-assign]
-    assert replaced(before) == ["clbench.nn.memory.Memory.exemplars"]
-    assert Memory.exemplars is original
-
-
-def test_a_function_of_torch_may_be_replaced_by_torch_alone() -> None:
-    before, original = functions(), torch.relu
-    torch.relu = torch.nn.functional.relu
+@pytest.mark.parametrize(
+    ("owner", "name", "other"),
+    [
+        (ap, "average_precisions", lambda *_: None),
+        (Memory, "exemplars", lambda self: None),
+        (Memory, "limit", property(lambda self: 0)),
+        (session_result, "SAMPLE", 1),
+        (torch, "relu", lambda x: x),
+    ],
+)
+def test_what_is_replaced_is_named(owner: Any, name: str, other: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = functions()
     assert replaced(before) == []
-    torch.relu = lambda x: x
-    assert replaced(before) == ["torch.relu"]
-    assert torch.relu is original
+    monkeypatch.setattr(owner, name, other)
+    (found,) = replaced(before)
+    assert found.endswith(f"{owner.__name__}.{name}")
+
+
+def test_what_consists_of_something_else_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = functions()
+    monkeypatch.setattr(ap.average_precisions, "__code__", (lambda scores, truth: scores).__code__)
+    monkeypatch.setattr(bce, "__kwdefaults__", {"reduction": "sum"})
+    monkeypatch.setitem(by_name.HEADS, "other", by_name.HEADS["linear"])
+    assert {
+        "clbench.metrics.ap.average_precisions",
+        "clbench.nn.losses.bce",
+        "clbench.nn.heads.by_name.HEADS",
+    } <= set(replaced(before))
+
+
+def test_a_function_of_torch_may_be_replaced_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = functions()
+    monkeypatch.setattr(torch, "relu", torch.nn.functional.relu)
+    assert replaced(before) == []
 
 
 def test_writing_is_noted_and_reading_is_not(tmp_path: Path) -> None:
-    noted: list[str] = []
+    noted = Noted()
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with writes_noted(noted):
+    with listening(noted):
         path.read_text()
         os.close(os.open(path, os.O_RDONLY))
-        assert noted == []
+        assert noted == Noted()
         path.open("a").close()
         os.close(os.open(tmp_path / "b.txt", os.O_WRONLY | os.O_CREAT))
         (tmp_path / "c").mkdir()
         (tmp_path / "b.txt").rename(tmp_path / "d.txt")
         (tmp_path / "d.txt").unlink()
-    assert [Path(name).name for name in noted] == ["a.txt", "b.txt", "c", "d.txt", "d.txt"]
+    assert [Path(name).name for name in noted.written] == ["a.txt", "b.txt", "c", "d.txt", "d.txt"]
     path.write_text("after")
-    assert len(noted) == 5
+    assert len(noted.written) == 5 and noted.started == []
+
+
+def test_processes_that_are_started_are_noted() -> None:
+    noted = Noted()
+    with listening(noted):
+        subprocess.run([sys.executable, "-S", "-c", ""], check=True)
+    assert noted.started[0] == "subprocess.Popen"

@@ -11,11 +11,16 @@ from clbench.nn.heads.base import Head
 
 
 class Network(nn.Module):
-    """A backbone and a growing head: images [B, 3, H, W] to logits [B, seen]."""
+    """A backbone and a growing head: images [B, 3, H, W] to logits [B, seen].
+
+    `between` changes the feature map on its way from one to the other and keeps its shape: adapters, projections. It is
+    no part of the backbone, so it trains where that is frozen, and works on stored features.
+    """
 
     def __init__(self, backbone: nn.Module, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
+        self.between: nn.Module = nn.Identity()
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
@@ -25,12 +30,15 @@ class Network(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the feature map [B, width, h, w]."""
-        features: Tensor = self.backbone(images)
+        features: Tensor = self.between(self.backbone(images))
         return features
 
     def maps(self, images: Tensor) -> Any:
         """Return what the head takes: the feature map, or the maps of all stages where it wants them."""
-        return self.backbone.stages(images) if self.head.wants_stages else self.features(images)  # type: ignore[operator]
+        if not self.head.wants_stages:
+            return self.features(images)
+        *earlier, last = self.backbone.stages(images)  # type: ignore[operator]
+        return [*earlier, self.between(last)]
 
 
 @torch.no_grad()

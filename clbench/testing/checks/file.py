@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from clbench.testing.examined import Examined
 from clbench.testing.outcome import Failed
 from clbench.testing.subject import Subject
 
@@ -12,19 +13,33 @@ LONGEST = 120
 
 def file_holds_one_strategy(subject: Subject) -> None:
     """The file can be imported, prints nothing, and defines exactly one strategy."""
-    if subject.load_error is not None:
-        raise Failed(
-            subject.load_error.message,
-            mend=subject.load_error.hint or "Mend the file until `clbench list strategies` and Python can read it.",
-        )
+    subject.ask(_nothing)
 
 
 def docstring_is_one_sentence(subject: Subject) -> None:
     """The class has a docstring of its own whose first line is one plain sentence."""
-    text = subject.kind.__dict__.get("__doc__") or ""
+    subject.ask(_docstring)
+
+
+def constructs_with_its_defaults(subject: Subject) -> None:
+    """Called without arguments the class constructs, and two objects share no mutable default."""
+    subject.ask(_construction)
+
+
+def fields_survive_json(subject: Subject) -> None:
+    """Every field has a type, and a value that comes back from JSON as the same value of the same type."""
+    subject.ask(_fields)
+
+
+def _nothing(examined: Examined) -> None:
+    """To import it is all."""
+
+
+def _docstring(examined: Examined) -> None:
+    text = examined.kind.__dict__.get("__doc__") or ""
     first = text.strip().partition("\n")[0].strip()
     # dataclasses write a signature where there is no docstring
-    if not first or first.startswith(f"{subject.kind.__name__}("):
+    if not first or first.startswith(f"{examined.kind.__name__}("):
         found = "the class has no docstring"
     elif not first.endswith("."):
         found = f"the first line does not end with a full stop: {first!r}"
@@ -35,17 +50,16 @@ def docstring_is_one_sentence(subject: Subject) -> None:
     raise Failed(found, verb="class", mend="Say in one sentence what the method does; lists and tables show it.")
 
 
-def constructs_with_its_defaults(subject: Subject) -> None:
-    """Called without arguments the class constructs, and two objects share no mutable default."""
+def _construction(examined: Examined) -> None:
     try:
-        first, second = subject.kind(), subject.kind()
+        first, second = examined.kind(), examined.kind()
     except Exception as error:
         raise Failed(
-            f"{subject.kind.__name__}() raised {type(error).__name__}: {error}",
+            f"{examined.kind.__name__}() raised {type(error).__name__}: {error}",
             verb="__post_init__",
             mend="Give every field a default; what depends on the scenario goes to `build` or `begin_session`.",
         ) from error
-    for name in subject.kind.fields_of():
+    for name in examined.kind.fields_of():
         value = getattr(first, name)
         if isinstance(value, (dict, list)) and value is getattr(second, name):
             raise Failed(
@@ -55,12 +69,11 @@ def constructs_with_its_defaults(subject: Subject) -> None:
             )
 
 
-def fields_survive_json(subject: Subject) -> None:
-    """Every field has a type, and a value that comes back from JSON as the same value of the same type."""
-    fresh = subject.kind()
+def _fields(examined: Examined) -> None:
+    fresh = examined.kind()
     try:
         values = fresh.values()
-        again = subject.kind.configured(json.loads(json.dumps(values, allow_nan=False)), source="JSON")
+        again = examined.kind.configured(json.loads(json.dumps(values, allow_nan=False)), source="JSON")
     except Exception as error:
         raise Failed(
             f"the fields do not go through JSON: {' '.join(str(error).split()) or type(error).__name__}",

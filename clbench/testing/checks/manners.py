@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from clbench.testing.examined import Examined, finished
 from clbench.testing.outcome import Failed
 from clbench.testing.subject import Subject
-from clbench.testing.surroundings import replaced, settings, writes_noted
+from clbench.testing.surroundings import Noted, functions, listening, replaced, settings
 
 _SEEDERS: tuple[tuple[Any, str], ...] = (
     (random, "seed"),
@@ -48,20 +49,7 @@ def _seeders_noted(called: list[str]) -> Iterator[None]:
 
 def process_is_left_as_it_was(subject: Subject) -> None:
     """A run seeds and draws from no global generator but torch's, and changes no setting and no function of others."""
-    subject.plain()  # what is imported on first use may settle now
-    trial = subject.trial()
-    called: list[str] = []
-    before, state = settings(), torch.get_rng_state()
-    subject.kind()
-    construction = not torch.equal(state, torch.get_rng_state())
-    with _seeders_noted(called):
-        trial.carry_out()
-    after = settings()
-    changed = [name for name in before if before[name] != after[name]]
-    found = [f"{name} was called" for name in called] + [f"{name} changed" for name in changed]
-    found += [f"{name} was replaced" for name in replaced(subject.functions)]
-    if construction:
-        found.append("constructing the strategy drew from torch's global generator")
+    found = subject.ask(_changed, before=functions)
     if found:
         raise Failed(
             found[0],
@@ -70,27 +58,48 @@ def process_is_left_as_it_was(subject: Subject) -> None:
         )
 
 
+def _changed(examined: Examined) -> list[str]:
+    finished(examined)  # what is imported on first use may settle now
+    trial = examined.trial()
+    called: list[str] = []
+    before, state = settings(), torch.get_rng_state()
+    examined.kind()
+    construction = not torch.equal(state, torch.get_rng_state())
+    with _seeders_noted(called):
+        trial.carry_out()
+    after = settings()
+    found = [f"{name} was called" for name in called]
+    found += [f"{name} changed" for name in before if before[name] != after[name]]
+    found += [f"{name} was replaced" for name in replaced(examined.before)]
+    return found + ["constructing the strategy drew from torch's global generator"] * construction
+
+
 def no_stray_files(subject: Subject) -> None:
-    """A run writes into its own results folder and nowhere else."""
-    here, empty = Path.cwd(), subject.new_folder()
-    trial = subject.trial()
-    written: list[str] = []
-    os.chdir(empty)
-    try:
-        with writes_noted(written):
-            trial.carry_out()
-        strays = sorted(path.name for path in empty.iterdir())
-    finally:
-        os.chdir(here)
-    expected = {trial.run.record.name, "config.yaml", trial.run.work.name, f"{trial.run.work.name}.lock"}
-    strays += sorted(path.name for path in trial.run.folder.iterdir() if path.name not in expected)
-    strays += [path for path in written if not _is_fine(Path(path), own=trial.run.folder)]
+    """A run writes into its own results folder and nowhere else, and starts no process that could."""
+    strays = subject.ask(_strays)
     if strays:
         raise Failed(
-            f"a run wrote '{strays[0]}'",
+            strays[0],
             verb="class",
             mend="Write no files; what must be kept goes into attributes, which the run saves, or into notes().",
         )
+
+
+def _strays(examined: Examined) -> list[str]:
+    here, empty = Path.cwd(), examined.new_folder()
+    trial = examined.trial()
+    noted = Noted()
+    os.chdir(empty)
+    try:
+        with listening(noted):
+            trial.carry_out()
+        found = [f"a run wrote '{path.name}'" for path in sorted(empty.iterdir())]
+    finally:
+        os.chdir(here)
+    expected = {trial.run.record.name, "config.yaml", trial.run.work.name, f"{trial.run.work.name}.lock"}
+    found += [f"a run wrote '{p.name}'" for p in sorted(trial.run.folder.iterdir()) if p.name not in expected]
+    found += [f"a run wrote '{path}'" for path in noted.written if not _is_fine(Path(path), own=trial.run.folder)]
+    return found + [f"a run started a process ({event})" for event in noted.started]
 
 
 def _is_fine(path: Path, *, own: Path) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 
 import torch
 
+from clbench.testing.examined import Examined, finished
 from clbench.testing.outcome import Failed
-from clbench.testing.probed_run import Probe, ProbedRun
+from clbench.testing.probed_run import Left, Probe, ProbedRun
 from clbench.testing.repeat import first_difference, first_other_section
 from clbench.testing.subject import Subject
 from clbench.train.events import Event, StepEnded, Watch
@@ -18,9 +22,8 @@ STOPS = ((0, 2), (0, 7), (1, 6), (2, 1))
 
 def same_seed_same_weights(subject: Subject) -> None:
     """Two runs with the same seed end with the same weights and memories, bit for bit."""
-    again = subject.trial()
-    again.carry_out()
-    difference = first_difference(subject.plain().fingerprint(), again.fingerprint())
+    again = subject.ask(finished, kind=Left)
+    difference = first_difference(subject.plain().fingerprint, again.fingerprint)
     if difference:
         raise Failed(
             f"two runs with seed 1 differ in {difference}",
@@ -29,35 +32,46 @@ def same_seed_same_weights(subject: Subject) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Birth:
+    """Digests of the parameters before their first step, those that look drawn, and what became of the run."""
+
+    drawn: dict[str, str]
+    left: Left
+
+
 class Newborn(Probe):
-    """Keeps the parameters as they are before the first step."""
+    """Keeps what the parameters that look drawn are before the first step."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.weights: dict[str, torch.Tensor] = {}
+        self.met: set[str] = set()
+        self.drawn: dict[str, str] = {}
 
     def after_growth(self, trial: ProbedRun, session: object) -> None:
-        """Copy everything that has not been copied yet."""
+        """Note everything that has not been noted yet."""
         for name, parameter in trial.run.strategy.named_parameters():
-            self.weights.setdefault(name, parameter.detach().clone())
+            # the backbone is drawn by the loop; zeros, ones and the like are the same under every seed
+            if name not in self.met and not name.startswith("net.backbone.") and _looks_random(parameter):
+                self.drawn[name] = sha256(parameter.detach().contiguous().numpy().tobytes()).hexdigest()
+            self.met.add(name)
+
+
+def _born(examined: Examined, *, seed: int) -> Birth:
+    probe = Newborn()
+    trial = examined.trial(seed=seed, probes=(probe,))
+    trial.carry_out()
+    if probe.problem is not None:
+        raise probe.problem
+    return Birth(probe.drawn, trial.left())
 
 
 def other_seed_other_weights(subject: Subject) -> str:
     """Another seed gives other initial weights wherever they are random, and another network in the end."""
-    probes = Newborn(), Newborn()
-    runs = [subject.trial(seed=seed, probes=(probe,)) for seed, probe in zip((1, 2), probes, strict=True)]
-    for run in runs:
-        run.carry_out()
-    same, random = [], 0
-    for name, one in probes[0].weights.items():
-        two = probes[1].weights.get(name)
-        # the backbone is drawn by the loop; zeros, ones and the like are the same under every seed
-        if two is None or name.startswith("net.backbone.") or not _looks_random(one):
-            continue
-        random += 1
-        if torch.equal(one, two):
-            same.append(name)
-    if (random and len(same) == random) or not first_difference(runs[0].fingerprint(), runs[1].fingerprint()):
+    one, two = (subject.ask(_born, kind=Birth, seed=seed) for seed in (1, 2))
+    both = [name for name in one.drawn if name in two.drawn]
+    same = [name for name in both if one.drawn[name] == two.drawn[name]]
+    if (both and same == both) or not first_difference(one.left.fingerprint, two.left.fingerprint):
         raise Failed(
             f"seeds 1 and 2 give the same {same[0] if same else 'network'}",
             verb="build",
@@ -80,13 +94,25 @@ def _stop_at(session: float, step: int) -> Watch:
     return stop
 
 
+MEND = "Keep state in public attributes: modules, tensors, plain values, or objects with state() and load(state)."
+
+
 def stopped_run_ends_the_same(subject: Subject) -> None:
     """A run that is stopped in the middle of its sessions and goes on in a new object ends with the same record."""
-    folder = subject.new_folder()
-    mend = "Keep state in public attributes: modules, tensors, plain values, or objects with state() and load(state)."
+    stopped, whole = subject.ask(_stopped, kind=Left), subject.plain()
+    difference = first_difference(whole.fingerprint, stopped.fingerprint)
+    section = first_other_section(Path(whole.record), Path(stopped.record))
+    if difference or section:
+        raise Failed(
+            f"after four stops the run ends with another {difference or section}", verb="begin_session", mend=MEND
+        )
+
+
+def _stopped(examined: Examined) -> Left:
+    folder = examined.new_folder()
     try:
         for stop in (*STOPS, (math.inf, 0)):
-            trial = subject.trial(folder=folder, watch=_stop_at(*stop), save_steps=3)
+            trial = examined.trial(folder=folder, watch=_stop_at(*stop), save_steps=3)
             try:
                 trial.carry_out()
                 break
@@ -94,12 +120,6 @@ def stopped_run_ends_the_same(subject: Subject) -> None:
                 continue
     except Exception as error:
         raise Failed(
-            f"the stopped run could not go on: {str(error).splitlines()[0]}", verb="begin_session", mend=mend
+            f"the stopped run could not go on: {str(error).splitlines()[0]}", verb="begin_session", mend=MEND
         ) from error
-    whole = subject.plain()
-    difference = first_difference(whole.fingerprint(), trial.fingerprint())
-    section = first_other_section(whole.run.record, trial.run.record)
-    if difference or section:
-        raise Failed(
-            f"after four stops the run ends with another {difference or section}", verb="begin_session", mend=mend
-        )
+    return trial.left()

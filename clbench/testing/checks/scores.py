@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,11 +11,15 @@ from torch import Tensor
 from clbench import PROTOCOL
 from clbench.method.ranking import ranked_by, ranking_scores
 from clbench.method.strategy import Strategy
+from clbench.method.stream_as_seen import merged
+from clbench.records.record import read_record
 from clbench.records.verify.verify import verify_scores
 from clbench.stream.stream import Session
 from clbench.testing.outcome import Failed
-from clbench.testing.probed_run import Probe, ProbedRun
+from clbench.testing.probed_run import Left, Probe, ProbedRun
+from clbench.testing.scoring import uncounted
 from clbench.testing.subject import Subject
+from clbench.testing.world import World
 
 CLOSE = 1e-5
 """How far two float32 probabilities of the same image may lie apart; kernels differ with the batch's shape."""
@@ -39,17 +45,26 @@ def some_images(trial: ProbedRun) -> Tensor:
     return trial.world.pictures.read(trial.run.stream.table.rows("train")[:16])
 
 
+BATCHES = (512, 64, 7)
+"""Batches in which pictures are asked about: larger than any recipe's, as the evaluation's, and small."""
+
+
 class Batching(Probe):
-    """Scores the same images in one batch, one by one, and backwards."""
+    """Scores the same images in batches of several sizes, one by one, and backwards."""
 
     def after_scoring(self, trial: ProbedRun, session: Session) -> None:
         """Compare the ways of asking."""
-        images = some_images(trial)
-        together = asked(trial.run.strategy, images)
-        single = torch.cat([asked(trial.run.strategy, images[i : i + 1]) for i in range(len(images))])
-        backwards = asked(trial.run.strategy, images.flip(0)).flip(0)
-        for way, scores in (("one by one", single), ("in reversed order", backwards)):
-            apart = float((scores - together).abs().max())
+        table, strategy = trial.run.stream.table, trial.run.strategy
+        images = trial.world.pictures.read(np.arange(len(table))).repeat(4, 1, 1, 1)[: BATCHES[0]]
+        together = asked(strategy, images)
+        ways = {
+            f"{size} at a time": torch.cat([asked(strategy, part) for part in torch.split(images, size)])
+            for size in BATCHES
+        }
+        ways["one by one"] = torch.cat([asked(strategy, images[i : i + 1]) for i in range(16)])
+        ways["in reversed order"] = asked(strategy, images.flip(0)).flip(0)
+        for way, scores in ways.items():
+            apart = float((scores - together[: len(scores)]).abs().max())
             if apart > CLOSE:
                 raise Failed(
                     f"asked {way}, the same images score up to {apart:.2g} differently",
@@ -58,13 +73,28 @@ class Batching(Probe):
                 )
 
 
+class Predicting(Probe):
+    """Looks at every tensor that scores are computed with."""
+
+    def after_scoring(self, trial: ProbedRun, session: Session) -> None:
+        """Look for those that nobody counts."""
+        strategy = trial.run.strategy
+        strange = uncounted(strategy, lambda images: asked(strategy, images), some_images(trial))
+        if strange:
+            raise Failed(
+                f"scores are computed with {sum(tensor.numel() for tensor in strange)} numbers that are neither "
+                f"parameters nor kept state; one tensor is {tuple(strange[0].shape)}",
+                verb="scores",
+                mend="A network that predicts is an attribute of the strategy, so that its parameters are counted.",
+            )
+
+
 class Growth(Probe):
     """Compares the scores just before and just after `begin_session`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.before: Tensor | None = None
-        self.note = ""
 
     def before_growth(self, trial: ProbedRun, session: Session) -> None:
         """Keep what the old labels score."""
@@ -72,6 +102,8 @@ class Growth(Probe):
 
     def after_growth(self, trial: ProbedRun, session: Session) -> None:
         """Count the columns and compare the old ones."""
+        if not trial.run.strategy.trains(session.index):
+            return  # a closed form has no numbers for its new labels before the session's end
         after = asked(trial.run.strategy, some_images(trial))
         if after.shape[1] != session.seen:
             raise Failed(
@@ -101,12 +133,21 @@ def scores_are_probabilities(subject: Subject) -> None:
 
 
 def record_follows_from_its_scores(subject: Subject) -> None:
-    """The record is whole, and scored again its score files give every average precision and count in it."""
-    trial = subject.run.trial
-    stream = trial.run.stream
+    """Scores stay as they were written, and scored again they give every average precision and count of the record."""
+    left, stream = _left(subject), World.make().stream
+    if subject.facts["static"]:
+        stream = merged(stream)
+    now = left.answers()
+    for name, digest in subject.told:
+        if now.get(name) != digest:
+            raise Failed(
+                f"{name} is not what it was when it was written",
+                verb="class",
+                mend="Scores of a session are final; a strategy touches no file of its run.",
+            )
     found = verify_scores(
-        trial.run.record,
-        scores=trial.run.work,
+        Path(left.record),
+        scores=Path(left.work),
         truth=stream.truth(stream.test_rows),
         tests=[np.flatnonzero(np.isin(stream.test_rows, session.test_rows)) for session in stream.sessions],
     )
@@ -119,23 +160,27 @@ def record_follows_from_its_scores(subject: Subject) -> None:
 
 
 def scores_ignore_the_batch(subject: Subject) -> None:
-    """The score of an image does not depend on the images asked with it, nor on their order."""
+    """The score of an image does not depend on the images asked with it, their number or their order."""
+
+
+def what_predicts_is_counted(subject: Subject) -> None:
+    """Scores are computed with parameters of the strategy and what it keeps, which the record counts."""
 
 
 def growth_adds_exactly_the_new_labels(subject: Subject) -> str:
     """At the start of a session the columns become those of the seen labels, and old ones score what they did."""
-    if subject.kind.static:
+    if subject.facts["static"]:
         return "one session shows all labels, so only their number was checked"
-    growth = subject.run.probe(Growth)
-    return growth.note
+    return subject.run.note(Growth)
 
 
 def learns_above_chance(subject: Subject) -> None:
     """After the first session its labels are found far better than by chance."""
-    trial = subject.run.trial
-    session = trial.run.stream.sessions[0]
-    chance = float((trial.run.stream.truth(trial.run.stream.test_rows)[:, : session.learned] == 1).mean())
-    reached = float(np.nanmean(np.array(trial.run.progress.done[0].fixed)[: session.learned]))
+    record = read_record(Path(_left(subject).record))
+    session, stream = World.make().stream.sessions[0], World.make().stream
+    learned = len(stream.labels) if subject.facts["static"] else session.learned
+    chance = float((stream.truth(stream.test_rows)[:, :learned] == 1).mean())
+    reached = float(np.nanmean(np.array(record.ap.fixed[0][:learned], dtype=np.float64)))
     needed = chance + 0.4 * (1 - chance)
     if reached < needed:
         raise Failed(
@@ -143,3 +188,9 @@ def learns_above_chance(subject: Subject) -> None:
             verb="loss",
             mend="Look whether the loss reaches the network, and whether scores come from what was trained.",
         )
+
+
+def _left(subject: Subject) -> Left:
+    left = subject.run.left
+    assert left is not None, "the run that is looked at has ended well"
+    return left

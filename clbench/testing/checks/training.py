@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from clbench.method.batch import Batch
-from clbench.method.kept import arrays
+from clbench.records.record import read_record
 from clbench.stream.stream import Session
+from clbench.testing.holdings import pictures_held
 from clbench.testing.outcome import Failed
 from clbench.testing.probed_run import Probe, ProbedRun
 from clbench.testing.subject import Subject
-from clbench.testing.world import SIZE, TinyBody
+from clbench.testing.world import TinyBody
 from clbench.train.optimiser import check_holds_exactly
 
 
@@ -73,16 +73,16 @@ class Teacher(Probe):
 
     def __init__(self) -> None:
         super().__init__()
-        self.met = False
+        self.note = "it keeps no earlier network"
 
     def after_step(self, trial: ProbedRun, session: int, step: int) -> None:
         """Look at every copy of the backbone but the live one."""
         strategy = trial.run.strategy
-        live = strategy.net.backbone
+        live = {id(module) for module in strategy.net.backbone.modules()}
         for name, module in strategy.named_children():
-            if module is live or not any(isinstance(m, TinyBody) and m is not live.body for m in module.modules()):
+            if not any(isinstance(m, TinyBody) and id(m) not in live for m in module.modules()):
                 continue
-            self.met = True
+            self.note = ""
             trains = [m for m in module.modules() if m.training]
             if trains or any(p.requires_grad for p in module.parameters()):
                 what = "is in training mode, so its batch statistics move" if trains else "asks for gradients"
@@ -94,29 +94,19 @@ class Teacher(Probe):
 
 
 class Stored(Probe):
-    """Looks for pictures that are kept outside a counted memory."""
+    """Looks for pictures that are kept, anywhere: no memory holds any."""
 
     def after_scoring(self, trial: ProbedRun, session: Session) -> None:
-        """Look through everything the strategy keeps, what it does not save and what lies in its module too."""
-        strategy = trial.run.strategy
-        shelves = {f"self.{name}": value for name, value in vars(strategy).items() if name not in _NETWORKS}
-        for owner in (type(strategy), sys.modules[type(strategy).__module__]):
-            shelves |= {f"{owner.__name__}.{name}": value for name, value in vars(owner).items()}
-        for name, value in shelves.items():
-            if any(_is_pictures(array) for array in arrays(value)):
-                raise Failed(
-                    f"{name} holds pictures; what it holds is not counted",
-                    verb="end_session",
-                    mend="Store rows in a memory of clbench.nn.memory: the loop reads their pictures and counts them.",
-                )
-
-
-_NETWORKS = ("_parameters", "_modules")
-"""What a strategy trains may well be as large as a picture."""
-
-
-def _is_pictures(array: Any) -> bool:
-    return len(array.shape) >= 3 and tuple(array.shape[-3:]) in {(3, SIZE, SIZE), (SIZE, SIZE, 3)}
+        """Look through everything in the process but what the loop itself was just working on."""
+        loop = trial.run.loop
+        loop.batch = loop.mbatch = None
+        where = pictures_held(trial.world.pictures.shown)
+        if where:
+            raise Failed(
+                f"{where} holds pictures; what it holds is not counted",
+                verb="end_session",
+                mend="Store rows in a memory of clbench.nn.memory: the loop reads their pictures and counts them.",
+            )
 
 
 def loss_copes_with_unknown_labels(subject: Subject) -> None:
@@ -129,10 +119,11 @@ def optimiser_holds_what_trains(subject: Subject) -> None:
 
 def teacher_is_frozen(subject: Subject) -> str:
     """An earlier network that a strategy keeps asks for no gradient and stays in evaluation mode."""
-    return "" if subject.run.probe(Teacher).met else "it keeps no earlier network"
+    return subject.run.note(Teacher)
 
 
 def memory_stays_within_its_budget(subject: Subject) -> str:
     """What is rehearsed is counted, no memory holds more than its limit, and pictures are kept nowhere else."""
-    most = max(done.cost["stored_images"] for done in subject.run.trial.run.progress.done)
-    return "" if most else "it stores no images"
+    assert subject.run.left is not None
+    record = read_record(Path(subject.run.left.record))
+    return "" if any(cost.stored_images for cost in record.costs) else "it stores no images"
