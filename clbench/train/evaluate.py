@@ -61,24 +61,30 @@ def score_matrix(
     """
     strategy.eval()
     everything, rows = rows, shard(rows)
-    parts = [
-        ranking_scores(strategy, images.to(device, non_blocking=True), ranking=ranking)
-        for images in read_ahead(source, rows, batch=batch, readers=readers, pin=device.type == "cuda")
-    ]
-    scores = gathered(torch.cat(parts) if parts else torch.empty(0, seen, device=device), total=len(everything))
-    check_scores_of(strategy, scores, shape=(len(everything), seen), ranking=ranking)
+    own, first = torch.empty(len(rows), seen, device=device), 0
+    for images in read_ahead(source, rows, batch=batch, readers=readers, pin=device.type == "cuda"):
+        part = ranking_scores(strategy, images.to(device, non_blocking=True), ranking=ranking)
+        check_shape(strategy, part, shape=(len(images), seen), ranking=ranking)
+        own[first : first + len(part)] = part
+        first += len(part)
+    check_values(strategy, own, ranking=ranking)
+    scores = gathered(own, total=len(everything))
     result: npt.NDArray[np.float32] = scores.cpu().numpy()
     return result
 
 
-def check_scores_of(strategy: Strategy, scores: torch.Tensor, *, shape: tuple[int, int], ranking: Ranking) -> None:
-    """Raise BadScoresError where a strategy's `scores` [n, seen] have another shape or are not what `ranking` says."""
-    said = f"{type(strategy).__name__}.{'logits' if ranking == 'logits' else 'scores'}"
+def check_shape(strategy: Strategy, scores: torch.Tensor, *, shape: tuple[int, int], ranking: Ranking) -> None:
+    """Raise BadScoresError where a strategy's `scores` of some images are not [n, seen]."""
     if tuple(scores.shape) != shape:
         raise BadScoresError(
-            f"{said} gave {tuple(scores.shape)} for {shape[0]} images and {shape[1]} labels.",
+            f"{_verb(strategy, ranking)} gave {tuple(scores.shape)} for {shape[0]} images and {shape[1]} labels.",
             hint="It returns one column per seen label, in arrival order.",
         )
+
+
+def check_values(strategy: Strategy, scores: torch.Tensor, *, ranking: Ranking) -> None:
+    """Raise BadScoresError where a strategy's `scores` [n, seen] hold NaN, or no probabilities where these are meant."""
+    said = _verb(strategy, ranking)
     if bool(scores.isnan().any()):
         raise BadScoresError(f"{said} gave NaN.", hint="Look where it divides by zero, or takes inf - inf.")
     if ranking == "probabilities" and not bool(((scores >= 0) & (scores <= 1)).all()):
@@ -86,6 +92,10 @@ def check_scores_of(strategy: Strategy, scores: torch.Tensor, *, shape: tuple[in
             f"{said} gave values that are not probabilities (outside [0, 1]).",
             hint="Logits are returned by the verb `logits`, which replaces this one.",
         )
+
+
+def _verb(strategy: Strategy, ranking: Ranking) -> str:
+    return f"{type(strategy).__name__}.{'logits' if ranking == 'logits' else 'scores'}"
 
 
 def evaluate(

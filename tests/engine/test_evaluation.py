@@ -97,7 +97,7 @@ class Says(Strategy):
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [
-        (Says(width=3), "3\\) for 5 images and 2"),
+        (Says(width=3), "3\\) for 2 images and 2"),
         (Says(value=1.5), "not probabilities"),
         (Says(value=float("nan")), "scores gave NaN"),
     ],

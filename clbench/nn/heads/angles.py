@@ -17,9 +17,10 @@ def positive_angles(features: Tensor, weight: Tensor, targets: Tensor) -> Tensor
 
     `features` is [B, L, d], or [B, 1, d] when labels share one; `weight` [L, d]; `targets` [B, L] in {1, 0, NaN}.
     """
-    features, weight = features.float(), weight.float()
-    cosine = functional.cosine_similarity(features.expand(-1, len(weight), -1), weight.unsqueeze(0), dim=-1)
-    return torch.rad2deg(cosine.clamp(-1, 1).arccos())[targets > 0.5]
+    image, label = (targets > 0.5).nonzero(as_tuple=True)
+    own = features[image, label if features.shape[1] > 1 else 0].float()
+    cosine = functional.cosine_similarity(own, weight[label].float(), dim=-1)
+    return torch.rad2deg(cosine.clamp(-1, 1).arccos())
 
 
 def shared_feature_angle(labels: int) -> float:

@@ -15,7 +15,7 @@ from clbench.method.strategy import Strategy
 from clbench.metrics.rules import Ranking
 from clbench.metrics.streamed import StreamedAP, bins_within
 from clbench.stream.stream import Session, Stream
-from clbench.train.evaluate import Evaluation, Tallies, check_scores_of, widened
+from clbench.train.evaluate import Evaluation, Tallies, check_shape, check_values, widened
 
 HELD = 1 << 28
 """Scores of a session that are held and kept exactly, 1 GiB; what is more is streamed."""
@@ -62,7 +62,8 @@ def evaluate_streamed(
     fixed_set, growing_set, tally, first = StreamedAP(learned, bins=bins), StreamedAP(learned, bins=bins), Tallies(), 0
     for images in read_ahead(source, rows, batch=batch, readers=readers, pin=device.type == "cuda"):
         found = ranking_scores(strategy, images.to(device, non_blocking=True), ranking=ranking)
-        check_scores_of(strategy, found, shape=(len(images), session.seen), ranking=ranking)
+        check_shape(strategy, found, shape=(len(images), session.seen), ranking=ranking)
+        check_values(strategy, found, ranking=ranking)
         scores = found[:, :learned].cpu().numpy()
         part = slice(first, first + len(scores))
         truth, mine = stream.truth(rows[part])[:, :learned], growing[part]
