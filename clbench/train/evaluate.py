@@ -83,7 +83,7 @@ def check_shape(strategy: Strategy, scores: torch.Tensor, *, shape: tuple[int, i
 
 
 def check_values(strategy: Strategy, scores: torch.Tensor, *, ranking: Ranking) -> None:
-    """Raise BadScoresError where a strategy's `scores` [n, seen] hold NaN, or no probabilities where these are meant."""
+    """Raise BadScoresError where `scores` [n, seen] hold NaN, or no probabilities where these are meant."""
     said = _verb(strategy, ranking)
     if bool(scores.isnan().any()):
         raise BadScoresError(f"{said} gave NaN.", hint="Look where it divides by zero, or takes inf - inf.")
