@@ -118,6 +118,7 @@ class ProbedRun:
             source=lambda *_, **__: self.reader,
             backbone=lambda _: tiny_backbone(),
             around=self._around,
+            keeps_sources=False,  # its scenario lies in no file
             witness=lambda: nullcontext(_Told(tell)),
         )
         options = RunOptions(results=folder, device="cpu", cache=False, save_steps=save_steps)

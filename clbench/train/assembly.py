@@ -69,7 +69,7 @@ class Parts:
 
     `stream` is the scenario's, `seen_by` what a strategy sees of it, `source` where pictures come from, `around` gives
     the context in which a phase of the run passes, `witness` who remembers the scores; `keeps_record` says whether a
-    record is left.
+    record is left, `keeps_sources` whether copies of what ran lie beside it.
     """
 
     stream: Callable[[Plan], Stream] = plan_stream
@@ -79,6 +79,7 @@ class Parts:
     around: Callable[[Any, Phase, Session | None], AbstractContextManager[None]] = unwatched
     witness: Callable[[], AbstractContextManager[Witness]] = witness_process
     keeps_record: bool = True
+    keeps_sources: bool = True
 
 
 class Assembly:

@@ -152,7 +152,7 @@ class Run(Assembly):
     def _from_start_to_end(self) -> None:
         # several processes stop after the same step, which one that stops by itself would not reach
         self._set_up(on_step=self._on_step, waiting=self.stop.waiting if world() == 1 else contextlib.nullcontext)
-        if self.parts.keeps_record and self.plan.trial is None:
+        if self.parts.keeps_record and self.parts.keeps_sources and self.plan.trial is None:
             distributed.by_first(self._keep_sources)
         for entry in (done.scores for done in self.progress.done if done.scores):  # as they were found whole
             self.witness.note(entry["file"], entry["sha256"])
