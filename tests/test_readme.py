@@ -23,7 +23,7 @@ from clbench.spec.scenario import parse_scenario
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
 INSTALL, TEST = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)[:2]
-SHRINK = " --seed 0 --set train.epochs=1 --set train.base_epochs=1"
+SHRINK = " --seed 0 --set train.epochs=1 --set train.base_epochs=1 --set train.image_size=16"
 """What is added to the main benchmark where only the typing is tested."""
 
 
@@ -44,7 +44,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("clbench", "strategies", "scenarios", "docs", "pyproject.toml", "README.md", "LICENSE"):
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, tmp_path / name)  # what is compiled already too: it is the same code
         else:
             shutil.copy(source, tmp_path / name)
     (tmp_path / "results").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, ClassVar, get_type_hints
 
 import msgspec
@@ -22,8 +23,7 @@ class Fields:
     @classmethod
     def fields_of(cls) -> dict[str, Any]:
         """Return the hyper-parameters: name -> type."""
-        hints = get_type_hints(cls)
-        return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+        return dict(_types(cls))
 
     @classmethod
     def configured(cls, fields: dict[str, Any], *, source: str) -> Self:
@@ -67,3 +67,9 @@ class Fields:
         """Return the hyper-parameters that differ from the defaults."""
         defaults = self.defaults()
         return {k: value for k, value in self.values().items() if k not in defaults or value != defaults[k]}
+
+
+@functools.lru_cache(maxsize=256)
+def _types(kind: type[Fields]) -> dict[str, Any]:
+    hints = get_type_hints(kind)  # a millisecond or two, and a run asks often
+    return {f.name: hints[f.name] for f in dataclasses.fields(kind)}

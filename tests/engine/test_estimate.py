@@ -102,7 +102,7 @@ def test_what_is_kept_is_paid_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     "strategy", ["er", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("lwf", "naive", "ewc"))]
 )
 def test_the_time_is_roughly_what_the_run_takes(strategy: str, tmp_path: Path) -> None:
-    wanted = planned(scenario(tmp_path, images=600, train={"image_size": 64, "epochs": 6, "batch_size": 32}), strategy)
+    wanted = planned(scenario(tmp_path, images=300, train={"image_size": 64, "epochs": 4, "batch_size": 32}), strategy)
     carried_out(wanted, tmp_path / "before")  # the cache is there, everything is imported
     cost = estimate(wanted, calibrate=True, device="cpu")
     begin = time.process_time()

@@ -39,14 +39,25 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+@pytest.fixture(scope="session")
+def profile(browser: Any, page_file: Path) -> Iterator[Any]:
+    """A profile of the browser that tests share one after the other: a new one each costs half of most tests."""
+    context = browser.new_context()
+    context.new_page().goto(page_file.as_uri())  # as long as it is open, no page starts a process
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser: Any) -> Iterator[Open]:
+def visit(browser: Any, profile: Any) -> Iterator[Open]:
     """A function that opens a page; the test fails if it complains or asks any other host for anything.
 
-    `allow` is the beginning of addresses it may ask, `strict=False` is for tests that make it try.
+    `allow` is the beginning of addresses it may ask, `strict=False` is for tests that make it try. What the page keeps
+    for its reader is forgotten after the test; a second page, or one with options, has a profile of its own.
     """
     complaints: list[str] = []
     contexts: list[Any] = []
+    pages: list[Any] = []
 
     def opened(
         address: str | Path,
@@ -58,9 +69,13 @@ def visit(browser: Any) -> Iterator[Open]:
         **options: Any,
     ) -> Any:
         where = address.as_uri() if isinstance(address, Path) else address
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
+        if pages or options or not strict:
+            contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+            page = contexts[-1].new_page()
+        else:
+            page = profile.new_page()
+            page.set_viewport_size({"width": width, "height": height})
+            pages.append(page)
         page.set_default_timeout(90_000)  # machines that run tests may be busy
 
         def asked(request: Any) -> None:
@@ -79,6 +94,9 @@ def visit(browser: Any) -> Iterator[Open]:
         return page
 
     yield opened
+    for page in pages:
+        page.evaluate("localStorage.clear()")
+        page.close()
     for context in contexts:
         context.close()
     assert complaints == []
