@@ -23,7 +23,7 @@ class Fields:
     @classmethod
     def fields_of(cls) -> dict[str, Any]:
         """Return the hyper-parameters: name -> type."""
-        return dict(_types(cls))
+        return dict(_types(cls))  # type: ignore[arg-type]
 
     @classmethod
     def configured(cls, fields: dict[str, Any], *, source: str) -> Self:
