@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from clbench.errors import DataError
+from clbench.files.given import LARGEST_TABLE, open_given, read_given
 
 
 def read_xml(path: Path, *, root: str) -> Element:
@@ -21,7 +22,7 @@ def read_xml(path: Path, *, root: str) -> Element:
     parser.CharacterDataHandler = builder.data
     parser.EntityDeclHandler = _refuse
     try:
-        parser.Parse(path.read_bytes(), True)
+        parser.Parse(read_given(path, largest=LARGEST_TABLE), True)
         tree = builder.close()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
@@ -39,7 +40,7 @@ def outermost(path: Path) -> str:
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda tag, _: found.append(tag)
     try:
-        with path.open("rb") as file:
+        with open_given(path, largest=LARGEST_TABLE) as file:
             parser.Parse(file.read(4096), False)
     except (OSError, expat.ExpatError, ValueError, LookupError):
         pass

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from clbench.errors import UsageError, suggest
 from clbench.files.field_words import field_at, in_words, may_be
+from clbench.files.given import LARGEST_TEXT, read_given
 
 # some fields hold "a strategy's name or a mapping": msgspec reads plain values and `entries` makes sense of them
 Yaml = Any
@@ -26,7 +27,7 @@ def digest(value: Yaml) -> str:
 def read_mapping(path: Path, *, what: str, hint: str) -> dict[str, Yaml]:
     """Return the mapping in a YAML file; `what` it is and the `hint` are for messages. Raises UsageError."""
     try:
-        content = path.read_bytes()
+        content = read_given(path, largest=LARGEST_TEXT)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).", hint=hint) from error
     raw = read_yaml(content, source=str(path))

@@ -21,7 +21,7 @@ from clbench.plan.place import SEARCHES, Place, run_folder, scenario_id, unpinne
 from clbench.plan.read_kind import read_kind
 from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
 from clbench.plan.source import STAND_IN, DataSource, find_source
-from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, entries, load_scenario
+from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, entries, load_scenario, read_text_of
 from clbench.weights.resolve import RANDOM, Weights, resolve
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def plan(
     where that tells the same. Raises UsageError or DataError.
     """
     found = catalog.find_scenario(scenario)
-    text = found.path.read_bytes()
+    text = read_text_of(found.path)
     spec = load_scenario(found.path, source=shown(found))
     source = find_source(spec, path=found.path, data=data)
     chosen = _chosen(spec, source, strategies, where=shown(found), read_only=read_only)

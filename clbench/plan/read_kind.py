@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import clbench
+from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.method.fields import Fields
 from clbench.plan.catalog import Entry, find_strategy
 
@@ -41,7 +42,7 @@ def read_kind(entry: Entry) -> type[Fields] | None:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes())
+    return ast.parse(read_given(path, largest=LARGEST_TEXT))
 
 
 @cache

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clbench.errors import DataError, UsageError, suggest
+from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.files.user_folders import existing
 
 Lists = tuple[list[list[str]], list[list[str]]]
@@ -73,7 +74,7 @@ def _prs(
         # as `clbench data get` lays them out, or a checkout of the authors' repository
         below = [folder for folder in ("", "data_source", "dataset/data_source") if (root / folder / stream).is_dir()]
         folder = root / "".join(below[:1]) / stream / "ids"
-        numbers = json.loads((folder / f"{part}_task{task}_id_{suffix}.json").read_bytes())
+        numbers = json.loads(read_given(folder / f"{part}_task{task}_id_{suffix}.json", largest=LARGEST_TEXT))
         return [name(int(number), split) for number in numbers]
 
     return read
@@ -83,7 +84,7 @@ def _agcn(root: Path, task: int, split: str) -> list[str]:
     """AGCN (Du et al., ICME 2022): csv files, file name first, in a zip file or unpacked; test files are cumulative."""
     inner = f"Split-COCO/task{task}/{split}.csv"
     if (root / inner).is_file():
-        text = (root / inner).read_text()
+        text = read_given(root / inner, largest=LARGEST_TEXT).decode()
     else:
         with zipfile.ZipFile(root / "Split-COCO.zip") as archive:
             text = archive.read(inner).decode()
@@ -111,7 +112,13 @@ def _own_lists(root: Path, *, source: str) -> Lists:
         for index in range(count):
             file = root / f"{split}-{index}.txt"
             try:
-                lists.append([line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()])
+                lists.append(
+                    [
+                        line.strip()
+                        for line in read_given(file, largest=LARGEST_TEXT).decode().splitlines()
+                        if line.strip()
+                    ]
+                )
             except (OSError, UnicodeDecodeError) as error:
                 raise DataError(f"{source}: lists: {file} cannot be read.") from error
     return result

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from msgspec import Struct, field
 
 from clbench.errors import ResultsError
+from clbench.files.given import LARGEST_TABLE, read_given
 from clbench.files.whole_file import remove_unfinished, whole_file
 from clbench.plan.place import LOOK
 
@@ -38,7 +39,7 @@ class Journal(Struct, forbid_unknown_fields=True):
 def read_journal(path: Path, *, about: dict[str, Any]) -> Journal:
     """Return the journal in `path`, a fresh one where there is none. Raises ResultsError for a damaged one."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Journal)
+        found = msgspec.json.decode(read_given(path, largest=LARGEST_TABLE), type=Journal)
     except FileNotFoundError:
         return Journal(about)
     except (OSError, msgspec.DecodeError) as error:

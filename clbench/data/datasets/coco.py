@@ -16,6 +16,7 @@ from clbench.data.pictures.photo_files import absent, refuse_absent
 from clbench.data.table import LabelTable
 from clbench.data.table_cache import cached
 from clbench.errors import DataError
+from clbench.files.given import LARGEST_TABLE, read_given
 
 VERSION = 1
 Number = Annotated[int, Meta(ge=0, le=2**53)]
@@ -115,7 +116,7 @@ def read_instances(path: Path, *, name: str, hint: str = "") -> Instances:
     text, ids as text. `hint` says what to do about a file that is no instances file.
     """
     try:
-        text = path.read_bytes()
+        text = read_given(path, largest=LARGEST_TABLE)
     except FileNotFoundError as error:
         raise DataError(f"{name}: {path} is missing.", hint=f"clbench data get {name}") from error
     except OSError as error:

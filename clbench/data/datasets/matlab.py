@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import DataError
+from clbench.files.given import LARGEST_TABLE, look_at
 
 
 class Fields:
@@ -91,6 +92,10 @@ class MatFile(Fields):
     """
 
     def __init__(self, path: Path, *, name: str) -> None:
+        try:
+            look_at(path, largest=LARGEST_TABLE)
+        except OSError as unread:
+            raise DataError(f"{name}: {path} cannot be read ({unread.strerror}).") from unread
         done = subprocess.run([sys.executable, "-c", _READ, str(path)], capture_output=True, check=False)
         if done.returncode:
             raise DataError(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from clbench.data.datasets.text import read_text
 from clbench.errors import DataError, suggest
+from clbench.files.given import LARGEST_TABLE, read_given
 
 _CONCEPTS = """
 airport animal beach bear birds boats book bridge buildings cars castle cat cityscape clouds computer coral cow dancing
@@ -71,7 +72,7 @@ def read_labels(root: Path, *, part: str, count: int, name: str) -> npt.NDArray[
     for column, label in enumerate(CONCEPTS):
         path = folder / f"Labels_{label}_{part}.txt"
         try:
-            data = path.read_bytes()
+            data = read_given(path, largest=LARGEST_TABLE)
         except OSError as error:
             raise DataError(
                 f"{name}: {path} cannot be read ({error.strerror}).", hint="clbench data get nuswide-official"

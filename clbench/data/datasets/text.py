@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from clbench.errors import DataError
+from clbench.files.given import LARGEST_TABLE, read_given
 
 T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
@@ -18,7 +19,7 @@ BOM = b"\xef\xbb\xbf"
 def read_text(path: Path, *, name: str) -> str:
     """Return the UTF-8 text of `path`. Raises DataError for a file that is missing or not UTF-8."""
     try:
-        data = path.read_bytes()
+        data = read_given(path, largest=LARGEST_TABLE)
     except FileNotFoundError as error:
         raise DataError(f"{name}: {path} is missing.", hint=f"clbench data get {name}") from error
     except OSError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clbench.data.pictures.pixels import depth, is_transparent, orientation, upright_rgb
+from clbench.files.given import open_given, read_given
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -54,7 +55,7 @@ def probe_quietly(path: Path) -> Photo:
     try:
         if path.stat().st_size > MAX_BYTES:
             return Photo(problem=f"it has more than {MAX_BYTES:,} bytes")
-        data = path.read_bytes()
+        data = read_given(path, largest=MAX_BYTES)
     except FileNotFoundError:
         return Photo(problem="it is missing")
     except OSError as error:
@@ -78,7 +79,7 @@ def glance(path: Path) -> Photo:
     from PIL import Image
 
     try:
-        with path.open("rb") as file:
+        with open_given(path, largest=MAX_BYTES) as file:
             start = file.read(25)
             file.seek(0)
             with Image.open(file, formats=FORMATS) as image:

@@ -14,6 +14,7 @@ import msgspec
 
 from clbench.data.datasets.text import BOM, decode_json, read_text
 from clbench.errors import DataError
+from clbench.files.given import LARGEST_TABLE, read_given
 
 T = TypeVar("T")
 Rows = list[tuple[int, list[str]]]
@@ -62,7 +63,7 @@ class Source:
     def json(self, file: str, kind: type[T]) -> T:
         """Return a JSON file as `kind`. Raises DataError naming the field that is of another type."""
         try:
-            return decode_json((self.root / file).read_bytes(), kind)
+            return decode_json(read_given(self.root / file, largest=LARGEST_TABLE), kind)
         except msgspec.ValidationError as error:
             raise DataError(f"{self.place(file)}: {error}.", hint="Mend the field, or export it again.") from error
         except (ValueError, RecursionError) as error:
@@ -111,7 +112,7 @@ class Source:
 
 
 def _keys(path: Path) -> frozenset[str]:
-    data = path.read_bytes().removeprefix(BOM)
+    data = read_given(path, largest=LARGEST_TABLE).removeprefix(BOM)
     try:
         top: Any = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
         first = msgspec.json.decode(top[0]) if top and isinstance(top, list) else {}

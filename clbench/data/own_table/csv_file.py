@@ -39,7 +39,7 @@ Row = tuple[int, dict[str, str]]
 
 def read_csv(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     """Return the draft in a CSV file. Raises DataError naming the file, the line and what was expected."""
-    every = _rows(path, name=name, required=REQUIRED[1:] if values["features"] else REQUIRED)
+    every = _rows(path, name=name, required=REQUIRED[1:] if values.get("features") else REQUIRED)
     rows, notes = _once(every, path=path, name=name)
     kept, splits = place_val([row["split"] for _, row in rows], val=values["val"], path=path, name=name)
     rows = [rows[index] for index in kept]

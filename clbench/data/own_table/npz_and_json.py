@@ -13,8 +13,12 @@ from clbench.data.datasets.coco import CROWD, matrices, read_instances, sorted_c
 from clbench.data.own_table.unchecked import Draft, place_val, plain_path
 from clbench.data.table import label_matrix
 from clbench.errors import DataError
+from clbench.files.given import LARGEST_TABLE, open_given
 
 REQUIRED = ("paths", "labels", "y", "split")
+KNOWN = (*REQUIRED, "ids", "member")
+LARGEST = 4 << 30
+"""Bytes that the arrays of an NPZ file may take in memory; packed, a megabyte can say any number."""
 JSON_OPTIONS = (CROWD,)
 _JSON_HINT = (
     "Expected MS-COCO's form: images with id, file_name and split, annotations with image_id, category_id and perhaps "
@@ -27,14 +31,14 @@ def read_npz(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
 
     Raises DataError naming the array that is missing or does not fit.
     """
-    arrays = _arrays(path, name=name)
-    if values["features"] and "paths" not in arrays and "y" in arrays:
+    arrays, others = _arrays(path, name=name)
+    if values.get("features") and "paths" not in arrays and "y" in arrays:
         rows = np.array([f"{row:08d}" for row in range(len(arrays["y"]))])
         arrays["paths"] = arrays.get("ids", rows)
     for field in REQUIRED:
         if field not in arrays:
             raise DataError(
-                f"{name}: {path} has no array '{field}' (found: {', '.join(arrays) or 'none'}).",
+                f"{name}: {path} has no array '{field}' (found: {', '.join([*arrays, *others]) or 'none'}).",
                 hint=f"It needs {', '.join(REQUIRED)}; ids and member are optional.",
             )
     texts = {field: arrays[field] for field in ("paths", "labels", "split", "ids") if field in arrays}
@@ -94,11 +98,24 @@ def read_json(path: Path, *, name: str, values: Mapping[str, str]) -> Draft:
     )
 
 
-def _arrays(path: Path, *, name: str) -> dict[str, npt.NDArray[np.generic]]:
+def _arrays(path: Path, *, name: str) -> tuple[dict[str, npt.NDArray[np.generic]], list[str]]:
+    """Return the arrays that a table is made of, and the names of others, of which nothing is read."""
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {field: np.asarray(file[field]) for field in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, RuntimeError, MemoryError) as error:
+        with open_given(path, largest=LARGEST_TABLE) as opened, np.load(opened, allow_pickle=False) as file:
+            if (total := sum(part.file_size for part in file.zip.infolist() if part.filename[:-4] in KNOWN)) > LARGEST:
+                raise ValueError(f"its arrays would take {total:,} bytes")
+            known = {field: np.asarray(file[field]) for field in file.files if field in KNOWN}
+            return known, [field for field in file.files if field not in KNOWN]
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        MemoryError,
+        AttributeError,
+    ) as error:
         raise DataError(
             f"{name}: {path} is not an NPZ file of plain arrays: {error}.",
             hint="Write it with numpy.savez; lists of texts as arrays of str, not of objects.",

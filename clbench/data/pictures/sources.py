@@ -17,6 +17,7 @@ import torch
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, RunError
 from clbench.files.checked_rows import CheckedRows, remove_leftovers, writing_rows
+from clbench.files.given import look_at
 from clbench.files.user_folders import cache_folder
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ Progress = Callable[[int, int], None]
 
 CACHE_VERSION = 1
 MAX_PIXELS = 100_000_000
+MAX_BYTES = 500_000_000
 SMALL_ENOUGH = 2 << 30  # a cache below this size is made without being asked for
 
 
@@ -94,6 +96,7 @@ class FolderImages:
 def decode(path: Path) -> torch.Tensor:
     """Return the picture in `path` as uint8 RGB [3, h, w]. Raises DataError naming the file."""
     try:
+        look_at(path, largest=MAX_BYTES)
         picture = _decode_jpeg(path)
         return _decode_with_pillow(path) if picture is None else picture
     except FileNotFoundError as error:

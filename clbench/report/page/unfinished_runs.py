@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.records.unfinished import RunStatus, unfinished
 
 PROGRESS = "progress.json"
@@ -77,7 +78,7 @@ class _Told(msgspec.Struct):
 
 def _progress(path: Path) -> dict[str, Any]:
     try:
-        told = msgspec.json.decode(path.read_bytes(), type=_Told)
+        told = msgspec.json.decode(read_given(path, largest=LARGEST_TEXT), type=_Told)
     except (OSError, msgspec.DecodeError):
         told = _Told()
     return msgspec.structs.asdict(told)

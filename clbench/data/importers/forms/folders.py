@@ -12,6 +12,7 @@ from clbench.data.importers.export import PRESENT, Entry, Export, Form, split_of
 from clbench.data.importers.source import Source
 from clbench.data.pictures.photo_files import PHOTOS
 from clbench.errors import DataError
+from clbench.files.given import LARGEST_TABLE, read_given
 
 NO_LABELS = ("images", "labels", "annotations")
 OPTIONS = (
@@ -86,7 +87,7 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
 
 def _digest(source: Source, file: str) -> str:
     try:
-        return hashlib.sha256((source.root / file).read_bytes()).hexdigest()
+        return hashlib.sha256(read_given(source.root / file, largest=LARGEST_TABLE)).hexdigest()
     except OSError as error:
         raise DataError(f"{source.place(file)} cannot be read ({error.strerror}).") from error
 

@@ -1,0 +1,81 @@
+"""What is given is looked at before it is read: no pipe makes a reader wait, no huge file fills the memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clbench.data.datasets.coco import read_instances
+from clbench.data.datasets.matlab import MatFile
+from clbench.data.datasets.text import read_text
+from clbench.data.fetch.photo_probe import probe
+from clbench.data.own_table.npz_and_json import read_npz
+from clbench.data.pictures.sources import decode
+from clbench.data.xml_tree import read_xml
+from clbench.errors import ClbenchError, DataError
+from clbench.files.given import open_given, read_given
+from clbench.files.yaml_text import read_mapping
+from clbench.records.record import read_record
+from clbench.records.verify.verify import verify
+from clbench.spec.scenario import load_scenario
+from clbench.train.resume import state as states
+from clbench.tune.journal import read_journal
+
+OWN = {"val": "refuse"}
+READERS: dict[str, Callable[[Path], object]] = {
+    "a.yaml": load_scenario,
+    "sweep.yaml": lambda path: read_mapping(path, what="a sweep", hint=""),
+    "labels.npz": lambda path: read_npz(path, name="own", values=OWN),
+    "labels.csv": lambda path: read_text(path, name="own"),
+    "instances.json": lambda path: read_instances(path, name="own"),
+    "a.xml": lambda path: read_xml(path, root="annotation"),
+    "a.mat": lambda path: MatFile(path, name="own"),
+    "a.jpg": decode,
+    "seed0.json": read_record,
+    "state.pt": states.load,
+    "trials.json": lambda path: read_journal(path, about={}),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", READERS)
+def test_no_reader_waits_for_a_pipe(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ClbenchError, match=r"not a plain file|not a readable state"):
+        READERS[name](tmp_path / name)
+    assert not verify(tmp_path / name).ok and probe(tmp_path / name).problem
+
+
+def test_what_is_larger_than_anything_read_here_is_refused_by_its_size(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)  # a hole: it takes no room
+    for read in (read_given, open_given):
+        with pytest.raises(OSError, match=r"1,099,511,627,776 bytes, at most 1,000 are read"):
+            read(tmp_path / "large", largest=1000)
+    for name in ("a.yaml", "labels.csv", "instances.json", "a.xml", "a.jpg", "seed0.json"):
+        os.link(tmp_path / "large", tmp_path / name)
+        with pytest.raises(ClbenchError, match=r"bytes"):
+            READERS[name](tmp_path / name)
+
+
+def table(**more: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "paths": np.array(["a.jpg", "b.jpg"]),
+        "labels": np.array(["cat"]),
+        "y": np.array([[1], [0]], dtype=np.int8),
+        "split": np.array(["train", "test"]),
+    } | more
+
+
+def test_arrays_that_no_table_has_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "labels.npz"
+    np.savez(path, **table(other=np.array([{"an": "object"}], dtype=object), features=np.zeros(100_000)))
+    monkeypatch.setattr("clbench.data.own_table.npz_and_json.LARGEST", 10_000)  # of what is read
+    assert read_npz(path, name="own", values=OWN).labels == ["cat"]
+    np.savez(path, **table(member=np.zeros((2, 20_000), dtype=np.bool_)))
+    with pytest.raises(DataError, match=r"its arrays would take 4\d,\d+ bytes"):
+        read_npz(path, name="own", values=OWN)
