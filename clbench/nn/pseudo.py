@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -35,9 +37,16 @@ def with_pseudo_labels(
     return torch.cat([filled, targets[:, old:]], dim=1)
 
 
-def _mean_above(ascending: Tensor, threshold: float, images: int) -> float:
-    at = torch.searchsorted(ascending, torch.tensor(threshold, dtype=ascending.dtype), right=True)
-    return (len(ascending) - int(at)) / images
+def _ascending(scores: Tensor) -> npt.NDArray[np.float64]:
+    """Return all scores in ascending order."""
+    values = scores.detach().cpu()
+    # NumPy's sort of 32-bit numbers is vectorised, torch's is not
+    values = values if values.dtype == torch.float64 else values.float()
+    return np.sort(values.numpy(), axis=None).astype(np.float64)
+
+
+def _mean_above(ascending: npt.NDArray[np.float64], threshold: float, images: int) -> float:
+    return (len(ascending) - int(np.searchsorted(ascending, threshold, side="right"))) / images
 
 
 def stepped_threshold(
@@ -59,7 +68,7 @@ def stepped_threshold(
     visited is returned.
     """
     images = _checked(scores)
-    ascending = scores.double().flatten().sort().values.cpu()
+    ascending = _ascending(scores)
     threshold, best, nearest = start, start, float("inf")
     for _ in range(moves + 1):
         gap = _mean_above(ascending, threshold, images) - density
@@ -78,7 +87,7 @@ def density_threshold(scores: Tensor, *, density: float) -> float:
     higher one, with fewer positives, is returned.
     """
     images = _checked(scores)
-    ascending = scores.double().flatten().sort().values.cpu()
+    ascending = torch.from_numpy(_ascending(scores))
     # half-way between equal neighbours lies no cut: it would be one of the scores
     middle = ((ascending[1:] + ascending[:-1]) / 2)[ascending[1:] > ascending[:-1]]
     cuts = torch.cat([ascending[:1] - 1, middle, ascending[-1:] + 1])
