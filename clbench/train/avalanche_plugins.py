@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clbench.errors import UsageError, suggest
+from clbench.method.stock_plugins import refuse_unusable
 
 
 def builtin(name: str, *, options: Mapping[str, Any]) -> Any:
@@ -15,15 +16,20 @@ def builtin(name: str, *, options: Mapping[str, Any]) -> Any:
 
     To be called inside `Strategy.plugins`: importing Avalanche takes seconds. A plugin reads a session as (image, y,
     row) with y int8 in {1, 0, -1 = unknown}; one that reads the values of y by itself is not exact here. Raises
-    UsageError for a name or an option that Avalanche does not have.
+    UsageError for a name or an option that Avalanche does not have, and for a plugin that is known not to work here.
 
-    >>> plugin = clbench.builtin("GEMPlugin", options={"patterns_per_experience": 10, "memory_strength": 0.5})
+    >>> plugin = clbench.builtin("EWCPlugin", options={"ewc_lambda": 0.5})
     >>> type(plugin).__name__
-    'GEMPlugin'
-    >>> clbench.builtin("GEMPlugin", options={"strength": 0.5})
+    'EWCPlugin'
+    >>> clbench.builtin("EWCPlugin", options={"lambda": 0.5})
     Traceback (most recent call last):
       ...
-    clbench.errors.UsageError: Avalanche's GEMPlugin has no option 'strength'. Did you mean 'memory_strength'?
+    clbench.errors.UsageError: Avalanche's EWCPlugin has no option 'lambda'. Did you mean 'ewc_lambda'?
+      ...
+    >>> clbench.builtin("GEMPlugin", options={"patterns_per_experience": 10, "memory_strength": 0.5})
+    Traceback (most recent call last):
+      ...
+    clbench.errors.UsageError: Avalanche's GEMPlugin cannot be used here: it keeps pictures that no memory counts.
       ...
     """
     from clbench.train.loop import training_plugins
@@ -38,6 +44,7 @@ def builtin(name: str, *, options: Mapping[str, Any]) -> Any:
                 f"Avalanche's {name} has no option '{option}'.{suggest(option, parameters)}",
                 hint=f"Its options: {', '.join(parameters)}.",
             )
+    refuse_unusable(known[name])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return known[name](**options)

@@ -28,10 +28,12 @@ from clbench.imports.home import spare_home
 from clbench.imports.places import LOOP, NAMED, PLACES
 from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
+from clbench.method.stock_plugins import is_stock, refuse_unusable
 from clbench.method.stored import Replayable
 from clbench.method.strategy import Strategy, overrides
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.losses import MaskedCriterion, as_targets
+from clbench.nn.modes import Modes, statistics_kept
 from clbench.nn.shared.batch_norm import shared_norms
 from clbench.nn.shared.ema import EMA
 from clbench.nn.shared.ranks import rank, world
@@ -98,6 +100,8 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         self.on_step = on_step
         self.waiting = waiting
         self.own_plugins = strategy.plugins()
+        for plugin in self.own_plugins:
+            refuse_unusable(type(plugin), accumulate=train.accumulate)
         # to put the global batch together costs messages, which is for those that look at it
         self._recalls = overrides(strategy, "recall")
         self._looks = overrides(strategy, "after_step")
@@ -157,6 +161,11 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
             self.ema = None
             return self.losses.mean()
         self.strategy.train()
+        body = self.strategy.net.backbone
+        for part in [body, *(inner for inner in body.modules() if isinstance(inner, Backbone))]:
+            if not any(p.requires_grad for p in part.parameters()):
+                part.eval()  # a frozen backbone keeps its batch statistics too, whatever is wrapped around it
+        self.modes = Modes(self.strategy)
         experience = DatasetExperience(dataset=AvalancheDataset([view]), current_experience=view.session)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"avalanche\.")
@@ -219,7 +228,8 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
     def _after_training_exp(self, **kwargs: Any) -> None:
         # importance passes shuffle with the global generator: theirs must not depend on how many steps were just made
         self._seed_hooks("after session")
-        super()._after_training_exp(**kwargs)
+        with statistics_kept(self.strategy) if any(map(is_stock, self.own_plugins)) else contextlib.nullcontext():
+            super()._after_training_exp(**kwargs)
 
     def _seed_hooks(self, name: str) -> None:
         assert self.view is not None
@@ -230,11 +240,6 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         return True
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
-        assert self.view is not None
-        body = self.strategy.net.backbone
-        for part in [body, *(inner for inner in body.modules() if isinstance(inner, Backbone))]:
-            if not any(p.requires_grad for p in part.parameters()):
-                part.eval()  # a frozen backbone keeps its batch statistics too, whatever is wrapped around it
         self._batches = iter(self.dataloader)
         if self.start[0] >= self.train_epochs and self.restore is not None:
             self.restore()  # interrupted after the last step, before the session's end
@@ -267,6 +272,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
                 self.optimizer.zero_grad()
             self.loss = self._make_empty_loss()
             self._before_forward(**kwargs)
+            self.modes.restore()
             self.mb_output = self.forward()
             self._after_forward(**kwargs)
             self.loss = self.loss + self.criterion()

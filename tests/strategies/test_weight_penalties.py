@@ -9,10 +9,10 @@ import pytest
 import torch
 from tiny_scenarios import PicturedSession, batch_of, built, finished, planned, scenario, toy_session
 
-from clbench import builtin
 from clbench.nn.losses import known
 from clbench.nn.scale import per_image
 from clbench.spec.scenario import TrainSpec
+from clbench.train.loop import training_plugins
 
 # With the trivial backbone a picture of grey level v has the feature (a, 1 - a), a = v / 255, and logits W f + b.
 WEIGHT, BIAS = "head.weight.blocks.0", "head.bias.blocks.0"
@@ -161,7 +161,8 @@ def test_avalanches_si_stays_without_effect_on_a_cpu() -> None:
     """Why SI is written anew; when this fails Avalanche's own may be offered again."""
     model = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(model.weight)
-    plugin = builtin("SynapticIntelligencePlugin", options={"si_lambda": 6.0, "eps": 0.5})
+    kind = training_plugins("SynapticIntelligencePlugin")["SynapticIntelligencePlugin"]
+    plugin = kind(si_lambda=6.0, eps=0.5)
     loop = SimpleNamespace(model=model, clock=SimpleNamespace(train_exp_counter=0), device=torch.device("cpu"))
     plugin.before_training_exp(loop)
     plugin.before_training_iteration(loop)
