@@ -66,9 +66,15 @@ def online(folder: Path, **fields: Any) -> str:
     return scenario(folder, online=True, train={"epochs": 1, "batch_size": 6, "schedule": "constant"}, **fields)
 
 
+def backbone_of(strategy: str) -> list[str]:
+    """Return as settings the backbone that a strategy needs where it works inside a transformer."""
+    inside = load_strategy(catalog.find_strategy(strategy)).inside_transformer
+    return ["train.backbone=clbench_vit"] if inside else []
+
+
 def planned(path: str, strategy: str, *sets: str, seed: int = 1) -> Plan:
     torch.set_num_threads(1)
-    (wanted,) = plan(path, strategies=[strategy], sets=list(sets), seeds=[seed])
+    (wanted,) = plan(path, strategies=[strategy], sets=[*backbone_of(strategy), *sets], seeds=[seed])
     return wanted
 
 

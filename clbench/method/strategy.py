@@ -67,6 +67,8 @@ class Strategy(Fields, nn.Module):
     """How often in a step all that is stored may come back at most; 0: once, or twice with a `recall` of its own."""
     provenance: ClassVar[dict[str, str]] = {}
     """Where the method comes from and what it needs, as literal text under keys of `clbench.plan.provenance.KEYS`."""
+    inside_transformer: ClassVar[bool] = False
+    """True where the method works inside the blocks of a vision transformer and can do nothing with other backbones."""
     entangled: ClassVar[bool] = False
     """True where new labels change what old ones score as soon as they arrive: a property of the method, no mistake."""
 

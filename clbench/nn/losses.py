@@ -109,6 +109,13 @@ def as_targets(y: Tensor) -> Tensor:
     return y.float().masked_fill(y < 0, float("nan"))
 
 
+def in_columns(targets: Tensor, columns: slice) -> Tensor:
+    """Return targets [B, L] that are unknown (NaN) outside `columns`."""
+    inside = torch.full_like(targets, float("nan"))
+    inside[:, columns] = targets[:, columns]
+    return inside
+
+
 class MaskedCriterion(nn.Module):
     """A loss for code that knows only `criterion(out, y)`, with y int8 in {1, 0, -1 = unknown}.
 

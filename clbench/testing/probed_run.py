@@ -20,7 +20,7 @@ from clbench.plan.catalog import Entry
 from clbench.plan.plan import Plan
 from clbench.stream.stream import Session
 from clbench.testing.reader import Reader
-from clbench.testing.world import RECIPE, World, tiny_backbone
+from clbench.testing.world import RECIPE, World, tiny_backbone, tiny_transformer
 from clbench.train.assembly import Parts, Phase
 from clbench.train.events import Event, StepEnded, Watch, several, silent
 from clbench.train.make_record import file_sha256
@@ -116,7 +116,7 @@ class ProbedRun:
         parts = Parts(
             stream=lambda _: world.stream,
             source=lambda *_, **__: self.reader,
-            backbone=lambda _: tiny_backbone(),
+            backbone=lambda _: tiny_transformer() if kind.inside_transformer else tiny_backbone(),
             around=self._around,
             keeps_sources=False,  # its scenario lies in no file
             witness=lambda: nullcontext(_Told(tell)),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from clbench.data.table import LabelTable, from_arrays
 from clbench.errors import RunError
-from clbench.nn.backbones.by_name import Backbone
+from clbench.nn.backbones.by_name import Backbone, TimmBody
 from clbench.seeds import generator
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec, TrainSpec
 from clbench.stream.build import build_stream
@@ -116,6 +116,18 @@ class TinyBody(nn.Module):
 def tiny_backbone() -> Backbone:
     """Return a backbone of 3,000 weights, drawn from torch's global generator."""
     return Backbone(TinyBody(), width=TinyBody.width, stride=4, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+
+
+def tiny_transformer() -> Backbone:
+    """Return a vision transformer of 5 blocks on patches of 4 x 4 pixels, drawn from torch's global generator."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    model = VisionTransformer(img_size=SIZE, patch_size=4, embed_dim=32, depth=5, num_heads=2, num_classes=0)
+    with torch.no_grad():
+        for name, parameter in model.blocks.named_parameters():
+            if name.endswith("weight") and parameter.ndim == 2:
+                parameter.mul_(4)  # nobody trained it, and what tokens tell each other should weigh something
+    return Backbone(TimmBody(model), width=32, stride=4, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,6 +79,7 @@ def check_applicable(train: TrainSpec, strategy: Strategy, *, kind: Kind) -> Non
         f"the head '{strategy.head}' reads several stages of the backbone, which `stages` keeps": (
             head.wants_stages and kind != "stages"
         ),
+        "the strategy works inside the backbone": strategy.net.inside_backbone,
         "the strategy does not keep the backbone that it was given (what is set behind it belongs in net.between)": (
             not isinstance(strategy.net.backbone, Backbone)
         ),

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import several_ranks
 from forked import FORKS, Forked, clbench
+from tiny_scenarios import backbone_of
 
 from clbench.plan import catalog
 from clbench.ranks import together
@@ -100,9 +101,11 @@ def test_two_processes_give_the_scores_of_one(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.timeout(3600)
-def test_three_processes_give_the_scores_of_one_whatever_the_method(tmp_path: Path) -> None:
-    names = sorted(entry.name for entry in catalog.strategies() if entry.origin == "shipped")
-    words = [*RUN, "--strategy", ",".join(set(names) - {"sadcl"})]
+@pytest.mark.parametrize("inside", [False, True], ids=["on features", "inside a transformer"])
+def test_three_processes_give_the_scores_of_one_whatever_the_method(inside: bool, tmp_path: Path) -> None:
+    names = {entry.name for entry in catalog.strategies() if entry.origin == "shipped"} - {"sadcl"}
+    names = {name for name in names if bool(backbone_of(name)) is inside}
+    words = [*RUN, "--strategy", ",".join(sorted(names)), *(["--set", *backbone_of("l2p")] if inside else [])]
     for folder, how in (("one", ["--jobs", "1"]), ("three", ["--devices", "3"])):
         done = run(*words, *how, "--results", str(tmp_path / folder), timeout=1700)
         assert done.returncode == 0, done.stderr

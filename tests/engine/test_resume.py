@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from listening import StopAt
-from tiny_scenarios import SHIPPED, SMALL
+from tiny_scenarios import SHIPPED, SMALL, backbone_of
 
 from clbench.errors import ResultsError
 from clbench.plan.plan import plan
@@ -17,7 +17,7 @@ from clbench.train.run import Run, RunOptions, run
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_run_stopped_in_the_middle_of_an_epoch_goes_on_to_the_same_record(name: str, tmp_path: Path) -> None:
-    (wanted,) = plan("tiny", strategies=[name], seeds=[1], sets=list(SMALL.get(name, ())))
+    (wanted,) = plan("tiny", strategies=[name], seeds=[1], sets=[*backbone_of(name), *SMALL.get(name, ())])
     whole = run(wanted, RunOptions(results=tmp_path / "whole", device="cpu"))
     options = RunOptions(results=tmp_path / "parts", device="cpu", save_steps=3)
     for session, step in [(0, 4), (1, 7), (2, 1)]:

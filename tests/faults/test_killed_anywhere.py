@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fault_tools import drive, make_data
+from tiny_scenarios import backbone_of
 
 from clbench.plan import catalog
 from clbench.records.record import read_record, to_plain
@@ -49,7 +50,7 @@ def test_a_process_killed_at_random_instants(name: str, workers: int, tmp_path: 
     found = drive(
         {
             "folder": str(tmp_path),
-            "plan": {"scenario": "tiny", "strategies": [name], "seeds": [5]},
+            "plan": {"scenario": "tiny", "strategies": [name], "seeds": [5], "sets": backbone_of(name)},
             "options": {"workers": workers, "save_minutes": 0.0},
             "times": 10,
             "seed": len(name) + workers,

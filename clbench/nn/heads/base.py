@@ -25,6 +25,8 @@ class Head(nn.Module):
         super().__init__()
         self.width = width
         self.seen = 0
+        self.newest = slice(0, 0)
+        """The columns of the newest block of labels."""
         self.entangled = False
         """Whether labels look at each other, so that growing moves old logits even with every weight fixed."""
 
@@ -41,6 +43,7 @@ class Head(nn.Module):
             raise UsageError(f"head.grow: k is {k}, expected at least one new label.")
         for table in self.tables():
             table.grow(self.rows_for(k, table))
+        self.newest = slice(self.seen, self.seen + k)
         self.seen += k
 
     def rows_for(self, k: int, table: Blocks) -> int:

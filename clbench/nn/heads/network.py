@@ -17,6 +17,9 @@ class Network(nn.Module):
     no part of the backbone, so it trains where that is frozen, and works on stored features.
     """
 
+    inside_backbone = False
+    """Whether it works inside the backbone, so that the backbone's own maps cannot stand in for pictures."""
+
     def __init__(self, backbone: nn.Module, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
