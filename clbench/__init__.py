@@ -10,6 +10,7 @@ PROTOCOL = 2
 """Raised by one whenever a change of the code moves a number; part of every configuration digest."""
 
 if TYPE_CHECKING:
+    from clbench.export.model import load as load
     from clbench.many.run_scenario import StandInWarning as StandInWarning
     from clbench.many.run_scenario import run as run
     from clbench.method.batch import Batch as Batch
@@ -30,6 +31,7 @@ __all__ = [
     "Strategy",
     "__version__",
     "builtin",
+    "load",
     "load_results",
     "run",
 ]
@@ -42,6 +44,7 @@ _PUBLIC = {
     "StandInWarning": ("clbench.many.run_scenario", "StandInWarning"),
     "Strategy": ("clbench.method.strategy", "Strategy"),
     "builtin": ("clbench.train.avalanche_plugins", "builtin"),
+    "load": ("clbench.export.model", "load"),
     "load_results": ("clbench.records.frame", "load_results"),
     "run": ("clbench.many.run_scenario", "run"),
 }

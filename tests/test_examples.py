@@ -7,14 +7,20 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import clbench
-from clbench import metrics
+from clbench import Strategy, metrics
+from clbench.export.description import Decisions, Description, Origin, Pretraining, write_description
+from clbench.export.rebuild import rebuilt, scoring_state
+from clbench.export.tensors import probe_picture, write_tensors
 from clbench.method.session import LiveSession
 from clbench.nn import PUBLIC
+from clbench.spec.scenario import TrainSpec
 from clbench.stream.stream import Session
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -57,6 +63,27 @@ def a_session() -> LiveSession:
     )
 
 
+def an_exported_model(folder: Path) -> None:
+    """Write the folder of a model that finds persons and chairs on an orange picture, and no cars."""
+    kind, train = Strategy, TrainSpec(backbone="clbench_small", image_size=32)
+    description = Description(
+        format=1, clbench=clbench.__version__, labels=["person", "chair", "car"], image_size=32, mean=[0.5] * 3,
+        std=[0.5] * 3, decisions=Decisions(thresholds=[0.5] * 3, chosen_on="nothing", images=0),
+        pretraining=Pretraining(track="none", weights="", sha256=""), licence={},
+        origin=Origin(scenario="tiny", version=1, dataset="scenes", stand_in=False, strategy="naive", configuration="",
+                      content="", seed=0),
+        strategy="", fields={}, train=train, new=[2, 1], all_seen=False, kept={}, probe=[0.0] * 3,
+    )  # fmt: skip
+    strategy = rebuilt(kind, description)
+    with torch.no_grad():
+        strategy.net.head.bias.blocks[0].fill_(9.0)
+        strategy.net.head.bias.blocks[1].fill_(-9.0)
+        probe = strategy.scores(probe_picture(32))[0].tolist()
+    folder.mkdir()
+    write_tensors(scoring_state(strategy), folder / "model.safetensors")
+    write_description(msgspec.structs.replace(description, probe=probe), folder)
+
+
 def examples(module: str) -> list[doctest.DocTest]:
     """Return the docstrings of a module that have examples."""
     known = {"clbench": clbench, "metrics": metrics, "np": np, "torch": torch, "session": a_session()}
@@ -67,6 +94,9 @@ def examples(module: str) -> list[doctest.DocTest]:
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_do_what_they_show(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
+    if module == "clbench.export.model":
+        an_exported_model(tmp_path / "exported")
+        Image.new("RGB", (40, 30), "orange").save(tmp_path / "street.png")
     for test in examples(module):
         told: list[str] = []
         outcome = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=told.append)

@@ -24,6 +24,8 @@ ORDER = (
     "list",
     "show",
     "status",
+    "export",
+    "predict",
     "data",
     "weights",
     "new",

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from clbench.data.pictures.sources import ImageSource
+from clbench.data.pictures.sources import squashed
 from clbench.errors import UsageError, suggest
 from clbench.explain.attention import where
-from clbench.method.session import LiveSession
-from clbench.method.strategy import Strategy
-from clbench.plan.plan import Plan, plan
-from clbench.plan.source import stand_in_source
+from clbench.plan import catalog
+from clbench.plan.load_strategy import load_strategy
 from clbench.records.record import Record, read_record
-from clbench.spec.scenario import TrainSpec
-from clbench.stream.stream import Session, Stream
+from clbench.stream.stream import Stream
 from clbench.train.environment import pick_device
-from clbench.train.prepare import build_network, make_source, make_stream
+from clbench.train.finished import recipe_of, scenario_of, sessions_of, strategy_of
+from clbench.train.prepare import make_source, make_stream
+from clbench.train.rerun import plan_of
 from clbench.train.resume.kept_weights import load_weights
-from clbench.weights.resolve import RANDOM
+from clbench.train.resume.structure import grown_again
+
+UNKNOWN = -1
+"""The truth of a label on a photo that nobody has labelled."""
 
 
 @dataclass(frozen=True)
@@ -81,36 +81,39 @@ def explain(
     *,
     label: str,
     image: str = "",
+    photo: Path | None = None,
     scenario: str = "",
     strategy_file: str = "",
     data: Path | None = None,
     device: str = "cpu",
 ) -> Explanation:
-    """Return where `label` looked on `image` after each session of the run whose record is `path`.
+    """Return where `label` looked on a picture after each session of the run whose record is `path`.
 
-    Without `image`, the first test image that shows the label. `scenario` and `strategy_file` say where these lie when
-    they are not found by their names. Raises UsageError for names that are not there and for a run that cannot be made
-    again here, ResultsError when its weights were not kept.
+    The picture is the file `photo`, for which no data set is needed, or `image` of the run's data; without both, the
+    first test image that shows the label. `scenario` and `strategy_file` say where these lie when they are not found by
+    their names. Raises UsageError for names that are not there and for a run that cannot be made again here,
+    ResultsError when its weights were not kept, DataError for a photo that cannot be read.
     """
     record = read_record(path)
-    wanted = plan_again(record, scenario=scenario, strategy_file=strategy_file, data=data)
-    if wanted.train.backbone == "none":
+    if record.train.get("backbone") == "none":
         raise UsageError(f"{path}: its data set has features, and there is no picture on which a label could look.")
+    if photo is not None and image:
+        raise UsageError("--image names a picture of the data set, --photo a file: give one of them.")
+    column = _column(record.labels, label)
     torch_device = pick_device(device)
-    strategy = wanted.new_strategy()
-    _check_same(wanted.configuration == record.configuration, "configuration", path)
-    stream = make_stream(wanted, strategy)
-    _check_same(stream.digest().labels == record.scenario.stream.labels, "stream", path)
-    column, row = _column(stream, label), _row(stream, image, label)
-    source = make_source(wanted, stream.table, cache=False)
-    # random weights: the kept ones take their place
-    rebuilt = dataclasses.replace(wanted, weights=RANDOM)
-    build_network(rebuilt, strategy, stream, torch_device)
-    picture = source.read(np.array([row]))
+    spec = scenario_of(record, scenario=scenario)
+    strategy = strategy_of(record, load_strategy(catalog.find_strategy(strategy_file or record.strategy.name)))
+    _check_same(strategy.values() == record.strategy.fields, "configuration", path)
+    if photo is None:
+        shown, truth, picture = _of_the_data(
+            path, record, label, image, scenario=scenario, strategy_file=strategy_file, data=data
+        )
+    else:
+        shown, truth, picture = photo.name, UNKNOWN, squashed(photo, size=recipe_of(record).image_size)[None]
     looks, kind = [], ""
-    for session in _restored(
-        strategy, stream, source, work=path.with_suffix(""), seed=record.seed, device=torch_device
-    ):
+    for session in grown_again(strategy, sessions_of(record, spec), seed=record.seed, device=torch_device):
+        load_weights(strategy, path.with_suffix(""), session=session.index)
+        strategy.to(torch_device).eval()
         if column < session.learned:
             images = picture.to(torch_device)
             found, kind = where(strategy.net.head, strategy.net.maps(images), label=column)
@@ -118,66 +121,27 @@ def explain(
             looks.append(Look(session.index, score, found[0].cpu().numpy()))
     return Explanation(
         run=f"{record.strategy.name} with head {record.strategy.head}, seed {record.seed}",
-        image=str(stream.table.ids[row]),
+        image=shown,
         label=label,
         learned=looks[0].session,
-        truth=int(stream.truth(np.array([row]))[0, column]),
+        truth=truth,
         kind=kind,
         picture=picture[0].permute(1, 2, 0).numpy(),
         looks=tuple(looks),
     )
 
 
-def plan_again(record: Record, *, scenario: str = "", strategy_file: str = "", data: Path | None = None) -> Plan:
-    """Return the plan that `record` came from. Raises UsageError or DataError when it cannot be made here."""
-    about = record.scenario
-    chosen = [strategy_file or record.strategy.name]
-    # without the scenario's weights, which need not be on this machine
-    (found,) = plan(scenario or about.name, strategies=chosen, seeds=[record.seed], data=data, sets=["train.weights="])
-    if found.scenario.digest() != about.digest:
-        raise UsageError(
-            f"{found.scenario_path} is not the scenario of the record: another stream.",
-            hint="Explain the run with the version of the scenario that it ran on.",
-        )
-    if about.stand_in:
-        source = stand_in_source(found.scenario)
-        found = dataclasses.replace(
-            found, stand_in=True, dataset=source.dataset, options=source.options, root=source.root
-        )
-    elif found.stand_in:
-        raise UsageError(
-            f"{about.name}: the record ran on {found.scenario.dataset}, which is not on this machine.",
-            hint=f"Name its folder: --data FOLDER, or clbench data get {found.scenario.dataset}",
-        )
-    return dataclasses.replace(
-        found,
-        fields=record.strategy.fields,
-        train=msgspec.convert(record.train, TrainSpec),
-        seed=record.seed,
-        protocol=record.protocol,
-    )
-
-
-def _restored(
-    strategy: Strategy, stream: Stream, source: ImageSource, *, work: Path, seed: int, device: torch.device
-) -> Iterator[Session]:
-    """Yield each session with the strategy as it was scored after it."""
-    for session in stream.sessions:
-        strategy._seed = (seed, session.index, "begin")
-        strategy.begin_session(
-            LiveSession(
-                session,
-                source=source,
-                device=device,
-                batch_size=1,
-                stored=lambda: np.empty(0, dtype=np.int64),
-                structure_only=True,
-            )
-        )
-        load_weights(strategy, work, session=session.index)
-        strategy.to(device)
-        strategy.eval()
-        yield session
+def _of_the_data(
+    path: Path, record: Record, label: str, image: str, *, scenario: str, strategy_file: str, data: Path | None
+) -> tuple[str, int, torch.Tensor]:
+    """Return (id, whether it shows the label, uint8 [1, 3, S, S]) of a picture of the run's data."""
+    plan = plan_of(record, data=data, strategy=_file(strategy_file), scenario=_file(scenario))
+    _check_same(plan.configuration == record.configuration, "configuration", path)
+    stream = make_stream(plan, plan.new_strategy())
+    _check_same(stream.digest().labels == record.scenario.stream.labels, "stream", path)
+    row = _row(stream, image, label)
+    truth = int(stream.truth(np.array([row]))[0, _column(stream.labels, label)])
+    return str(stream.table.ids[row]), truth, make_source(plan, stream.table, cache=False).read(np.array([row]))
 
 
 def _check_same(same: bool, what: str, path: Path) -> None:
@@ -188,13 +152,13 @@ def _check_same(same: bool, what: str, path: Path) -> None:
         )
 
 
-def _column(stream: Stream, label: str) -> int:
-    if label not in stream.labels:
-        some = f"{', '.join(stream.labels[:8])}{', …' if len(stream.labels) > 8 else ''}"
+def _column(labels: Sequence[str], label: str) -> int:
+    if label not in labels:
+        some = f"{', '.join(labels[:8])}{', …' if len(labels) > 8 else ''}"
         raise UsageError(
-            f"--label {label}: not a label of this stream.{suggest(label, stream.labels)}", hint=f"Its labels: {some}"
+            f"--label {label}: not a label of this stream.{suggest(label, labels)}", hint=f"Its labels: {some}"
         )
-    return stream.labels.index(label)
+    return labels.index(label)
 
 
 def _row(stream: Stream, image: str, label: str) -> int:
@@ -208,3 +172,7 @@ def _row(stream: Stream, image: str, label: str) -> int:
     if not len(shown):
         raise UsageError(f"no test image shows {label}.", hint="Name an image: --image ID")
     return int(shown[0])
+
+
+def _file(named: str) -> Path | None:
+    return Path(named) if named else None

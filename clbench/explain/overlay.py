@@ -49,9 +49,8 @@ def draw_looks(
         side = len(picture)
         panels[0].imshow(picture)
         panels[0].set_title("picture", loc="left", fontsize=7)
-        grey = picture.mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8)
         for panel, found, title in zip(panels[1:], maps, titles, strict=False):
-            panel.imshow(grey)
+            panel.imshow(picture)
             panel.imshow(
                 np.ones_like(found),
                 cmap=colour,

@@ -49,6 +49,14 @@ def without_teachers(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if id(parameter) not in taught]
 
 
+def drop_teachers(module: nn.Module) -> None:
+    """Put None in the place of every frozen copy below `module`, for a network that only predicts from now on."""
+    for part in list(module.modules()):
+        for name, child in list(part.named_children()):
+            if isinstance(child, _Frozen):
+                setattr(part, name, None)
+
+
 def _same_shape(name: str, student: Tensor, teacher: Tensor) -> None:
     if student.shape != teacher.shape:
         raise ClbenchError(

@@ -53,6 +53,7 @@ def reproduce(
     """
     record = read_record(path)
     wanted = plan_of(record, data=data, strategy=strategy, scenario=scenario)
+    wanted = dataclasses.replace(wanted, weights=found_weights(wanted.train.weights, backbone=wanted.train.backbone))
     threads, device = record.environment.get("threads"), record.environment.get("device")
     options = RunOptions(
         results=results,
@@ -66,7 +67,7 @@ def reproduce(
 def plan_of(
     record: Record, *, data: Path | None = None, strategy: Path | None = None, scenario: Path | None = None
 ) -> Plan:
-    """Return the plan that a record's run had, with scenario and strategy found by name or in the files given.
+    """Return the plan that a record's run had, without its weights; scenario and strategy by name or in files given.
 
     Raises UsageError for a scenario that asks for another stream now, or a strategy of another name.
     """
@@ -105,7 +106,6 @@ def plan_of(
         fields=dict(ran.fields),
         train=train,
         changed_train=_changed(train, spec, stand_in=about.stand_in),
-        weights=found_weights(train.weights, backbone=train.backbone),
         unpinned="unpinned" in record.marks,
         tuning=tuning_of(record),
         protocol=record.protocol,

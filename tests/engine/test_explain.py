@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_scenarios import finished, planned, scenario
 
-from clbench.errors import ResultsError, UsageError
+from clbench.errors import DataError, ResultsError, UsageError
 from clbench.explain.attention import ATTENTION, RESPONSE, where
 from clbench.explain.explain import explain
 from clbench.method.strategy import Strategy
@@ -46,6 +47,21 @@ def test_what_was_kept_is_what_was_scored(ran: Any) -> None:
             assert look.score == pytest.approx(1 / (1 + np.exp(-scores[17, column])), abs=1e-5)
         assert found.truth == run.stream.truth(np.array([row]))[0, column]
         assert (found.picture == run.source.read(np.array([row]))[0].permute(1, 2, 0).numpy()).all()
+
+
+def test_a_photo_is_explained_without_the_data_set(ran: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, run, _ = ran
+    row = int(run.stream.test_rows[17])
+    picture = run.source.read(np.array([row]))[0].permute(1, 2, 0).numpy()
+    Image.fromarray(picture).save(tmp_path / "street.png")
+    told = explain(run.record, label="person", image=str(run.stream.table.ids[row]), scenario=path)
+    monkeypatch.setattr("clbench.explain.explain.plan_of", lambda *_, **__: pytest.fail("the data was opened"))
+    found = explain(run.record, label="person", photo=tmp_path / "street.png", scenario=path)
+    assert found.image == "street.png" and found.truth == -1
+    assert [look.score for look in found.looks] == [look.score for look in told.looks]
+    assert all((a.map == b.map).all() for a, b in zip(found.looks, told.looks, strict=True))
+    with pytest.raises(DataError, match=r"none\.jpg"):
+        explain(run.record, label="person", photo=tmp_path / "none.jpg", scenario=path)
 
 
 def test_maps_are_shares_of_the_positions(ran: Any) -> None:

@@ -171,6 +171,13 @@ def test_a_strategy_looks_the_same_in_every_figure_and_process() -> None:
     assert len({look.colour for look in known[:10]}) == 10
 
 
+def test_an_overlay_keeps_the_colours_of_the_photo() -> None:
+    photo = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)
+    figure = draw_looks(photo, [np.eye(2, dtype=np.float32) / 2], titles=["session"])
+    for panel in figure.axes[:2]:
+        assert (np.asarray(panel.get_images()[0].get_array()) == photo).all()
+
+
 def test_colours_keep_apart_in_grey_and_on_white_paper() -> None:
     def luminance(colour: str) -> float:
         r, g, b = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))

@@ -22,6 +22,7 @@ KINDS = (".png", ".pdf", ".svg")
 @click.argument("record", metavar="RECORD", type=click.Path(path_type=Path))
 @click.option("--label", required=True, help="The label's name.")
 @click.option("--image", default="", help="The image's id. Default: the first test image that shows the label.")
+@click.option("--photo", type=click.Path(path_type=Path), help="A photo file instead; no data set is needed.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The picture to write (.png, .pdf, .svg).")
 @click.option("--json", "as_json", is_flag=True, help="Print the maps as JSON and draw nothing.")
 @click.option("--scenario", default="", metavar="FILE", help="The record's scenario, where its name does not find it.")
@@ -33,6 +34,7 @@ def command(
     *,
     label: str,
     image: str,
+    photo: Path | None,
     out: Path | None,
     as_json: bool,
     scenario: str,
@@ -50,13 +52,21 @@ def command(
       clbench run tiny --strategy dlfl --keep-weights
       clbench explain results/tiny.v1/dlfl/0123abcd/seed0.json --label person
       clbench explain results/tiny.v1/dlfl/0123abcd/seed0.json --label person --image test-00003 --out person.png
+      clbench explain results/tiny.v1/dlfl/0123abcd/seed0.json --label person --photo street.jpg
     """
     from clbench.explain.explain import explain
 
     if out is not None and out.suffix not in KINDS:
         raise UsageError(f"--out {out}: ends in none of {', '.join(KINDS)}.")
     found = explain(
-        record, label=label, image=image, scenario=scenario, strategy_file=strategy, data=data, device=device
+        record,
+        label=label,
+        image=image,
+        photo=photo,
+        scenario=scenario,
+        strategy_file=strategy,
+        data=data,
+        device=device,
     )
     if as_json:
         click.echo(json.dumps(found.to_plain(), ensure_ascii=False))

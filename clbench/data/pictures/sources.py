@@ -76,21 +76,23 @@ class FolderImages:
         out = torch.empty(len(rows), 3, self.size, self.size, dtype=torch.uint8)
         planes = out.numpy()  # decoders give pixels, batches are planes: NumPy turns them twice as fast as torch
         for i, row in enumerate(rows.tolist()):
-            planes[i] = self._one(row).numpy()
+            planes[i] = squashed(self._path(row), size=self.size).numpy()
         return out
 
     def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
         """Yield uint8 [3, h, w] for each of `rows`, decoded when it is asked for."""
         return (decode(self._path(row)) for row in rows.tolist())
 
-    def _one(self, row: int) -> torch.Tensor:
-        from clbench.imports.picture_functions import functional
-
-        small: torch.Tensor = functional.resize(decode(self._path(row)), [self.size, self.size], antialias=True)
-        return small
-
     def _path(self, row: int) -> Path:
         return self.root / str(self.table.paths[row])
+
+
+def squashed(path: Path, *, size: int) -> torch.Tensor:
+    """Return the picture in `path` as networks see it, uint8 RGB [3, size, size]. Raises DataError naming it."""
+    from clbench.imports.picture_functions import functional
+
+    small: torch.Tensor = functional.resize(decode(path), [size, size], antialias=True)
+    return small
 
 
 def decode(path: Path) -> torch.Tensor:

@@ -131,7 +131,7 @@ class TimmBody(nn.Module):
         if features.ndim == 3:
             grid = self.model.patch_embed.grid_size
             patches = features[:, self.model.num_prefix_tokens :].transpose(1, 2)
-            return patches.reshape(len(patches), -1, *grid)
+            return patches.reshape(patches.shape[0], -1, *grid)
         return features.permute(0, 3, 1, 2) if self.channels_end else features
 
     def forward(self, images: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class Attention(nn.Module):
         The attention is what it was before dropout.
         """
         k, v = self._split(self.k(keys)), self._split(self.v(values))
-        q = self._split(self.q(queries)).expand(len(k), -1, -1, -1)
+        q = self._split(self.q(queries)).expand(k.shape[0], -1, -1, -1)
         if maps:
             scores = q @ k.transpose(-1, -2) * (q.shape[-1] ** -0.5)
             # half precision is too coarse for rows that must sum to one

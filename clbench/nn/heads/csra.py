@@ -43,7 +43,7 @@ class CSRAHead(LabelwiseHead):
         """Return the response of every classifier at every position, [B, heads, seen, N]."""
         unit = functional.normalize(self.weight(), dim=2)
         responses = functional.linear(x, unit.transpose(0, 1).flatten(0, 1))
-        return responses.transpose(1, 2).reshape(len(x), len(self.temperatures), self.seen, -1)
+        return responses.transpose(1, 2).reshape(x.shape[0], len(self.temperatures), self.seen, -1)
 
     def _attend(self, scores: Tensor) -> Tensor:
         maps = [

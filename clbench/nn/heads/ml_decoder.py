@@ -87,7 +87,7 @@ class MLDecoderHead(LabelwiseHead):
         memory = functional.relu(self.projection(tokens(features)))
         x = self.queries().unsqueeze(0)
         if self.training:  # each image needs a dropout mask of its own
-            x = x.expand(len(memory), -1, -1)
+            x = x.expand(memory.shape[0], -1, -1)
         attentions = []
         for layer in self.layers:
             x, attention = layer(x, memory, maps=maps)

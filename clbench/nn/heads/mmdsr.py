@@ -142,7 +142,7 @@ class MMDSRHead(Head):
         responses = self.responses(x)
         heard = self.graph(self.nodes(x, responses), blocks=self.blocks())
         positions = self._strongest(responses)[1]
-        images = torch.arange(len(x), device=x.device)[:, None, None]
+        images = torch.arange(x.shape[0], device=x.device)[:, None, None]
         return torch.cat([heard, x[images, positions].mean(1)], dim=2)
 
     def classifier(self) -> tuple[Tensor, Tensor]:

@@ -114,7 +114,7 @@ class Query2LabelHead(LabelwiseHead):
             x = layer(x, position)
         label = self.queries().unsqueeze(0)
         # in training each image needs a dropout mask of its own
-        found = x.new_zeros(()).expand(len(x) if self.training else 1, *label.shape[1:])
+        found = x.new_zeros(()).expand(x.shape[0] if self.training else 1, *label.shape[1:])
         attentions = []
         for layer in self.decoder:
             found, attention = layer(found, label, x + position, x, maps=maps)

@@ -69,6 +69,6 @@ class Reconstruction(nn.Module):
         levels = [functional.adaptive_avg_pool2d(level, tuple(size)) for level in levels]
         if self.attention:
             merged, _ = self.attend([tokens(level) for level in levels])
-            levels = [level.transpose(1, 2).reshape(len(level), -1, *size) for level in merged]
+            levels = [level.transpose(1, 2).reshape(level.shape[0], -1, *size) for level in merged]
         joined: Tensor = self.fuse(torch.cat(levels, dim=1))
         return joined

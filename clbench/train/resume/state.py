@@ -6,6 +6,7 @@ stranger can be wrong but cannot run code. No random generator is saved: each is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,12 @@ def load_strategy_state(strategy: Strategy, state: dict[str, Any]) -> None:
             f"the saved state does not fit {type(strategy).__name__}: {str(error).splitlines()[-1].strip()[:200]}",
             hint="Start afresh with --no-resume.",
         ) from error
-    for name, item in state["own"].items():
+    load_kept_values(strategy, state["own"])
+
+
+def load_kept_values(strategy: Strategy, kept: Mapping[str, Any]) -> None:
+    """Put back what a strategy keeps besides modules, as `strategy_state` tells it under `own`."""
+    for name, item in kept.items():
         value = _restored(item["state"])
         if item["kept"] == "object":
             getattr(strategy, name).load(value)

@@ -74,11 +74,11 @@ class ICAHead(LabelwiseHead):
         # session by session: a product over all of them may round otherwise when one is added
         beside = torch.cat([own, self.norm(retention)])
         all_keys, all_values = (
-            torch.cat([self._split(linear(beside)).expand(len(keys), -1, -1, -1), image], dim=2)
+            torch.cat([self._split(linear(beside)).expand(keys.shape[0], -1, -1, -1), image], dim=2)
             for linear, image in ((self.k, keys), (self.v, values))
         )
         attended = functional.scaled_dot_product_attention(
-            query.expand(len(keys), -1, -1, -1), all_keys, all_values, scale=1.0
+            query.expand(keys.shape[0], -1, -1, -1), all_keys, all_values, scale=1.0
         )
         e = self.transfer + self.out(attended.transpose(1, 2).flatten(2))
         result: Tensor = e + self.mlp(self.mlp_norm(e))

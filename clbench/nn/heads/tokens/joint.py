@@ -67,7 +67,7 @@ class JointHead(LabelwiseHead):
     def label_features(self, features: Tensor) -> Tensor:
         """Return o_j of every label, [B, seen, d]."""
         image = self.positions(features)
-        label: Tensor = self.queries().to(image.dtype).expand(len(image), -1, -1)
+        label: Tensor = self.queries().to(image.dtype).expand(image.shape[0], -1, -1)
         if not self.attention_blocks:
             # no token has met the image: what is left is each label's product with the mean position
             return label * image.mean(1, keepdim=True)
