@@ -19,9 +19,9 @@ from clbench.plan.load_strategy import load_strategy
 from clbench.records.record import Record, read_record
 from clbench.stream.stream import Stream
 from clbench.train.environment import pick_device
-from clbench.train.finished import recipe_of, scenario_of, sessions_of, strategy_of
 from clbench.train.prepare import make_source, make_stream
 from clbench.train.rerun import plan_of
+from clbench.train.resume.finished import recipe_of, scenario_of, sessions_of, strategy_of
 from clbench.train.resume.kept_weights import load_weights
 from clbench.train.resume.structure import grown_again
 

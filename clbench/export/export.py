@@ -28,7 +28,7 @@ from clbench.export.description import (
 )
 from clbench.export.model import load
 from clbench.export.onnx_file import missing, write_onnx
-from clbench.export.rebuild import scoring_state
+from clbench.export.rebuild import own_scores, scoring_state
 from clbench.export.tensors import KEPT, apart, probe_picture, write_tensors
 from clbench.export.thresholds import UNDECIDED, best_thresholds
 from clbench.method.stored import memories
@@ -39,9 +39,9 @@ from clbench.plan.load_strategy import load_strategy
 from clbench.records.record import Record, read_record
 from clbench.spec.scenario import ScenarioSpec
 from clbench.stream.stream import Stream
-from clbench.train.finished import recipe_of, scenario_of, sessions_of, strategy_of
 from clbench.train.prepare import make_source, plan_stream
 from clbench.train.rerun import plan_of
+from clbench.train.resume.finished import recipe_of, scenario_of, sessions_of, strategy_of
 from clbench.train.resume.kept_weights import load_weights
 from clbench.train.resume.state import strategy_state
 from clbench.train.resume.structure import grown_again
@@ -83,9 +83,9 @@ def export(
         )
     strategy = _finished(record, path, load_strategy(entry), spec)
     shipped = entry.origin == "shipped"
-    if not shipped and (overrides(strategy, "scores") or overrides(strategy, "build")):
+    if not shipped and (own_scores(strategy) or overrides(strategy, "build")):
         raise UsageError(
-            f"{entry.path}: has its own `scores` or `build`, which a folder without code cannot hold.",
+            f"{entry.path}: has its own `logits`, `scores` or `build`, which a folder without code cannot hold.",
             hint="Strategies with the suite's heads and scores can be exported, and those that clbench ships.",
         )
     remarks: list[str] = []
@@ -200,7 +200,7 @@ def _scores(strategy: Strategy, images: torch.Tensor) -> np.ndarray[tuple[int, .
 
 def _kept(strategy: Strategy, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
     """Return what scores of a strategy's own need beside modules; memories, which name training images, stay behind."""
-    if not overrides(strategy, "scores"):
+    if not own_scores(strategy):
         return {}
     own = strategy_state(strategy)["own"]
     needed = {
@@ -218,10 +218,11 @@ def _compare(
     scores: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
 ) -> None:
     """Raise ResultsError where the exported model does not give the scores beside the record."""
-    file = path.with_suffix("") / record.scores[-1].file
-    if not file.is_file():
+    if not record.scores or not (file := path.with_suffix("") / record.scores[-1].file).is_file():
         return
-    told = np.load(file, allow_pickle=False)[np.isin(stream.test_rows, rows)]
+    told = np.load(file, allow_pickle=False)[np.isin(stream.test_rows, rows)].astype(np.float64)
+    if record.scores[-1].kind == "logits":
+        told = np.exp(-np.logaddexp(0, -told))
     apart = float(np.abs(told - scores).max())
     tolerance = EXACT if record.environment.get("device") == "cpu" else 100 * EXACT  # a GPU rounds otherwise
     if not apart <= tolerance:

@@ -15,7 +15,7 @@ from clbench.method.strategy import Strategy, overrides
 from clbench.nn.distil import drop_teachers
 from clbench.plan import catalog
 from clbench.plan.load_strategy import load_strategy
-from clbench.train.finished import backbone_of
+from clbench.train.resume.finished import backbone_of
 from clbench.train.resume.state import load_kept_values
 from clbench.train.resume.structure import bare_sessions, grown_again
 
@@ -60,9 +60,14 @@ def expected_shapes(kind: type[Strategy], description: Description) -> dict[str,
         raise DataError(f"model.json: describes no model ({reason}).") from error
 
 
+def own_scores(strategy: Strategy) -> bool:
+    """Return whether scores need more of a strategy than its network."""
+    return overrides(strategy, "scores") or overrides(strategy, "logits")
+
+
 def scoring_state(strategy: Strategy) -> dict[str, Tensor]:
     """Return the tensors that scores follow from: the network's, or all where a strategy has scores of its own."""
-    own = overrides(strategy, "scores")
+    own = own_scores(strategy)
     return {name: tensor for name, tensor in strategy.state_dict().items() if own or name.startswith("net.")}
 
 
