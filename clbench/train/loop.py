@@ -313,7 +313,10 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         batch = Batch(images=images, targets=as_targets(y), rows=rows, replayed=replayed, logits=logits)
         self.batch = batch
         self.parts = Parts(self._batch_length())
-        recalled = self.strategy.recall(self.parts.whole_batch(batch)) if self._recalls else None
+        recalled = None
+        if self._recalls:
+            self.modes.restore()  # whatever the step before has left
+            recalled = self.strategy.recall(self.parts.whole_batch(batch))
         if recalled is not None and len(recalled.rows):
             if self.may is not None:
                 recalled = self.may.taken(recalled, strategy=self.strategy)
@@ -370,6 +373,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         if not self._looks:
             return
         assert self.batch is not None
+        self.modes.restore()
         self.strategy.after_step(self.parts.whole_batch(self.batch), self.parts.whole(self.mb_output.detach()))
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clbench.plan import catalog
 from clbench.testing import CHECKS, Subject, examine
 
 BROKEN = Path(__file__).with_name("broken")
@@ -123,3 +124,11 @@ def test_a_broken_strategy_fails_its_check_and_no_other(name: str) -> None:
         if check.needs in waiting:
             waiting.add(check.name)
     assert blocked == waiting - {CAUGHT[name]}
+
+
+def test_the_hint_names_a_file_by_its_path_where_its_name_is_not_enough() -> None:
+    path = BROKEN / "crashes_late.py"
+    (check,) = (check for check in CHECKS if check.name == "runs_to_its_end")
+    mend = examine(Subject(str(path)), check=check).lines[2]
+    assert mend == f"See the whole traceback: clbench run tiny --strategy {path} --debug"
+    assert catalog.find_strategy(str(path)).path == path
