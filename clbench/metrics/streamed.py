@@ -48,8 +48,9 @@ class StreamedAP:
         scale = logits.dtype.type(self.bins / (2 * RANGE))
         place = np.clip((logits + logits.dtype.type(RANGE)) * scale, 0, self.bins - 1).astype(np.int32).astype(np.intp)
         place += np.arange(logits.shape[1]) * self.bins
-        for histogram, counted in ((self.all, targets >= 0), (self.positive, targets == 1)):
-            np.add.at(histogram.reshape(-1), place[counted], np.uint32(1))
+        every = place.reshape(-1) if targets.size and targets.min() >= 0 else place[targets >= 0]
+        np.add.at(self.all.reshape(-1), every, np.uint32(1))
+        np.add.at(self.positive.reshape(-1), place.reshape(-1)[np.flatnonzero(targets == 1)], np.uint32(1))
 
     def values(self) -> tuple[Values, Values, Values]:
         """Return lower bounds, the values of the binned logits, and upper bounds, float64 [labels] each.

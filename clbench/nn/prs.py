@@ -140,21 +140,27 @@ class PRSMemory(Memory):
         scarce[present[surplus <= TIE]] = 1.0
         burden = self._lists.take(slots).sums(scarce)
         slots = slots[burden == burden.min()]
+        if len(slots) == 1:
+            return int(slots[0])
         goals = np.zeros(len(self._held))
         goals[present] = shares
-        distance = self._distances(self._lists.take(slots), goals, held=held, shares=shares)
+        distance = self._distances(self._lists.take(slots), goals, surplus=surplus, shares=shares)
         return int(slots[np.argmax(distance <= distance.min() + TIE)])
 
-    def _distances(self, candidates: LabelLists, goals: Vector, *, held: Vector, shares: Vector) -> Vector:
-        """Return sum_c |l_c - p_c L| after the removal of each candidate, over the labels with `held` and `shares`.
+    def _distances(self, candidates: LabelLists, goals: Vector, *, surplus: Vector, shares: Vector) -> Vector:
+        """Return sum_c |l_c - p_c L| after the removal of each candidate, over the labels with `surplus` and `shares`.
 
-        Removals of as many labels leave the same L, and with it the same sum but for the terms of their own labels,
-        which lose one image; `goals` is p_c of every label.
+        A removal of k labels adds k p_c to every surplus, and its own labels lose one image; `goals` is p_c of every
+        label. Terms that stay on their side of zero whatever is removed are summed up once.
         """
-        total, sizes, own = held.sum(), candidates.sizes, candidates.places
-        rest = np.where(own < 0, 0.0, self._held[own] - goals[own] * (total - sizes))
+        sizes, own = candidates.sizes, candidates.places
+        steady = (surplus >= 0) | (surplus <= -int(sizes.max()) * shares)
+        side = np.where(surplus >= 0, 1.0, -1.0) * steady
+        level, slope = side @ surplus, side @ shares
+        moving, by = surplus[~steady], shares[~steady]
+        left = {size: level + slope * size + np.abs(moving + by * size).sum() for size in set(sizes.tolist())}
+        rest = self._held[own] - goals[own] * (self._held.sum() - sizes)
         change = np.where(own < 0, 0.0, np.abs(rest - 1) - np.abs(rest)).sum(axis=0)
-        left = {size: np.abs(held - shares * (total - size)).sum() for size in set(sizes.tolist())}
         found: Vector = np.array([left[size] for size in sizes.tolist()]) + change
         return found
 

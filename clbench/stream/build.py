@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.data.ids import by_id
+from clbench.data.sparse.labels import as_lists
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
 from clbench.seeds import derive
@@ -106,7 +107,8 @@ def _session(
         )
     shown = new if spec.visible == "new" else slice(0, seen)
     targets = table.targets(rows, order[:seen], shown=shown, width=seen)
-    marked = positives(targets)[new] > 0
+    # of lists all columns are counted at once; a matrix is looked at where the new ones are
+    marked = positives(targets)[new] > 0 if as_lists(targets) is not None else (targets[:, new] == 1).any(axis=0)
     if not marked.all():
         label = names[new][int(np.argmin(marked))]
         dealt = "Try another `images_seed`, or leave" if spec.images == "disjoint" else "Leave"
