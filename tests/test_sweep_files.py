@@ -31,6 +31,7 @@ RUNS = {
     "field_stand_in": 11,
     "growth": 7,
     "mmdsr_readings": 3,
+    "prompts_stand_in": 13,
     "sadcl_bce": 5,
     "stand_in": 17,
     "stand_in_heads": 12,
