@@ -46,6 +46,14 @@ class DataError(ClbenchError):
     exit_code = 3
 
 
+def not_allowed(error: PermissionError) -> DataError:
+    """Return what to say of a file or folder of somebody else's that a reader met where nobody looked for it."""
+    return DataError(
+        f"{error.filename or 'a file'}: not allowed ({error.strerror or error}).",
+        hint="Ask whose it is for access, or name another folder.",
+    )
+
+
 class ResultsError(ClbenchError):
     """A results folder or a record that cannot be read, written or trusted."""
 

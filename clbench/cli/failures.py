@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clbench.errors import ClbenchError, RunError
+from clbench.errors import ClbenchError, RunError, not_allowed
 from clbench.ranks import launched
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def report(error: BaseException) -> int:
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
+    if isinstance(error, PermissionError) and not debugging():
+        error = not_allowed(error)
     if isinstance(error, ClbenchError):
         if not error.told:
             complain(str(error))

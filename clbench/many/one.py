@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clbench.errors import ClbenchError, RunError, TakenError
+from clbench.errors import ClbenchError, RunError, TakenError, not_allowed
 from clbench.imports.uncollected import uncollected
 from clbench.train.events import Message, RunFailed, Watch
 
@@ -48,6 +48,9 @@ def one(plan: Plan, options: RunOptions, watch: Watch) -> Outcome:
         return Outcome(plan, record=run(plan, options, watch=watch))
     except ClbenchError as error:
         return Outcome(plan, error=error)
+    except PermissionError as error:
+        log.debug("%s", plan.title, exc_info=error)
+        return Outcome(plan, error=not_allowed(error))
     except (Exception, SystemExit) as error:  # a strategy that leaves the interpreter leaves its run alone
         log.debug("%s", plan.title, exc_info=error)
         return Outcome(plan, error=_crashed(plan, options, error))

@@ -121,6 +121,12 @@ def test_a_designed_error_is_a_message_a_hint_and_its_exit_code(cli: Cli, monkey
     assert cli("status") == (3, "", "Error: It is not there.\n  clbench data get it\n")
 
 
+def test_what_is_a_colleagues_is_one_sentence(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    failing(monkeypatch, PermissionError(13, "Permission denied", "/a/colleague"))
+    hint = "Ask whose it is for access, or name another folder."
+    assert cli("status") == (3, "", f"Error: /a/colleague: not allowed (Permission denied).\n  {hint}\n")
+
+
 def test_an_unexpected_error_leaves_its_traceback_in_a_file(cli: Cli, monkeypatch: pytest.MonkeyPatch):
     failing(monkeypatch, KeyError("x"))
     done = cli("status")

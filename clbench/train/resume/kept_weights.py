@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,13 +27,18 @@ def keep_weights(strategy: Strategy, work: Path, *, session: int) -> None:
 
 
 def load_weights(strategy: Strategy, work: Path, *, session: int) -> None:
-    """Put the weights of `session` into a strategy of that structure, read without trust. Raises ResultsError."""
+    """Put the weights of `session` into a strategy of that structure. Raises ResultsError."""
+    load_strategy_state(strategy, read_weights(work, session=session))
+
+
+def read_weights(work: Path, *, session: int) -> dict[str, Any]:
+    """Return what was kept of a strategy after `session`, read without trust. Raises ResultsError."""
     path = weights_file(work, session)
     if not path.exists():
         raise ResultsError(f"{path}: the weights after session {session + 1} were not kept.", hint=AGAIN)
     try:
         saved = load_whole(path)
-        parts = {"module": saved["module"], "own": saved["own"]}
+        return {"module": saved["module"], "own": saved["own"]}
     except Exception as error:
-        raise ResultsError(f"{path}: not readable weights ({type(error).__name__}).", hint=AGAIN) from error
-    load_strategy_state(strategy, parts)
+        reason = str(error) if isinstance(error, ValueError) else type(error).__name__
+        raise ResultsError(f"{path}: not readable weights ({reason}).", hint=AGAIN) from error

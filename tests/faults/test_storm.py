@@ -1,0 +1,28 @@
+"""The storm script, a breeze of it: what it tries survives, and it would say so where something did not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STORM = Path(__file__).parents[2] / "benchmarks" / "storm.py"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_breeze_leaves_nothing_else_and_writes_its_table(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- storm -->\n<!-- /storm -->\nafter\n")
+    words = [sys.executable, "-W", "ignore", STORM, "--kills", "2", "--flips", "30", "--inputs", "90", "--write", page]
+    done = subprocess.run(
+        words, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    text = page.read_text()
+    assert text.startswith("before\n<!-- storm -->\n| what |") and text.endswith("<!-- /storm -->\nafter\n")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ") and "what" not in line]
+    assert len(rows) == 1 + 10 + 9 and all(row[-1].strip() == "0" for row in rows)
