@@ -23,7 +23,9 @@ from clbench.spec.scenario import parse_scenario
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else ""
 INSTALL, TEST = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)[:2]
-SHRINK = " --seed 0 --set train.epochs=1 --set train.base_epochs=1 --set train.image_size=16"
+SHRINK = " --seed 0 " + " ".join(
+    f"--set train.{value}" for value in ("epochs=1", "base_epochs=1", "image_size=16", "batch_size=256")
+)
 """What is added to the main benchmark where only the typing is tested."""
 
 

@@ -29,12 +29,17 @@ def in_place_of(path: Path, *, scratch: Path | None = None, flush: bool = True) 
             if flush:
                 file.flush()
                 os.fsync(file.fileno())
-        partial.replace(path)
-        if flush:
-            _flush_folder(path.parent)
+        move(partial, path, flush=flush)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def move(part: Path, path: Path, *, flush: bool = True) -> None:
+    """Let what was written at `part`, on the same disk, take its place at `path`, as `in_place_of` does."""
+    part.replace(path)
+    if flush:
+        _flush_folder(path.parent)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ from clbench.data.datasets import nuswide, voc
 from clbench.data.datasets.nuswide_files import CONCEPTS
 from clbench.data.datasets.statistics import FOLDER, id_digest
 from clbench.data.fetch import check
-from clbench.data.fetch.check_report import Finding
+from clbench.data.fetch.check_report import Observation
 from clbench.data.fetch.data_verbs import check as run
 from clbench.data.fetch.photo_probe import MAX_PIXELS, probe
 from clbench.data.pictures.photo_files import photo_path
@@ -25,7 +25,7 @@ from clbench.errors import DataError, UsageError
 ROWS = "file,split,labels\na.jpg,train,sky\nb.jpg,train,sea\nc.jpg,test,sky\n"
 
 
-def texts(findings: list[Finding], level: str) -> list[str]:
+def texts(findings: list[Observation], level: str) -> list[str]:
     return [finding.text for finding in findings if finding.level == level]
 
 

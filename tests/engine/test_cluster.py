@@ -244,7 +244,7 @@ def test_two_sweeps_in_one_results_folder_share_the_work(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
-    sweep = sweep_file(tmp_path, seeds=[0], set={"train.epochs": 25})
+    sweep = sweep_file(tmp_path, seeds=[0], set={"train.epochs": 10})
     words = ["sweep", sweep, "--jobs", "1", "--device", "cpu"]
     process = Forked(words, cwd=tmp_path)
     deadline = time.monotonic() + 240

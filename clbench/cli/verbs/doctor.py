@@ -12,7 +12,7 @@ from clbench.cli.terminal import output
 from clbench.errors import CheckError
 
 if TYPE_CHECKING:
-    from clbench.cli.installation import Finding
+    from clbench.cli.installation import Health
 
 SIGNS = {"ok": "ok", "note": "--", "bad": "BAD"}
 
@@ -40,5 +40,5 @@ def command(results: Path, *, thorough: bool) -> None:
         raise CheckError(f"{len(bad)} of {len(found)} findings stop clbench from working.", hint=bad[0].next_step)
 
 
-def _text(finding: Finding) -> str:
+def _text(finding: Health) -> str:
     return f"{finding.text}: {finding.next_step}" if finding.next_step else finding.text

@@ -9,7 +9,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Finding:
+class Observation:
     """One thing that is right, odd or wrong; `items` are the first few ids or files it is about."""
 
     level: Literal["ok", "warning", "error"]
@@ -24,7 +24,7 @@ class Report:
 
     name: str
     root: Path | None
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Observation] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -33,12 +33,12 @@ class Report:
 
     def fine(self, text: str) -> None:
         """Add something that is as it should be."""
-        self.findings.append(Finding("ok", text))
+        self.findings.append(Observation("ok", text))
 
     def warn(self, text: str, *, hint: str = "", items: Sequence[str] = ()) -> None:
         """Add something odd that stops nobody."""
-        self.findings.append(Finding("warning", text, hint, tuple(items[:20])))
+        self.findings.append(Observation("warning", text, hint, tuple(items[:20])))
 
     def error(self, text: str, *, hint: str = "", items: Sequence[str] = ()) -> None:
         """Add something wrong."""
-        self.findings.append(Finding("error", text, hint, tuple(items[:20])))
+        self.findings.append(Observation("error", text, hint, tuple(items[:20])))

@@ -23,6 +23,7 @@ from typing import Any
 from clbench.data.datasets.dataset import Source
 from clbench.errors import DataError
 from clbench.files.room import MARGIN, RoomWatch
+from clbench.files.whole_file import move
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def fetch(source: Source, *, target: Path, progress: Progress | None = None, pau
                 log.info("no download from %s: %s", url, error)
                 continue
             try:
-                part.replace(target)
+                move(part, target)
                 note.unlink(missing_ok=True)
             except OSError as error:
                 raise _unwritable(target, error) from error

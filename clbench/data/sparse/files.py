@@ -32,6 +32,7 @@ from clbench.data.sparse.table import SparseTable, listed, sparse_table
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
 from clbench.data.table import SPLITS, LabelTable
 from clbench.errors import DataError, UsageError, suggest
+from clbench.files.whole_file import move
 
 ENDING = ".csr"
 UNLISTED = {"absent": 0, "unknown": -1}
@@ -101,7 +102,7 @@ def write_csr(
             if array is not None:
                 np.save(partial / f"{name}.npy", array, allow_pickle=False)
         open_csr(partial, name=folder.stem)
-        partial.replace(folder)
+        move(partial, folder)
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(partial, ignore_errors=True)
