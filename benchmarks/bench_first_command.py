@@ -5,7 +5,7 @@
 Every command starts in an empty folder, the two checkouts in turns; medians. CPU is user and system time of all
 processes that the command started, those too whose parent did not wait for them (Linux only). The AP matrices of both
 must be equal to the last bit, where both follow one protocol. What is neither training nor scoring is the CPU less the
-seconds that records give for their sessions, which means something on a quiet machine with one thread for each run only.
+seconds that records give for their sessions, which means something on a quiet machine with one thread a run only.
 """
 
 from __future__ import annotations
