@@ -87,6 +87,8 @@ def no_stray_files(subject: Subject) -> None:
 
 def _strays(examined: Examined) -> list[str]:
     here, empty = Path.cwd(), examined.new_folder()
+    with listening(first := Noted()):
+        finished(examined)  # libraries that are imported on first use make folders of their own
     trial = examined.trial()
     noted = Noted()
     os.chdir(empty)
@@ -99,7 +101,7 @@ def _strays(examined: Examined) -> list[str]:
     expected = {trial.run.record.name, "config.yaml", trial.run.work.name, f"{trial.run.work.name}.lock"}
     found += [f"a run wrote '{p.name}'" for p in sorted(trial.run.folder.iterdir()) if p.name not in expected]
     found += [f"a run wrote '{path}'" for path in noted.written if not _is_fine(Path(path), own=trial.run.folder)]
-    return found + [f"a run started a process ({event})" for event in noted.started]
+    return found + [f"a run started a process ({event})" for event in first.started + noted.started]
 
 
 def _is_fine(path: Path, *, own: Path) -> bool:
