@@ -163,7 +163,6 @@ class Run(Assembly):
             distributed.by_first(self._write_record)
 
     def _write_record(self) -> None:
-        check_witnessed(self.witness, self.progress.done, folder=self.work)
         record = make_record(
             self.plan,
             self.strategy,
@@ -174,6 +173,8 @@ class Run(Assembly):
             pretrained=self.pretrained,
             photos=self.photos,
         )
+        # the last verbs have been asked by now
+        check_witnessed(self.witness, {entry.file: entry.sha256 for entry in record.scores}, folder=self.work)
         self._write_config(dataset=record.scenario.dataset)
         write_record(record, self.record)
         self.state_file.unlink(missing_ok=True)

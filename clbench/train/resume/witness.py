@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from clbench.errors import RunError
 from clbench.train.make_record import file_sha256
-from clbench.train.resume.progress import Done
 
 _REMEMBERS = """
 import sys
@@ -82,13 +81,13 @@ def witness_process() -> Iterator[Witness]:
             process.kill()  # processes that read pictures may still hold its pipe, so that it would wait for them
 
 
-def check_witnessed(witness: Witness, done: Sequence[Done], *, folder: Path) -> None:
-    """Raise ChangedScoresError unless score files and their digests are those that the witness was told."""
+def check_witnessed(witness: Witness, told: Mapping[str, str], *, folder: Path) -> None:
+    """Raise ChangedScoresError unless score files, by name, and the digests told of them are what was witnessed."""
     noted = witness.noted()
-    for entry in (session.scores for session in done if session.scores):
-        path = folder / entry["file"]
+    for name in {**noted, **told}:
+        path = folder / name
         now = file_sha256(path) if path.is_file() else None
-        if not noted.get(path.name) == entry["sha256"] == now:
+        if not noted.get(name) == told.get(name) == now:
             raise ChangedScoresError(
                 f"{path}: the scores of a finished session were {'changed' if now else 'removed'} after they had been "
                 "written.",
