@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from clbench.data.ids import by_id
+from clbench.data.sparse.files import read_csr, write_csr
+from clbench.data.sparse.labels import Entries
 from clbench.data.table import LabelTable, from_arrays
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec
 from clbench.stream.build import build_stream
@@ -19,21 +18,6 @@ from clbench.stream.who_joins import disjoint
 
 SESSIONS, PER_IMAGE, CHUNK, BATCH = 10, 8, 100_000, 64
 Figures = dict[str, float]
-
-
-@dataclass(frozen=True)
-class SparseSession:
-    """What a session needs: its images, and the positives among its new labels; all other entries follow."""
-
-    new: slice
-    rows: npt.NDArray[np.int64]
-    positives: sparse.csr_array
-
-    def targets(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-        """Return a batch's targets as the strategies see them: float32 [B, seen], NaN for unknown."""
-        y = np.full((len(places), self.new.stop), np.nan, dtype=np.float32)
-        y[:, self.new] = self.positives[places].toarray()
-        return y
 
 
 def labelled(rows: int, labels: int, *, first: int = 0) -> sparse.csr_array:
@@ -73,27 +57,6 @@ def scenario(labels: int) -> ScenarioSpec:
     )
 
 
-def sparse_sessions(
-    positives: sparse.csr_array, train: npt.NDArray[np.bool_], *, increment: int
-) -> Iterator[SparseSession]:
-    """Yield the sessions of the overlapping protocol one after the other, without any dense matrix."""
-    rows, labels = positives.shape
-    # one byte and one row number per positive; everything else is as small as the session
-    joined = (positives.indices // increment).astype(np.uint8)
-    owner = np.repeat(np.arange(rows, dtype=np.int32), np.diff(positives.indptr))
-    joined[~train[owner]] = 255
-    for index, start in enumerate(range(0, labels, increment)):
-        stop = min(start + increment, labels)
-        held = joined == index
-        owners, columns = owner[held], positives.indices[held] - start
-        members, counts = np.unique(owners, return_counts=True)
-        found = sparse.csr_array(
-            (np.ones(len(columns), dtype=np.int8), columns, np.r_[0, np.cumsum(counts)]),
-            shape=(len(members), stop - start),
-        )
-        yield SparseSession(slice(start, stop), members.astype(np.int64), found)
-
-
 def dense(rows: int, labels: int, folder: Path) -> Figures:
     """The label table and the stream as they are in clbench."""
     positives = labelled(rows, labels)
@@ -110,34 +73,32 @@ def dense(rows: int, labels: int, folder: Path) -> Figures:
 
 
 def compressed(rows: int, labels: int, folder: Path) -> Figures:
-    """The same labels as a compressed sparse matrix (CSR), its sessions built one after the other."""
-    indices, ends, at = [], [np.zeros(1, dtype=np.int64)], 0
+    """The same labels as lists in mapped files (clbench.data.sparse), and the stream of them."""
+    columns, ends, at = [], [np.zeros(1, dtype=np.int64)], 0
     for first in range(0, rows, CHUNK):
         part = labelled(min(CHUNK, rows - first), labels, first=first)
-        indices.append(part.indices)
+        part.sort_indices()
+        columns.append(part.indices.astype(np.int32))
         ends.append(part.indptr[1:].astype(np.int64) + at)
         at = int(ends[-1][-1])
-    columns = np.concatenate(indices)
-    indices.clear()
-    positives = sparse.csr_array(
-        (np.ones(len(columns), dtype=np.int8), columns, np.concatenate(ends)), shape=(rows, labels)
-    )
-    train = np.arange(rows) % 10 != 9
+    entries = Entries(np.concatenate(ends), np.concatenate(columns), None, labels, unlisted=0)
+    columns.clear()
+    names, home = [f"label {k:05d}" for k in range(labels)], folder / "large.csr"
+    write_csr(home, labels=names, entries=entries, test=np.arange(rows) % 10 == 9)
     start = time.process_time()
-    held, batches, largest = 0, [], 0
-    for session in sparse_sessions(positives, train, increment=-(-labels // SESSIONS)):
-        size = session.rows.nbytes + sum(
-            getattr(session.positives, name).nbytes for name in ("data", "indices", "indptr")
-        )
-        held, largest = held + size, max(largest, size)
+    table = read_csr(home, root=folder, options={})
+    read = time.process_time()
+    stream = build_stream(table, scenario(labels))
+    built, batches = time.process_time(), []
+    for session in stream.sessions:
         begun = time.process_time()
-        session.targets(np.arange(min(BATCH, len(session.rows))))
+        session.targets[np.arange(min(BATCH, len(session.rows)))]
         batches.append(time.process_time() - begun)
     return {
-        "bytes of the table": positives.data.nbytes + positives.indices.nbytes + positives.indptr.nbytes,
-        "bytes of the stream": held,
-        "bytes of the largest session": largest,
-        "seconds for the stream": time.process_time() - start,
+        "bytes of the table": entries.starts.nbytes + entries.columns.nbytes,
+        "bytes of the stream": sum(session.rows.nbytes + session.test_rows.nbytes for session in stream.sessions),
+        "seconds to open and check the table": read - start,
+        "seconds for the stream": built - read,
         "milliseconds for a batch": 1e3 * float(np.median(batches)),
     }
 

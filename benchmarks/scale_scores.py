@@ -9,52 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.metrics.ap import average_precision, average_precisions
+from clbench.metrics.streamed import StreamedAP
 
-RANGE = 18.0
-"""Logits of float32 probabilities lie within about 17 above and are of no interest far below."""
 BINS = (256, 1024, 4096, 16384)
 CHUNK, TILE = 50_000, 16
 Figures = dict[str, float]
-
-
-class StreamedAP:
-    """Average precision from two histograms per label, with bounds that always hold.
-
-    Scores are binned by their logit, `bins` of equal width. Inside a bin the order is unknown, so the average
-    precision of the scores themselves lies between that with every negative of a bin ahead of its positives and that
-    with all positives of a bin in one tie ahead of its negatives. State: 8 bytes x labels x bins, whatever the number
-    of images; two states add up, so that ranks and shards need no exchange of scores.
-    """
-
-    def __init__(self, labels: int, *, bins: int) -> None:
-        self.bins = bins
-        self.all = np.zeros((labels, bins), dtype=np.uint32)
-        self.positive = np.zeros((labels, bins), dtype=np.uint32)
-
-    def add(self, scores: npt.NDArray[np.float32], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> None:
-        """Count probabilities [n, labels]; `rows` and `columns` are the places of the positives."""
-        labels = self.all.shape[0]
-        with np.errstate(divide="ignore"):
-            logits = np.log(scores) - np.log1p(-scores)
-        place = np.clip((logits + RANGE) * (self.bins / (2 * RANGE)), 0, self.bins - 1).astype(np.int32)
-        flat = place.T + (np.arange(labels, dtype=np.int32) * self.bins)[:, None]
-        self.all += np.bincount(flat.ravel(), minlength=labels * self.bins).astype(np.uint32).reshape(labels, -1)
-        found = np.bincount(flat[columns, rows], minlength=labels * self.bins)
-        self.positive += found.astype(np.uint32).reshape(labels, -1)
-
-    def value(self, label: int) -> tuple[float, float, float]:
-        """Return a lower bound, the AP of the binned scores, and an upper bound."""
-        positive = self.positive[label, ::-1].astype(np.int64)
-        negative = self.all[label, ::-1].astype(np.int64) - positive
-        filled = np.flatnonzero(positive)
-        if not len(filled):
-            return (np.nan,) * 3
-        hits, misses = np.cumsum(positive), np.cumsum(negative)
-        p, h, m, n = positive[filled], hits[filled], misses[filled], negative[filled]
-        middle, high = (p * h / (h + m)).sum(), (p * h / (h + m - n)).sum()
-        each = np.arange(1, h[-1] + 1)  # the positives in the order of their ranks
-        low = (each / (each + np.repeat(m, p))).sum()
-        return low / h[-1], middle / h[-1], high / h[-1]
 
 
 def scored(rows: int, labels: int, *, first: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
@@ -106,17 +65,17 @@ def streamed(rows: int, labels: int, folder: Path) -> Figures:
     known = np.memmap(folder / "known.i8", np.int8, "w+", shape=(labels, rows))
     for first in range(0, rows, CHUNK):
         scores, truth = scored(min(CHUNK, rows - first), labels, first=first)
-        places = np.nonzero(truth)
+        logits, targets = np.log(scores) - np.log1p(-scores), truth.astype(np.int8)
         for bins, state in states.items():
             start = time.process_time()
-            state.add(scores, *places)
+            state.add(logits, targets)
             seconds[bins] += time.process_time() - start
         kept[:, first : first + len(scores)] = scores.T
         known[:, first : first + len(scores)] = truth.T
     right = np.array([average_precision(kept[label], known[label]) for label in range(labels)])
     found: Figures = {"mAP, exact": float(right.mean())}
     for bins, state in states.items():
-        low, middle, high = np.array([state.value(label) for label in range(labels)]).T
+        low, middle, high = state.values()
         assert ((low <= right + 1e-12) & (right <= high + 1e-12)).all()
         found |= {
             f"bytes of {bins} bins": state.all.nbytes + state.positive.nbytes,
