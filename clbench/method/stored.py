@@ -73,15 +73,16 @@ class Replayable:
 
 
 def check_met(strategy: Strategy, stored: Stored, *, met: npt.NDArray[np.int64]) -> None:
-    """Raise OverBudgetError when a memory holds a row that no session so far has shown.
+    """Raise OverBudgetError when a memory holds a row that it can have from nowhere.
 
-    `met` is [n], every row shown so far.
+    `met` is [n]: the rows counted after the session before, and those of the session.
     """
     strange = np.setdiff1d(stored.rows, met)
     if len(strange):
         raise OverBudgetError(
-            f"{type(strategy).__name__} stores row {strange[0]}, which no session so far has shown.",
-            hint="Store rows of `session.rows` or `batch.rows`.",
+            f"{type(strategy).__name__} stores row {strange[0]}, which is not of this session and was not among the "
+            "images counted after the one before.",
+            hint="Store rows of `session.rows` or `batch.rows`; what a memory has dropped does not come back.",
         )
 
 

@@ -66,7 +66,7 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
         truth = stream.truth(stream.test_rows)
         found = evaluate(scores, truth=truth, test_rows=stream.test_rows, session=session, ranking=ranking)
     stored = count_stored(strategy, image_size=run.train.image_size, image_bytes=run.image_bytes)
-    check_met(strategy, stored, met=np.concatenate([past.rows for past in stream.sessions[: session.index + 1]]))
+    check_met(strategy, stored, met=np.concatenate([run.counted, session.rows]))
     _check_seen(run, session, stored=stored.images)
     progress.counted = stream.table.ids[stored.rows].tolist()
     modules = without_teachers(strategy)

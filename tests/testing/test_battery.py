@@ -35,6 +35,7 @@ CAUGHT = {
     "rereads_rows": "memory_stays_within_its_budget",
     "rehearses_uncounted": "memory_stays_within_its_budget",
     "replays_what_it_dropped": "memory_stays_within_its_budget",
+    "tells_others_each_time": "memory_stays_within_its_budget",
     "tells_another_number": "memory_stays_within_its_budget",
     "stores_beyond_its_field": "memory_stays_within_its_budget",
     "draws_twice": "memory_stays_within_its_budget",
@@ -80,6 +81,7 @@ ENDS_THE_RUN = {
     "rereads_rows",
     "replays_what_it_dropped",
     "tells_another_number",
+    "tells_others_each_time",
     "stores_beyond_its_field",
     "draws_twice",
 }
