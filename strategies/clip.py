@@ -50,6 +50,11 @@ class CLIP(Strategy):
             raise ValueError(f"head '{self.head}' gives no single feature; clip needs one of {', '.join(POOLED)}.")
         if not self.gamma > 0 or not self.scale > 0:
             raise ValueError(f"clip.gamma is {self.gamma} and clip.scale {self.scale}; expected numbers above 0.")
+        if self.table or self.table_sha256:
+            self.know_the_file()
+
+    def know_the_file(self) -> None:
+        """Take the digest of the table's file. Raises ValueError where another one is expected."""
         found = file_digest(self.table) if self.table else ""
         if self.table_sha256 not in ("", found):
             raise ValueError(f"clip.table_sha256 is {self.table_sha256}, but {self.table or 'no table'} has {found!r}.")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import dataclass_transform
 
+from clbench.errors import UsageError
 from clbench.method.batch import Batch
 from clbench.method.fields import Fields
 from clbench.nn.heads.by_name import Network, build_head
@@ -76,6 +77,12 @@ class Strategy(Fields, nn.Module):
         super().__init_subclass__()
         # eq=False keeps modules hashable; the annotated fields become keyword-only arguments with their defaults
         dataclasses.dataclass(eq=False, kw_only=True, repr=False)(cls)
+        for field in dataclasses.fields(cls):
+            if callable(getattr(Strategy, field.name, None)):
+                raise UsageError(
+                    f"{cls.__name__}.{field.name}: a field has the name of what every strategy does and would hide it.",
+                    hint="Give the field another name; docs/strategy.md lists the verbs.",
+                )
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in self.fields_of()}

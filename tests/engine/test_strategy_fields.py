@@ -47,3 +47,9 @@ def test_two_instances_do_not_share_mutable_defaults() -> None:
     first, second = Knobs(), Knobs()
     first.head_options["d"] = 8
     assert second.head_options == {}
+
+
+@pytest.mark.parametrize("name", ["recall", "loss", "train"])
+def test_a_field_cannot_take_the_name_of_a_verb(name: str) -> None:
+    with pytest.raises(UsageError, match=f"Mine.{name}: a field has the name of what every strategy does"):
+        type("Mine", (Strategy,), {"__annotations__": {name: "bool"}, name: True})
