@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from clbench.data.features.feature_rows import FeatureRows
 from clbench.data.pictures.augment import augmented
 from clbench.data.pictures.read_ahead import hand_over, leave_interrupts_to_the_run
 from clbench.data.pictures.sources import ImageSource
@@ -20,6 +21,7 @@ from clbench.nn.memory import Exemplars
 from clbench.ranks.together import mine
 from clbench.seeds import derive, generator
 from clbench.stream.stream import Session
+from clbench.stream.trial import TrainImages
 
 Item = tuple[int, int]
 """(epoch, position in the view)"""
@@ -54,6 +56,9 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
         if exemplars is not None and len(exemplars.rows):
             rows, y, logits = _with_exemplars(session, exemplars)
         self.rows = rows
+        reader = source.source if isinstance(source, TrainImages) else source
+        self.buffer = reader.buffer if isinstance(reader, FeatureRows) else 0
+        self.shards = reader.shards(session.rows) if isinstance(reader, FeatureRows) and self.buffer else None
         self.y: Tensor | SparseView = (
             y if isinstance(y, SparseView) else torch.from_numpy(np.array(y))
         )  # the session's own is read-only
@@ -89,6 +94,13 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
                 raise
             return error  # torch would send home a text with a traceback in it
         return batch
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Return the positions in the order in which an epoch shows them, [len(view)]."""
+        drawn = {"seed": self.seed, "session": self.session, "epoch": epoch}
+        if self.shards is None:
+            return order(len(self), self.fresh, **drawn)
+        return buffered_order(len(self), self.shards, buffer=self.buffer, **drawn)
 
     def recalled(self, rows: npt.NDArray[np.int64], *, step: int, places: Iterable[int]) -> Tensor:
         """Return images set beside the batch of `step`, augmented by (seed, session, step, place, image id)."""
@@ -174,6 +186,29 @@ def order(view_length: int, fresh: int, *, seed: int, session: int, epoch: int) 
     return np.argsort(np.concatenate([keys, extra]), kind="stable").astype(np.int64)
 
 
+def buffered_order(
+    view_length: int, shards: npt.NDArray[np.int64], *, buffer: int, seed: int, session: int, epoch: int
+) -> npt.NDArray[np.int64]:
+    """Return the positions of one epoch in which files are read from end to end, through a buffer of images.
+
+    `shards` [n] says in which file each fresh image lies. Files come in an order drawn for the epoch; `buffer` images
+    wait, of which one at random is shown whenever the next is read. Exemplars are inserted at random places. All of it
+    is a function of (seed, session, epoch). Its shape is [view_length].
+    """
+    draws = generator(seed, "order of files", session, epoch)
+    turn = np.argsort(draws.permutation(int(shards.max(initial=0)) + 1), kind="stable")
+    read = np.argsort(turn[shards], kind="stable")
+    waiting, shown = read[:buffer].tolist(), []
+    for come, slot in zip(read[buffer:].tolist(), draws.integers(0, max(len(waiting), 1), len(read)), strict=False):
+        shown.append(waiting[slot])
+        waiting[slot] = come
+    fresh = np.array([*shown, *draws.permutation(waiting)], dtype=np.int64)
+    extra = generator(seed, "order of exemplars", session, epoch).random(view_length - len(fresh))
+    keys = np.concatenate([(np.arange(len(fresh)) + 0.5) / max(len(fresh), 1), extra])
+    positions = np.concatenate([fresh, np.arange(len(fresh), view_length)])
+    return positions[np.argsort(keys, kind="stable")]
+
+
 def steps_per_epoch(length: int, batch_size: int) -> int:
     """Return the number of batches; a last batch of a single image joins the one before (batch norm needs two)."""
     full, rest = divmod(length, batch_size)
@@ -196,9 +231,7 @@ class BatchOrder(Sampler[list[Item]]):
         first_epoch, first_step = self.start
         steps = steps_per_epoch(len(self.view), self.batch_size)
         for epoch in range(first_epoch, self.epochs):
-            positions = order(
-                len(self.view), self.view.fresh, seed=self.view.seed, session=self.view.session, epoch=epoch
-            )
+            positions = self.view.order(epoch)
             for step in range(first_step if epoch == first_epoch else 0, steps):
                 end = len(positions) if step == steps - 1 else (step + 1) * self.batch_size
                 yield mine([(epoch, position) for position in positions[step * self.batch_size : end].tolist()])

@@ -13,10 +13,11 @@ import numpy.typing as npt
 import torch
 
 from clbench.data.datasets.registry import open_table
-from clbench.data.features.feature_file import FeatureFile, find_features
+from clbench.data.features.feature_file import Features, find_features
 from clbench.data.features.feature_rows import FeatureRows, map_shape
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, Rows, SceneImages, cached
 from clbench.data.table import LabelTable
+from clbench.errors import UsageError
 from clbench.method.strategy import Strategy
 from clbench.method.stream_as_seen import as_seen_by
 from clbench.nn.backbones.by_name import Backbone, build_backbone, features_backbone
@@ -57,8 +58,8 @@ def plan_weights(plan: Plan, *, progress: Progress | None = None) -> Weights:
     return stand_in_weights(plan.train.backbone, progress=progress)
 
 
-def plan_features(plan: Plan) -> FeatureFile | None:
-    """Return the file of features that stands in place of the plan's pictures, or None."""
+def plan_features(plan: Plan) -> Features | None:
+    """Return the features that stand in place of the plan's pictures, or None."""
     named = plan.options.get("features", "")
     if not named:
         return None
@@ -84,8 +85,12 @@ def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: 
     """Return where the plan's pictures come from, behind the cache where that is wanted or costs little."""
     size = plan.train.image_size
     if features := plan_features(plan):
-        rows = FeatureRows(features, table)
+        rows = FeatureRows(features, table, buffer=int(plan.options.get("buffer", "0")))
         return rows if plan.trial is None else TrainImages(rows, table)
+    if int(plan.options.get("buffer", "0")):
+        raise UsageError(
+            f"{table.name}: option buffer: pictures are read in any order.", hint="It goes with `features`."
+        )
     if table.name == "scenes":
         from clbench.data.scenes.scenes import known_scenes
 

@@ -127,3 +127,18 @@ def test_a_file_that_changed_is_looked_through_again(home: Path) -> None:
     write(home / "x.npy", with_nan())
     with pytest.raises(DataError, match="row 2 holds a number that is not finite"):
         read(home, "x.npy")
+
+
+def test_files_that_follow_each_other_are_one_table_of_features(home: Path) -> None:
+    for name, part in {"x-0.npy": X[:1], "x-1.npy": X[1:3], "x-2.npy": X[3:]}.items():
+        write(home / name, part)
+    found = read(home, "x-*.npy")
+    assert np.array_equal(found[:, :, 0, 0], X[[0, 2, 3]])
+    write(home / "x-2.npy", X[3:, :2])
+    with pytest.raises(DataError, match=r"x-2.npy has rows \[2\] of <f4, x-0.npy has \[3\] of <f4"):
+        read(home, "x-*.npy")
+    (home / "x-2.npy").write_bytes((home / "x-2.npy").read_bytes()[:-3])
+    with pytest.raises(DataError, match=r"x-2.npy"):
+        read(home, "x-*.npy")
+    with pytest.raises(DataError, match="no such files"):
+        read(home, "y-*.npy")

@@ -17,12 +17,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clbench.data.datasets.dataset import Option
 from clbench.errors import DataError, suggest
 from clbench.files.user_folders import cache_folder
 from clbench.files.whole_file import whole_file
 
 BLOCK = 32 << 20
 """Bytes that are looked at together."""
+BUFFER = Option(
+    "buffer",
+    "0",
+    "with features: read their files from end to end, through a buffer of so many images (0: in any order)",
+    kind="count",
+)
 _BRAIN = "bfloat16"
 _SAFETENSORS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
 _HINT = "A row is a vector [d], tokens [t, d] or a map [c, h, w] of floating-point numbers."
@@ -59,13 +66,57 @@ class FeatureFile:
         return f"{self.path} {self.dtype} {self.shape} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
-def find_features(root: Path, named: str, *, name: str) -> FeatureFile:
-    """Return the file that the option `features` of table `name` means, `named` being relative to `root`.
+@dataclass(frozen=True)
+class Features:
+    """The features of a table: one file, or several of one shape and type (shards) whose rows follow each other."""
 
-    Raises DataError for a file that is missing, cut, of another form, or holds no features.
+    files: tuple[FeatureFile, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[rows of all files, ...]"""
+        return (sum(file.shape[0] for file in self.files), *self.files[0].shape[1:])
+
+    @property
+    def row_bytes(self) -> int:
+        """What the features of one row take."""
+        return self.files[0].row_bytes
+
+    @property
+    def name(self) -> str:
+        """What messages call them."""
+        return str(self.files[0].path) + (f" and {len(self.files) - 1} more files" if len(self.files) > 1 else "")
+
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Return the first row of each file, [files]."""
+        return np.cumsum([0, *(file.shape[0] for file in self.files[:-1])])
+
+    def stamp(self) -> str:
+        """Return what changes when a file does."""
+        return "\n".join(file.stamp() for file in self.files)
+
+
+def find_features(root: Path, named: str, *, name: str) -> Features:
+    """Return the files that the option `features` of table `name` means, `named` being relative to `root`.
+
+    A `*` in the name stands for any characters: all such files, in the order of their names. Raises DataError for a
+    file that is missing, cut, of another form, unlike the first of several, or holds no features.
     """
     file, _, part = named.partition("#")
-    path = root / file
+    paths = sorted(root.glob(file)) if "*" in file else [root / file]
+    files = tuple(_opened(path, part, named=named, name=name) for path in paths)
+    if not files:
+        raise DataError(f"{name}: option features: {root / file}: no such files.", hint="They lie beside the table.")
+    for other in files[1:]:
+        if (other.dtype, other.shape[1:]) != (files[0].dtype, files[0].shape[1:]):
+            raise DataError(
+                f"{name}: {other.path} has rows {list(other.shape[1:])} of {other.dtype}, {files[0].path.name} has "
+                f"{list(files[0].shape[1:])} of {files[0].dtype}."
+            )
+    return Features(files)
+
+
+def _opened(path: Path, part: str, *, named: str, name: str) -> FeatureFile:
     openers: dict[str, Callable[[Path, str], FeatureFile]] = {
         ".npy": _numpy, ".safetensors": _safetensors, ".parquet": _parquet
     }  # fmt: skip
@@ -87,23 +138,28 @@ def find_features(root: Path, named: str, *, name: str) -> FeatureFile:
     return found
 
 
-def check_rows(features: FeatureFile, *, rows: int, table: str, name: str) -> None:
+def check_rows(features: Features, *, rows: int, table: str, name: str) -> None:
     """Raise DataError unless there are `rows` rows, all of finite numbers; `table` is what has the labels."""
     if features.shape[0] != rows:
         raise DataError(
-            f"{name}: {features.path} has {features.shape[0]:,} rows, {table} has {rows:,}.",
+            f"{name}: {features.name} has {features.shape[0]:,} rows, {table} has {rows:,}.",
             hint="Row by row they are the same examples, in the same order.",
         )
-    step = max(1, BLOCK // max(1, int(np.prod(features.shape[1:])) * 4))
-    for first in range(0, rows, step):
-        block = features.numbers(features.array()[first : first + step])  # mapped anew: what was read may leave memory
+    for file in features.files:
+        _check_finite(file, name=name)
+
+
+def _check_finite(file: FeatureFile, *, name: str) -> None:
+    step = max(1, BLOCK // max(1, int(np.prod(file.shape[1:])) * 4))
+    for first in range(0, file.shape[0], step):
+        block = file.numbers(file.array()[first : first + step])  # mapped anew: what was read may leave memory
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(block.sum()):
                 continue
         finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
         if not finite.all():
             raise DataError(
-                f"{name}: {features.path}: row {first + int(np.argmin(finite)):,} holds a number that is not finite.",
+                f"{name}: {file.path}: row {first + int(np.argmin(finite)):,} holds a number that is not finite.",
                 hint="Fill in what is missing, or leave the row out of both files.",
             )
 

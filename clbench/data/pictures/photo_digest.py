@@ -22,15 +22,15 @@ BLOCK = 1 << 14
 
 
 def pictures_digest(table: LabelTable, *, dataset: str, root: Path | None, options: Mapping[str, str]) -> str:
-    """Return the digest of a table's photos, or of its file of features; empty where none of them is there.
+    """Return the digest of a table's photos, or of its files of features; empty where none of them is there.
 
     Generated pictures have none: the table's revision says what they are.
     """
     if root is None or table.name == "scenes":
         return ""
     if named := options.get("features", ""):
-        path = find_features(root, named, name=Path(dataset).stem).path
-        return files_digest([path.name], [path])
+        paths = [file.path for file in find_features(root, named, name=Path(dataset).stem).files]
+        return files_digest([path.name for path in paths], paths)
     rows = np.argsort(table.ids, kind="stable")[_spread(len(table), SIZED)]  # whatever the order of the table's rows
     return files_digest(table.ids[rows].tolist(), [root / path for path in table.paths[rows].tolist()])
 

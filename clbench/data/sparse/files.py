@@ -26,7 +26,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from clbench.data.datasets.dataset import Option, resolve_options
-from clbench.data.features.feature_file import check_rows, find_features
+from clbench.data.features.feature_file import BUFFER, check_rows, find_features
 from clbench.data.sparse.labels import BLOCK, Entries
 from clbench.data.sparse.table import SparseTable, listed, sparse_table
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
@@ -38,12 +38,13 @@ ENDING = ".csr"
 UNLISTED = {"absent": 0, "unknown": -1}
 OPTIONS = (
     Option("features", "", "file of features in place of photos, relative to the table", kind="text"),
+    BUFFER,
     Option("paths", "{id}.jpg", "where a photo lies: text with {id} and perhaps {split} in it", kind="text"),
     Option("labels", "", "only these labels, separated by ';' (empty: all)", kind="text"),
     Option("min_train_positives", "0", "only labels with at least so many positive train images", kind="count"),
     Option("min_test_positives", "0", "only labels with at least so many positive test images", kind="count"),
 )
-_NOT_CONTENT = ("features", "paths")
+_NOT_CONTENT = ("features", "paths", "buffer")
 _CONTENT = "clbench.data.sparse.files says what such a folder holds; `write_csr` writes one."
 
 
