@@ -131,7 +131,7 @@ class Assembly:
         self.image_bytes = features.row_bytes if features else 0
         if features and self.options.features != "off":
             raise UsageError(
-                f"--features {self.options.features}: the data set has features already ({self.plan.options['features']}).",
+                f"--features {self.options.features}: the data set has features already.",
                 hint="Run it without --features.",
             )
         with self.parts.around(self, "network", None):
