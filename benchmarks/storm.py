@@ -10,6 +10,7 @@ and the exit code says whether there is any.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
@@ -44,7 +45,7 @@ from clbench.records.record import read_record
 from clbench.records.verify.against_stream import verifications
 from clbench.records.verify.verify import verify
 from clbench.spec.scenario import load_scenario
-from clbench.train.events import silent
+from clbench.train.events import Event, StepEnded, Watch, silent
 from clbench.train.resume import state as states
 from clbench.train.resume.kept_weights import read_weights, weights_file
 from clbench.train.run import RunOptions, run
@@ -68,10 +69,10 @@ MARKS = re.compile(r"(<!-- storm -->\n).*?(<!-- /storm -->)", re.DOTALL)
 Ends = Counter[str]
 
 
-def carried_out(folder: Path, *, results: Path, **options: Any) -> Path:
+def carried_out(folder: Path, *, results: Path, watch: Watch = silent, **options: Any) -> Path:
     """Carry out, or go on with, the one run that all of this is about."""
     (wanted,) = plan(str(folder / "storm.yaml"), strategies=["er"], sets=["er.memory=20"])
-    return run(wanted, RunOptions(results=results, device="cpu", **options), watch=silent)
+    return run(wanted, RunOptions(results=results, device="cpu", **options), watch=watch)
 
 
 def child(work: Callable[[], object], *, kill_after: float | None = None) -> int:
@@ -126,8 +127,7 @@ def readers(folder: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
     """Return the kinds of files that a run leaves: one of each, and how it is read to something comparable."""
     record = carried_out(folder, results=folder / "left", keep_weights=True)
     work = record.with_suffix("")
-    state = work / "state.pt"
-    states.save({part: {"a": [1, 2.5, "text"], "b": torch.arange(50.0)} for part in states.PARTS}, state)
+    (state,) = stopped(folder).rglob("state.pt")
     kept = folder / "pictures.u8"
     with writing_rows(kept) as writer:
         writer.add(np.random.default_rng(0).integers(0, 256, (40, 3, 8, 8), dtype=np.uint8))
@@ -162,14 +162,33 @@ def readers(folder: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
         "record": (record, found),
         "scores": (scores, found),
         "config.yaml": (record.with_name("config.yaml"), found),
-        "state.pt": (state, lambda path: repr(states.load(path))),
-        "weights-N.pt": (weights_file(work, 0), lambda path: repr(read_weights(work, session=0))),
+        "state.pt": (state, lambda path: exact(states.load(path))),
+        "weights-N.pt": (weights_file(work, 0), lambda path: exact(read_weights(work, session=0))),
         "strategy's file": (work / "er.py", same_strategy),
         "scenario's file": (work / "storm.yaml", same_scenario),
         "kept pictures, features": (kept, rows),
         "their checksums": (sums_file(kept), rows),
         "kept label table": (next((folder / "cache" / "tables").glob("*.npz"), record), table),
     }
+
+
+def stopped(folder: Path) -> Path:
+    """Stop the run inside its second session and return its results folder, with the state that it left."""
+
+    def watch(event: Event) -> None:
+        if isinstance(event, StepEnded) and (event.session, event.step) == (1, 4):
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        carried_out(folder, results=folder / "stopped", watch=watch, save_steps=1)
+    return folder / "stopped"
+
+
+def exact(value: object) -> bytes:
+    """Return the bytes of a value, which two values share only where no bit of them differs."""
+    written = io.BytesIO()
+    torch.save(value, written)
+    return written.getvalue()
 
 
 class MadeAgainError(Exception):

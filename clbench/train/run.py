@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -12,12 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 from filelock import Timeout
 
-from clbench.errors import DataError, ResultsError, RunError, TakenError
+from clbench.errors import DataError, ResultsError, RunError, TakenError, UsageError
 from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.files.whole_file import whole_file
 from clbench.method.lone_images import check_lone_image, lone_session
@@ -28,10 +28,11 @@ from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
 from clbench.ranks import launched
 from clbench.ranks import together as distributed
+from clbench.records.configuration import configuration_text
 from clbench.records.data_since import difference
 from clbench.records.record import read_record, write_record
 from clbench.seeds import seed_torch
-from clbench.spec.scenario import scenario_files
+from clbench.spec.scenario import load_scenario, scenario_files
 from clbench.stream.stream import Session
 from clbench.train.assembly import Assembly, Parts
 from clbench.train.batches import SessionView, steps_per_epoch
@@ -44,6 +45,8 @@ from clbench.train.resume.savepoint import restore_inside, saved_exemplars
 from clbench.train.resume.witness import check_witnessed
 from clbench.train.session_result import session_result
 from clbench.train.stopping import Interrupted, StoppedWaiting, StopSignals
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Run", "RunOptions", "run"]
 
@@ -180,25 +183,31 @@ class Run(Assembly):
         self.state_file.unlink(missing_ok=True)
 
     def _keep_sources(self) -> None:
-        """Copy the strategy's file and the scenario's beside the scores: whoever gets the record can run it again."""
-        for path in (self.plan.entry.path, *scenario_files(self.plan.scenario_path)):
-            content = read_given(path, largest=LARGEST_TEXT)
-            if path == self.plan.entry.path and hashlib.sha256(content).hexdigest() != digest_read(self.plan.entry):
-                continue  # it was changed since it was imported, and is no longer what runs
+        """Copy the strategy's file and the scenario's beside the scores: whoever gets the record can run it again.
+
+        What is no longer what runs is left out, and so is what another machine has.
+        """
+        entry, scenario = self.plan.entry, self.plan.scenario_path
+        try:
+            found = {entry.path: read_given(entry.path, largest=LARGEST_TEXT)}
+            if hashlib.sha256(found[entry.path]).hexdigest() != digest_read(entry):
+                found.clear()
+            if load_scenario(scenario).digest() == self.plan.scenario.digest():
+                found |= {path: read_given(path, largest=LARGEST_TEXT) for path in scenario_files(scenario)}
+        except (OSError, UsageError) as error:
+            log.warning("%s: what runs is not copied beside its scores: %s", self.name, error)
+            return
+        for path, content in found.items():
             with whole_file(self.work / path.name, what="the copy of what runs") as file:
                 file.write(content)
 
     def _write_config(self, *, dataset: str) -> None:
-        import yaml
-
-        text = yaml.safe_dump(
-            {
-                "scenario": self.plan.scenario.name,
-                "dataset": dataset,
-                "strategy": {self.plan.entry.name: self.strategy.values()},
-                "train": msgspec.to_builtins(self.train),
-            },
-            sort_keys=False,
+        text = configuration_text(
+            scenario=self.plan.scenario.name,
+            dataset=dataset,
+            strategy=self.plan.entry.name,
+            fields=self.strategy.values(),
+            train=self.train,
         )
         with whole_file(self.folder / "config.yaml", what="the configuration", scratch=self.work) as file:
             file.write(text.encode())

@@ -13,6 +13,7 @@ from tiny_scenarios import scenario
 from clbench.cli.group import invoke
 from clbench.errors import CheckError, UsageError
 from clbench.plan.plan import plan
+from clbench.records.configuration import configuration_text, other_section
 from clbench.records.record import Record, read_record, seal, write_record
 from clbench.records.verify.verify import verify
 from clbench.train import evaluate
@@ -190,11 +191,23 @@ def test_a_configuration_that_is_not_the_records_is_found(record: Path, tmp_path
     config = record.with_name("config.yaml").read_bytes()
     for change, said in (
         (b"", ""),
-        (b"x: 1\n", "has more"),
-        (b"\xff", "cannot be read"),
+        (b"x: 1\n", "another `x`"),
+        (b"\xff", "another `"),
         (config.replace(b"lr: 0.004", b"lr: 0.005"), "another `train`"),
         (config.replace(b"memory: 10", b"memory: 11"), "another `strategy`"),
     ):
         (tmp_path / "config.yaml").write_bytes(change if change.startswith(b"scen") else config + change)
         told = [str(finding) for finding in verify(copy).findings]
         assert bool(told) is bool(said) and said in "".join(told)
+
+
+def test_a_text_that_looks_like_a_number_is_no_other_value(record: Path, tmp_path: Path) -> None:
+    told = read_record(record)
+    parts = {"scenario": "tiny", "dataset": "scenes", "strategy": "er", "train": {"weights": "1e3"}}
+    shared = ["a"]
+    text = configuration_text(fields={"one": shared, "two": shared}, **parts).encode()
+    assert b"weights: 1e3" in text and b"&" not in text
+    strategy = msgspec.structs.replace(told.strategy, name="er", fields={"one": ["a"], "two": ["a"]})
+    scenario = msgspec.structs.replace(told.scenario, name="tiny", dataset="scenes")
+    same = msgspec.structs.replace(told, strategy=strategy, scenario=scenario, train={"weights": "1e3"})
+    assert other_section(same, text) == "" and other_section(same, text.replace(b"1e3", b"1e4")) == "train"

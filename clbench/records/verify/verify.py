@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from clbench.errors import ResultsError, UsageError
+from clbench.errors import ResultsError
 from clbench.files.given import LARGEST_TEXT, read_given
-from clbench.files.yaml_text import read_yaml
+from clbench.records.configuration import other_section
 from clbench.records.json_paths import path_at
 from clbench.records.migrations import changed_in_first, migrated
 from clbench.records.record import Record, RecordError, parse_both, read_bytes
@@ -37,31 +37,22 @@ def verify(path: Path) -> Verification:
     except ResultsError as error:
         return Verification(path, "unverified", (Finding("the file", error.message),))
     found = verify_text(text, path=path)
-    if found.record is None or not (told := list(other_values(found.record, path.with_name("config.yaml")))):
+    if found.record is None or not (told := list(_other_values(found.record, path.with_name("config.yaml")))):
         return found
     return Verification(path, "unverified", (*found.findings, *told), found.record)
 
 
-def other_values(record: Record, config: Path) -> Iterator[Finding]:
+def _other_values(record: Record, config: Path) -> Iterator[Finding]:
     """Yield a finding where the `config.yaml` beside a record, if there is one, is not what its run wrote."""
     if not os.path.lexists(config):
         return
-    told = {
-        "scenario": record.scenario.name,
-        "dataset": record.scenario.dataset,
-        "strategy": {record.strategy.name: record.strategy.fields},
-        "train": record.train,
-    }
     try:
-        found = read_yaml(read_given(config, largest=LARGEST_TEXT), source=config.name)
-    except (OSError, UsageError) as error:
-        yield Finding("config.yaml", f"beside the record cannot be read: {error}")
+        wrong = other_section(record, read_given(config, largest=LARGEST_TEXT))
+    except OSError as error:
+        yield Finding("config.yaml", f"beside the record cannot be read ({error.strerror})")
         return
-    wrong = next((name for name in told if not isinstance(found, dict) or found.get(name) != told[name]), "")
-    if wrong or len(found) != len(told):
-        yield Finding(
-            "config.yaml", f"beside the record has another `{wrong}` than the record" if wrong else "has more"
-        )
+    if wrong:
+        yield Finding("config.yaml", f"beside the record has another `{wrong[:60]}` than the record")
 
 
 def verify_text(text: bytes, *, path: Path | None = None) -> Verification:

@@ -1,0 +1,47 @@
+"""`config.yaml`: the values of a configuration as people read them, which are those of its records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from clbench.errors import UsageError
+from clbench.files.yaml_text import read_yaml
+from clbench.records.record import Record
+
+
+def configuration_text(*, scenario: str, dataset: str, strategy: str, fields: Any, train: Any) -> str:
+    """Return the text of `config.yaml`, from values as a run has them or as a record has them."""
+    import yaml
+
+    told = {"scenario": scenario, "dataset": dataset, "strategy": {strategy: fields}, "train": train}
+    # as JSON has them: what two fields share would be written once and referred to
+    return yaml.safe_dump(msgspec.json.decode(msgspec.json.encode(told)), sort_keys=False)
+
+
+def other_section(record: Record, text: bytes) -> str:
+    """Return which section of a `config.yaml` is not what the record says, "" where all of it is."""
+    told = {
+        "scenario": record.scenario.name,
+        "dataset": record.scenario.dataset,
+        "strategy": {record.strategy.name: record.strategy.fields},
+        "train": record.train,
+    }
+    try:
+        found = read_yaml(text, source="config.yaml")
+    except UsageError as error:
+        found = {"text": error.message}
+    if found == told:
+        return ""
+    right = configuration_text(
+        scenario=record.scenario.name,
+        dataset=record.scenario.dataset,
+        strategy=record.strategy.name,
+        fields=record.strategy.fields,
+        train=record.train,
+    )
+    if text == right.encode():  # a text such as 1e3 is written without quotes, and read as a number
+        return ""
+    names = found if isinstance(found, dict) else {}
+    return next((str(name) for name in [*told, *names] if name not in told or names.get(name) != told[name]), "text")
