@@ -159,6 +159,18 @@ class World:
         Hidden are, for each train image, the labels that no session of the image shows; a static strategy is shown all
         labels that take part, so for it only the spare ones are hidden. Pictures and visible labels stay.
         """
+        y, hidden = self.stream.table.y, self._hidden(static=static)
+        return self._with(np.where(hidden, np.where(y == 1, 0, 1), y))
+
+    def with_no_label_but_the_visible(self, *, static: bool) -> World:
+        """Return the same sessions over a table that holds no hidden label and none of a test image."""
+        table = self.stream.table
+        unknown = self._hidden(static=static) | (table.split == "test")[:, None]
+        bare = self._with(np.where(unknown, -1, table.y))
+        table = dataclasses.replace(bare.stream.table, member=bare.stream.table.y == 1)
+        return dataclasses.replace(bare, stream=dataclasses.replace(bare.stream, table=table))
+
+    def _hidden(self, *, static: bool) -> npt.NDArray[np.bool_]:
         table = self.stream.table
         visible = np.zeros(table.y.shape, dtype=np.bool_)
         for session in self.stream.sessions:
@@ -166,8 +178,8 @@ class World:
             visible[rows, self.stream.order[session.new]] = True
         if static:
             visible[:, self.stream.order] = True
-        hidden = ~visible & (table.split == "train")[:, None]
-        return self._with(np.where(hidden, np.where(table.y == 1, 0, 1), table.y))
+        hidden: npt.NDArray[np.bool_] = ~visible & (table.split == "train")[:, None]
+        return hidden
 
     def with_another_test_split(self) -> World:
         """Return the same training over other test pictures and opposite test labels."""
