@@ -134,6 +134,16 @@ def test_the_recipe_is_default_then_scenario_then_command_line(write: Write):
     assert found.changed_train == ("lr",)
 
 
+def test_a_changed_backbone_that_keeps_unnormalised_pixels_is_told(write: Write):
+    name, file = write(), Path("scenarios/mine.yaml")
+    file.write_text(file.read_text().replace("lr: 1e-3", "lr: 1e-3, normalize: false"))
+    asked = ["train.backbone=clbench_vit"]
+    (told, *_) = plan(name, strategies=["naive"], sets=asked)
+    assert told.input_note.startswith("train.normalize stays false") and "clbench_vit sees pixels" in told.input_note
+    for sets in ([], [*asked, "train.normalize=false"], [*asked, "train.normalize=true"]):
+        assert plan(name, strategies=["naive"], sets=sets)[0].input_note == ""
+
+
 def test_setting_a_value_to_what_it_is_changes_nothing(write: Write):
     assert one(write(), strategies=["naive"], seeds=[0], sets=["train.epochs=7"]).changed_train == ()
 

@@ -79,6 +79,17 @@ class Plan:
         """What the run is called while it runs."""
         return self.label or f"{self.entry.name} · seed {self.seed}"
 
+    @property
+    def input_note(self) -> str:
+        """What to say where a changed backbone gets pixels as the scenario's own wants them; else empty."""
+        origin = self.origins.get("train.normalize", "the recipe")
+        if self.train.normalize or origin.startswith(COMMAND_LINE) or "backbone" not in self.changed_train:
+            return ""
+        return (
+            f"train.normalize stays false, as {origin} has it for another backbone: {self.train.backbone} sees pixels "
+            "in [0, 1]. Most pretrained networks want --set train.normalize=true"
+        )
+
     # what follows from the fields is found out once, and anew for a plan made of another by `dataclasses.replace`
 
     @cached_property

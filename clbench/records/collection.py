@@ -102,12 +102,20 @@ def find(text: str, *, results: Path) -> Record | Row:
 
     Paths may begin below a results folder; a folder with one configuration in it stands for that. Raises UsageError.
     """
+    paths = find_files(text, results=results)
+    if len(paths) == 1 and paths[0].name == Path(text).name:
+        return _read(paths[0])
+    return Row(tuple(sorted(map(_read, paths), key=lambda record: record.seed)))
+
+
+def find_files(text: str, *, results: Path) -> list[Path]:
+    """Return the files of the records that `find` reads. Raises UsageError."""
     for base in (Path(), *folders(results)):
         path = base / text
         if path.is_file():
-            return _read(path)
+            return [path]
         if path.is_dir():
-            return _row(path)
+            return _files_of_one(path)
     raise UsageError(
         f"{text}: there is no such record.",
         hint="Name a file such as results/tiny.v1/er/0123abcd/seed0.json, or its folder for all seeds.",
@@ -122,12 +130,12 @@ def _read(path: Path) -> Record:
     return found.record
 
 
-def _row(folder: Path) -> Row:
+def _files_of_one(folder: Path) -> list[Path]:
     files = sorted(folder.glob("seed*.json"))
     if files:
-        return Row(tuple(sorted(map(_read, files), key=lambda record: record.seed)))
+        return files
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
     if len(inner) == 1:
-        return _row(inner[0])
+        return _files_of_one(inner[0])
     listed = ", ".join(str(path) for path in inner) or "nothing"
     raise UsageError(f"{folder}: not one configuration; in it: {listed}.", hint="Name one of them.")

@@ -27,7 +27,7 @@ from clbench.plan.plan import Plan
 from clbench.ranks import together as distributed
 from clbench.seeds import seed_torch
 from clbench.stream.stream import Session, Stream
-from clbench.train.events import RunStarted, StreamBuilt, Watch, telling
+from clbench.train.events import Message, RunStarted, StreamBuilt, Watch, telling
 from clbench.train.make_record import check_recordable, check_scores, now
 from clbench.train.options import AUTO, Kind, RunOptions
 from clbench.train.prepare import (
@@ -112,6 +112,8 @@ class Assembly:
         weights = plan_weights(self.plan, progress=telling(self.watch, MADE_ONCE, seconds=10))
         if weights != self.plan.weights:
             self.plan = dataclasses.replace(self.plan, weights=weights)
+        if self.plan.input_note:
+            self.watch(Message(f"{self.name}: {self.plan.input_note}"))
         stream = self.parts.stream(self.plan)
         self.watch(StreamBuilt(self.name, stream))
         self.stream = self.parts.seen_by(self.strategy, stream)

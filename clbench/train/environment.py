@@ -10,7 +10,9 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 import clbench
@@ -20,7 +22,19 @@ from clbench.records.schema import CodePart
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
-PACKAGES = ("torch", "torchvision", "avalanche-lib", "timm", "numpy", "torchcodec", "pillow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "avalanche-lib",
+    "timm",
+    "numpy",
+    "scipy",
+    "torchcodec",
+    "pillow",
+    "safetensors",
+    "optuna",
+)
+"""What touches pixels, numbers, weights or trials."""
 
 
 def describe(
@@ -38,6 +52,7 @@ def describe(
     found["cpu"] = platform.machine()
     found["cpu_model"] = _cpu_model()
     found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    found["numpy_kernels"] = _numpy_kernels()
     found["threads"] = threads
     found["world_size"] = world()
     return found
@@ -52,6 +67,13 @@ def _versions() -> dict[str, str | None]:
         except PackageNotFoundError:
             found[package] = None
     return found
+
+
+@functools.cache
+def _numpy_kernels() -> str:
+    """Return the instruction sets that NumPy uses here beyond its baseline: they choose its sort and its sums."""
+    told: Any = np.show_config(mode="dicts")
+    return " ".join(told.get("SIMD Extensions", {}).get("found", [])) or "baseline"
 
 
 @functools.cache

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from clbench.data.datasets.registry import open_table
+from clbench.data.datasets.registry import check_whole, open_table
 from clbench.data.features.feature_file import Features, find_features
 from clbench.data.features.feature_rows import FeatureRows, map_shape
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, Rows, SceneImages, cached
@@ -76,6 +76,8 @@ def plan_stream(plan: Plan) -> Stream:
         spec = msgspec.structs.replace(spec, pins=spec.stand_in.pins)
     if not plan.unpinned:
         check_pins(stream, spec)
+        if not (spec.pins.images or spec.pins.labels):
+            check_whole(table, plan.dataset, options=plan.options)
     if plan.trial is not None:
         return trial_stream(table, plan.scenario, plan.trial)
     return stream

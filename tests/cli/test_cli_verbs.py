@@ -219,6 +219,22 @@ def test_diff_names_the_ingredient_that_differs(cli: Cli, results: Path):
     assert cli("report", "diff", str(left), "nowhere").code == 2
 
 
+def test_a_diff_with_an_unverified_record_says_so_and_ends_with_6(cli: Cli, results: Path):
+    left, right = sorted(results.rglob("seed*.json"))[:2]
+    left.write_bytes(left.read_bytes().replace(b'"clbench": "0.1.0"', b'"clbench": "0.1.1"'))
+    done = cli("report", "diff", str(left), str(right))
+    assert done.code == 6 and f"Unverified: {left}: content" in done.out and "clbench: 0.1.1 | 0.1.0" in done.out
+
+
+def test_a_readme_with_an_unverified_record_ends_with_6(cli: Cli, results: Path, here: Path):
+    path = next(results.rglob("seed*.json"))
+    path.write_bytes(path.read_bytes().replace(b'"clbench": "0.1.0"', b'"clbench": "0.1.1"'))
+    (here / "TABLES.md").write_text("<!-- leaderboard:coco_b40c10 -->\n<!-- /leaderboard -->\n", encoding="utf-8")
+    assert cli("report", "readme", "TABLES.md").code == 6
+    row = next(line for line in (here / "TABLES.md").read_text(encoding="utf-8").splitlines() if "unverified" in line)
+    assert row.startswith("| – |")
+
+
 def test_a_readme_is_written_anew_and_checked(cli: Cli, results: Path, here: Path):
     readme = here / "README.md"
     readme.write_text("# X\n<!-- leaderboard:coco_b40c10 -->\n<!-- /leaderboard -->\n")

@@ -3,13 +3,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 from data_makers import put, write_coco
 
-from clbench.data.datasets.registry import DATASETS, default_root, open_table
+from clbench.data.datasets.registry import DATASETS, check_whole, default_root, open_table
 from clbench.data.datasets.statistics import known_statistics
+from clbench.data.table import LabelTable, from_arrays
 from clbench.errors import DataError, UsageError
+from clbench.spec.scenario import ScenarioSpec
+from clbench.train import prepare
 
 
 def test_the_known_data_sets_are_those_of_the_field() -> None:
@@ -141,3 +146,37 @@ def test_the_committed_checksums_are_those_of_the_published_files(realdata: Path
     for source in DATASETS["prs-lists"].sources:
         place = root / source.file if source.file.startswith("resources/") else root / "data_source" / source.file
         assert f"sha256:{hashlib.sha256(place.read_bytes()).hexdigest()}" == source.checksum
+
+
+# ---------------------------------------------------------------------- a part of a data set
+
+
+def part_of_pa100k(train: int, test: int) -> LabelTable:
+    split = ["train"] * train + ["test"] * test
+    return from_arrays("pa100k", labels=["hat"], y=[[1]] * len(split), split=split)
+
+
+def test_a_part_of_a_known_data_set_is_refused_also_without_pins() -> None:
+    with pytest.raises(DataError, match="pa100k: 1,800 train images, its release has 90,000") as caught:
+        check_whole(part_of_pa100k(1_800, 200), "pa100k", options={})
+    assert "--unpinned" in caught.value.hint
+    check_whole(part_of_pa100k(90_000, 10_000), "pa100k", options={})
+    check_whole(part_of_pa100k(10, 10), "pa100k", options={"val": "drop"})  # of which no counts are known
+
+
+@pytest.mark.parametrize("unpinned", [False, True])
+def test_a_run_asks_for_the_known_counts_unless_it_may_show_other_data(
+    unpinned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "open_table", lambda *_, **__: part_of_pa100k(40, 20))
+    monkeypatch.setattr(prepare, "build_stream", lambda table, spec: table)
+    about = {"name": "part", "version": 1, "title": "A part.", "dataset": "pa100k", "labels": {"base": 1}}
+    spec = msgspec.convert(about, ScenarioSpec)
+    plan = SimpleNamespace(
+        dataset="pa100k", root=None, options={}, scenario=spec, stand_in=False, unpinned=unpinned, trial=None
+    )
+    if unpinned:
+        assert len(prepare.plan_stream(plan)) == 60
+        return
+    with pytest.raises(DataError, match="40 train images, its release has 90,000"):
+        prepare.plan_stream(plan)

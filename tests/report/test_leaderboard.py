@@ -578,6 +578,13 @@ def test_unverified_rows_stand_below_without_rank_and_are_never_best() -> None:
     assert not any(cell.best for cell in last.cells.values()) and "unverified" in last.marks
 
 
+def test_an_unverified_joint_is_nobodys_bound() -> None:
+    joint, er = factory.make_record(JOINT), factory.make_record(ER)
+    assert find(leaderboard([joint, er], trust=trusted([joint, er])), "er").cells["gap"].mean is not None
+    trust = {joint.content: "unverified", er.content: "consistent"}
+    assert find(leaderboard([joint, er], trust=trust), "er").cells["gap"].mean is None
+
+
 STRANGE = r"50% of_a & b # $x$ {c} ~ ^ \input <!-- /leaderboard --> [2] *"
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from page_tools import B40_SLUG, PLACE, Visit, cells, go_to, header, in_view, rows_of, spoken
+from record_factory import B40, METHODS, make_record
 
 from clbench.records.record import Record
+from clbench.report.page.document import write_page
+from clbench.report.page.model import page_model
 from clbench.report.table.columns import columns
 from clbench.report.table.leaderboard import leaderboard
 
@@ -33,6 +36,19 @@ def test_a_press_on_a_column_orders_ranks_and_marks_the_best_as_tables_do(
     place = page.locator("#board-table thead th").evaluate_all(PLACE, shown) + 1
     marked = page.locator(f"#board-table tbody tr:has(> :nth-child({place}).best) .name").all_inner_texts()
     assert marked == best
+
+
+def test_an_unverified_row_stands_below_without_rank_in_every_order(visit: Visit, tmp_path: Path):
+    made = [make_record(method, B40) for method in METHODS[1:5]]
+    best = max(made, key=lambda record: record.summary["average_map"] or 0)
+    trust = {record.content: "unverified" if record is best else "consistent" for record in made}
+    page = visit(write_page(page_model(made, trust=trust), tmp_path / "page.html"))
+    for key in ("average_map", "last_map", "strategy"):
+        for _ in range(2):
+            header(page, key).locator("button").click()
+            assert rows_of(page)[-1] == best.strategy.name
+            assert cells(page, "rank")[-1] == "–" and sorted(cells(page, "rank")[:-1]) == ["1", "2", "3"]
+    assert page.locator("#board-table tbody tr:last-child .best").count() == 0
 
 
 def test_a_second_press_turns_the_order_round_and_says_so(visit: Visit, page_file: Path):

@@ -95,6 +95,13 @@ def test_joint_training_is_a_bound_with_one_value_and_no_forgetting():
     assert [len(line) for line in row["ap"]["fixed"]] == [80]
 
 
+def test_rows_that_verification_found_wrong_are_told_apart_from_those_that_compete():
+    made = [make_record(ER, B40), make_record(JOINT, B40), make_record(METHODS[1], B40)]
+    trust = {made[0].content: "unverified", made[1].content: "consistent", made[2].content: "consistent"}
+    (table,) = page_model(made, trust=trust)["tables"]
+    assert {row["strategy"]: row["wrong"] for row in table["rows"]} == {"er": True, "joint": False, "naive": False}
+
+
 def test_rows_are_named_by_where_their_records_lie(records: list[Record]):
     model = model_of(records)
     ids = [row["id"] for table in model["tables"] for row in table["rows"]]

@@ -19,14 +19,20 @@ UNVERIFIED = "clbench.report.unverified"
 def collected(scenario: str, results: Path, reference: bool | None) -> Collection:
     """Return the rows of one scenario, or of all where it is empty."""
     from clbench.records.collection import collect
-    from clbench.records.verify.findings import LEVELS
 
     found = collect(results, scenario=Path(scenario).stem, reference=reference)
     found = found.of(scenario) if scenario else found
-    wrong = [r for row in found.rows for r in row.records if found.trust.get(r.content) == LEVELS[0]]
     _tell_changed(found)
-    click.get_current_context().meta[UNVERIFIED] = len(wrong)
+    note_unverified(found)
     return found
+
+
+def note_unverified(found: Collection) -> None:
+    """Keep how many of the records are unverified, for the exit code."""
+    from clbench.records.verify.findings import LEVELS
+
+    wrong = [r for row in found.rows for r in row.records if found.trust.get(r.content) == LEVELS[0]]
+    click.get_current_context().meta[UNVERIFIED] = len(wrong)
 
 
 def _tell_changed(found: Collection) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.cli import complete, options
-from clbench.cli.reports.collected import UNVERIFIED, collected
+from clbench.cli.reports.collected import UNVERIFIED, collected, note_unverified
 from clbench.cli.reports.compare import compare
 from clbench.cli.reports.formats import printed
 from clbench.cli.reports.published import published
@@ -302,10 +302,15 @@ def diff(a: str, b: str, results: Path) -> None:
       clbench report diff results/tiny.v1/er results/tiny.v1/naive
       clbench report diff coco_b40c10.v1/er/0123abcd/seed0.json elsewhere/seed0.json
     """
-    from clbench.records.collection import find
+    from clbench.records.collection import find, find_files
+    from clbench.records.verify.verify import verify
     from clbench.report.table.diff import diff as differences
     from clbench.report.table.diff import explain
 
+    wrong = [found for name in (a, b) for path in find_files(name, results=results) if not (found := verify(path)).ok]
+    click.get_current_context().meta[UNVERIFIED] = len(wrong)
+    for found in wrong:
+        click.echo(f"Unverified: {found.path}: {found.findings[0]}")
     click.echo(explain(differences(find(a, results=results), find(b, results=results))), nl=False)
 
 
@@ -335,6 +340,7 @@ def readme(file: Path, results: Path, check: bool) -> None:
     if not file.is_file():
         raise UsageError(f"{file}: there is no such file.")
     collection = collect(_results_behind(file, results))
+    note_unverified(collection)
     board = tables.leaderboard(collection.rows, trust=collection.trust, published=False)
     heads = head_tables(collection.rows)
     if not check:

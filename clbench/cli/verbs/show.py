@@ -83,6 +83,7 @@ def _show_scenario(item: Plan, *, seeds: list[int]) -> None:
             *_table(item),
             ["images", f"{spec.images}; visible labels: {spec.visible}; test: {spec.test}"],
             ["seeds", f"{', '.join(map(str, seeds))} <- {item.origins['seed']}"],
+            *([["input", item.input_note]] if item.input_note else []),
             ["digest", spec.digest()],
         ],
     )

@@ -12,6 +12,7 @@ from msgspec import Struct
 from clbench.data.datasets import coco, nuswide, open_images, voc
 from clbench.data.datasets import pedestrian_attributes as attributes
 from clbench.data.datasets.dataset import Dataset, Option, Reader, Source, resolve_options
+from clbench.data.datasets.statistics import known_statistics
 from clbench.data.importers import direct
 from clbench.data.own_table import table_file as custom
 from clbench.data.own_table.label_names import doubtful
@@ -151,6 +152,21 @@ def read_table(dataset: str, *, root: Path | None, options: Mapping[str, str], p
     if known.folders and folder is not None and not folder.is_dir():
         raise DataError(f"{dataset}: {folder} is not a folder.", hint=f"clbench data get {dataset}")
     return known.read(folder or Path(), name=dataset, options=options, photos=photos)
+
+
+def check_whole(table: LabelTable, dataset: str, *, options: Mapping[str, str]) -> None:
+    """Raise DataError where the table of a known data set has another number of images than its official release."""
+    if is_path(dataset) or " absent=" in table.revision:
+        return
+    known = known_statistics(dataset, options=resolve_options(dataset, find(dataset).options, options))
+    slack = known.get("slack", {}).get("images", 0) if known else 0
+    for split, wanted in known["images"].items() if known else ():
+        found = len(table) if split == "all" else int((table.split == split).sum())
+        if abs(found - wanted) > slack:
+            raise DataError(
+                f"{dataset}: {found:,} {'' if split == 'all' else f'{split} '}images, its release has {wanted:,}.",
+                hint=f"Look at `clbench data check {dataset}`. To run on a part, in rows of their own: --unpinned.",
+            )
 
 
 def default_root(dataset: str) -> Path | None:

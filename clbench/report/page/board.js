@@ -141,7 +141,7 @@ function boardRow(row, columns, { places, top, spread }) {
     columns.map((item) => {
       const cell = row.cells[item.key];
       const text = meanText(item, cell);
-      const isBest = cell && !row.bound && top.get(item.key) === text;
+      const isBest = cell && competes(row) && top.get(item.key) === text;
       const kind = `number${isShare(item) ? " share" : ""}${isBest ? " best" : ""}`;
       return h("td", { class: kind }, isBest ? h("strong", {}, text) : text, spread && isShare(item) && cell ? [" ", h("small", {}, spreadText(item, cell))] : null);
     }),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from clbench.records.record import Record
 from clbench.records.rows import Row, Stat, is_static
+from clbench.records.verify.findings import LEVELS
 from clbench.report.figures import curves, style
 from clbench.report.page.shared_values import Pool
 from clbench.report.table.columns import RULES, Column, columns
@@ -86,6 +87,7 @@ def _identity(table: Table, line: TableRow, row: Row) -> dict[str, Any]:
         "track": line.track,
         "configuration": line.configuration,
         "bound": line.rank is None and "upper-bound" in line.marks,
+        "wrong": line.rank is None and line.trust == LEVELS[0],
         "static": is_static(row.first),
     }
 

@@ -52,13 +52,17 @@ function matches(text) {
 
 const better = (item) => (item && !item.higher ? 1 : -1);
 
-// Rows by the chosen column; rows without the value come last, ties keep their order.
+// Bounds and rows in which verification found something wrong have no rank and are never the best.
+const competes = (row) => !row.bound && !row.wrong;
+
+// Rows by the chosen column; wrong ones stand below in every order, above them rows without the value; ties keep their order.
 function sorted(rows) {
   const { key, up } = state.sort;
   const item = column(key);
   const value = (row) => (item ? (row.cells[key] ? row.cells[key][0] : null) : key === "seeds" ? row.seeds.length : row[key]);
   const sign = up ? 1 : -1;
   return [...rows].sort((a, b) => {
+    if (a.wrong !== b.wrong) return a.wrong - b.wrong;
     const [x, y] = [value(a), value(b)];
     if (x === null || y === null) return (x === null) - (y === null);
     return sign * (typeof x === "string" ? x.localeCompare(y) : x - y);
@@ -69,7 +73,7 @@ function sorted(rows) {
 function ranks(key) {
   const item = column(key);
   const found = new Map();
-  const known = table().rows.filter((row) => !row.bound && row.cells[key]);
+  const known = table().rows.filter((row) => competes(row) && row.cells[key]);
   known.sort((a, b) => better(item) * (a.cells[key][0] - b.cells[key][0]));
   let opener = null;
   known.forEach((row, place) => {
@@ -87,7 +91,7 @@ function ranks(key) {
 function bests() {
   const found = new Map();
   for (const item of numberColumns()) {
-    const cells = table().rows.filter((row) => !row.bound && row.cells[item.key]).map((row) => row.cells[item.key]);
+    const cells = table().rows.filter((row) => competes(row) && row.cells[item.key]).map((row) => row.cells[item.key]);
     if (!item.competes || cells.length < 2) continue;
     const means = cells.map((cell) => cell[0]);
     found.set(item.key, UNITS[item.unit](item.higher ? Math.max(...means) : Math.min(...means), state.digits));
@@ -102,7 +106,7 @@ function listed() {
 function best(rows) {
   const by = column("average_map");
   const value = (row) => (row.cells[by.key] ? row.cells[by.key][0] : -Infinity);
-  const competing = rows.filter((row) => !row.bound).sort((a, b) => value(b) - value(a)).slice(0, MOST_LINES);
+  const competing = rows.filter(competes).sort((a, b) => value(b) - value(a)).slice(0, MOST_LINES);
   return [...competing, ...rows.filter((row) => row.bound)];
 }
 

@@ -20,9 +20,10 @@ def table_rows(
 ) -> list[TableRow]:
     """Return comparable rows as lines, best first by the column `by`; see `tables.leaderboard` for the rest."""
     bounds = upper_bounds(group)
-    stats = [_stats(row, known, bounds) for row in group]
-    placed = order([stat[by.key] for stat in stats], higher_is_better=by.higher_is_better)
     wrong = [any(trust.get(record.content) == LEVELS[0] for record in row.records) for row in group]
+    believed = [row for row, is_wrong in zip(group, wrong, strict=True) if row in bounds and not is_wrong]
+    stats = [_stats(row, known, bounds=bounds, joint=believed) for row in group]
+    placed = order([stat[by.key] for stat in stats], higher_is_better=by.higher_is_better)
     placed.sort(key=lambda place: wrong[place])  # found to be wrong: below, no rank, never the best
     competing = [place for place in placed if group[place] not in bounds and not wrong[place]]
     ranked = dict(zip(competing, ranks([stats[place][by.key] for place in competing]), strict=True))
@@ -69,8 +70,11 @@ def trust_of(row: Row, trust: Mapping[str, str]) -> str:
     return min((trust.get(record.content, LEVELS[0]) for record in row.records), key=LEVELS.index)
 
 
-def _stats(row: Row, known: Mapping[str, Column], bounds: Sequence[Row]) -> dict[str, Stat | None]:
-    return {key: row.over(column.read) for key, column in known.items()} | {"gap": _gap(row, bounds)}
+def _stats(
+    row: Row, known: Mapping[str, Column], *, bounds: Sequence[Row], joint: Sequence[Row]
+) -> dict[str, Stat | None]:
+    gap = None if row in bounds else _gap(row, joint)
+    return {key: row.over(column.read) for key, column in known.items()} | {"gap": gap}
 
 
 def _gap(row: Row, bounds: Sequence[Row]) -> Stat | None:
@@ -79,7 +83,7 @@ def _gap(row: Row, bounds: Sequence[Row]) -> Stat | None:
 
     same = [bound for bound in bounds if bound.first.train == row.first.train]
     same = [bound for bound in same if bound.first.strategy.head == row.first.strategy.head] or same
-    joint = same[0].stat("last_map") if same and row not in bounds else None
+    joint = same[0].stat("last_map") if same else None
     if joint is None:
         return None
     return row.over(lambda record: None if (last := record.summary["last_map"]) is None else gap(last, joint.mean))
