@@ -33,7 +33,6 @@ import torch
 
 import clbench.train.loop
 from clbench.data.datasets.coco import read_instances
-from clbench.data.datasets.registry import open_table
 from clbench.data.fetch.unpack import unpack
 from clbench.data.own_table import table_file
 from clbench.data.xml_tree import read_xml
@@ -65,6 +64,7 @@ train: {backbone: clbench_small, image_size: 32, epochs: 2, batch_size: 8, optim
 strategies: [er]
 seeds: [0]
 """
+CSV = b'file,split,labels,unknown\na.jpg,train,"cat;dog",\nb.jpg,test,cat,dog\n'
 MARKS = re.compile(r"(<!-- storm -->\n).*?(<!-- /storm -->)", re.DOTALL)
 Ends = Counter[str]
 
@@ -96,22 +96,22 @@ def kills(folder: Path, *, count: int, rng: random.Random) -> Iterator[tuple[str
     """Kill the run again and again, each time going on from what the one before left; compare every record."""
     begin = time.monotonic()
     right = read_record(carried_out(folder, results=folder / "whole")).content
-    took, done, ends = time.monotonic() - begin, 0, Counter[str]()
-    number = 0
-    while done < count:
+    took, ends, number = time.monotonic() - begin, Counter[str](), 0
+    while ends["went on"] < count:
         results = folder / f"killed-{number}"
         status = child(
             lambda results=results: carried_out(folder, results=results, save_steps=3),
-            kill_after=rng.uniform(0.0, took) if done < count else None,
+            kill_after=rng.uniform(0.0, took / 2),
         )
-        done += 1
         if os.WIFSIGNALED(status):
             ends["went on"] += 1
+            if not ends["went on"] % 50:
+                print(f"{ends['went on']} kills: {dict(ends)}", file=sys.stderr, flush=True)
             continue
         ends[_ended(status, results, right)] += 1
         number += 1
     ends[_ended(child(lambda: carried_out(folder, results=results)), results, right)] += 1
-    yield f"run killed {count} times, {sum(ends[name] for name in OUTCOMES)} records", ends
+    yield f"run killed {ends['went on']} times, {sum(ends[name] for name in OUTCOMES)} records", ends
 
 
 def _ended(status: int, results: Path, right: str) -> str:
@@ -138,8 +138,10 @@ def readers(folder: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
             raise MadeAgainError
         return checked.read(np.arange(40)).tobytes()
 
+    labels, kept_table = own_table(folder)
+
     def table(_: Path) -> object:
-        return open_table("scenes", root=None, options={"train": "100", "test": "100"}).digest()
+        return table_file.read(labels, root=labels.parent, options={}, photos=False).digest()
 
     def found(_: Path) -> object:
         (outcome,) = verifications([record], results=folder / "left", scores=True, scenario=folder / "storm.yaml")
@@ -168,8 +170,18 @@ def readers(folder: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
         "scenario's file": (work / "storm.yaml", same_scenario),
         "kept pictures, features": (kept, rows),
         "their checksums": (sums_file(kept), rows),
-        "kept label table": (next((folder / "cache" / "tables").glob("*.npz"), record), table),
+        "kept label table": (kept_table, table),
     }
+
+
+def own_table(folder: Path) -> tuple[Path, Path]:
+    """Write a table of one's own, have it read once, and return its file and the one that is kept of it."""
+    labels = folder / "own" / "labels.csv"
+    labels.parent.mkdir()
+    labels.write_bytes(CSV)
+    table_file.read(labels, root=labels.parent, options={}, photos=False)
+    (kept,) = (folder / "cache" / "tables").glob("*.npz")
+    return labels, kept
 
 
 def stopped(folder: Path) -> Path:
@@ -280,7 +292,6 @@ def samples(folder: Path) -> dict[str, tuple[bytes, str, Callable[[Path], object
         "categories": [{"id": 5, "name": "cat"}],
     }
     labels = json.dumps(instances).encode()
-    csv = b'file,split,labels,unknown\na.jpg,train,"cat;dog",\nb.jpg,test,cat,dog\n'
     sweep = b"scenarios: [tiny]\nstrategies: [er]\nseeds: [0]\nset: {train.epochs: 1}\n"
     record = next((folder / "left").rglob("seed0.json")).read_bytes()
 
@@ -301,7 +312,7 @@ def samples(folder: Path) -> dict[str, tuple[bytes, str, Callable[[Path], object
         "scenario": (SCENARIO.encode(), "storm.yaml", load_scenario),
         "sweep": (sweep, "sweep.yaml", load_sweep),
         "record": (record, "seed0.json", whole),
-        "table as CSV": (csv, "labels.csv", own),
+        "table as CSV": (CSV, "labels.csv", own),
         "table as NPZ": (arrays.getvalue(), "labels.npz", own),
         "annotations as JSON": (labels, "a.json", lambda path: read_instances(path, name="own")),
         "annotations as XML": (b"<annotation><object><name>cat</name></object></annotation>", "a.xml",
