@@ -169,7 +169,8 @@ def resumed_equals_whole(path: str, name: str, *sets: str, folder: Path) -> None
 )
 def test_a_one_pass_run_stopped_between_memory_updates_goes_on_to_the_same_record(name: str, tmp_path: Path) -> None:
     memory = (f"{name}.memory=9",) if "memory" in load_strategy(catalog.find_strategy(name)).fields_of() else ()
-    resumed_equals_whole(online(tmp_path), name, *memory, *SMALL.get(name, ()), folder=tmp_path)
+    stepwise = ("clip.fit=probe",) if name == "clip" else ()  # its default solves, and there is no step to stop at
+    resumed_equals_whole(online(tmp_path), name, *memory, *stepwise, *SMALL.get(name, ()), folder=tmp_path)
 
 
 @pytest.mark.slow
