@@ -41,11 +41,21 @@ def worker_context(*modules: str) -> BaseContext:
 def in_worker(function: Callable[[], T]) -> T:
     """Return what `function` returns in a process that has imported the loop, or raise what it raises there."""
     own = dict(os.environ)
-    with ProcessPoolExecutor(1, mp_context=worker_context(), initializer=take_environment, initargs=(own,)) as pool:
+    with ProcessPoolExecutor(1, mp_context=worker_context(), initializer=_begin, initargs=(own,)) as pool:
         try:
             return pool.submit(function).result()
         except BrokenProcessPool:
             return function()  # what kills its process kills this one
+        except KeyboardInterrupt:
+            for process in list((pool._processes or {}).values()):
+                process.kill()
+            raise
+
+
+def _begin(environment: Mapping[str, str]) -> None:
+    take_environment(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which tells the parent too
+    end_with_parent(0.0)
 
 
 def take_environment(environment: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from clbench.many.fork_server import in_worker
@@ -23,5 +24,13 @@ def planned(make: Callable[..., list[Plan]], options: RunOptions, *, jobs: int |
     if sys.platform == "linux" and "torch" not in sys.modules and jobs != 1 and launched.processes() == 1:
         count = len(make(read_only=True))
         if "torch" not in sys.modules and min(jobs or default_jobs(options), count) > 1:
-            return in_worker(make)
+            return in_worker(partial(_whole, make))
     return make()
+
+
+def _whole(make: Callable[..., list[Plan]]) -> list[Plan]:
+    """Return the plans with what only their strategies can say of them."""
+    plans = make()
+    for item in plans:
+        item.configuration  # noqa: B018 - and with it all values; both are kept and go along
+    return plans
