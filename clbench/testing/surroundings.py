@@ -91,7 +91,14 @@ def _seen(value: Any) -> tuple[Any, object]:
         return value, (function.__code__, function.__defaults__, dict(function.__kwdefaults__ or {}))
     if isinstance(value, np.ndarray):
         return value, value.tobytes()
-    return value, repr(value) if isinstance(value, (dict, list, set)) else None
+    if isinstance(value, dict):
+        return value, {repr(key): _entry(held) for key, held in value.items()}
+    return value, [_entry(held) for held in value] if isinstance(value, list) else None
+
+
+def _entry(held: Any) -> object:
+    """Return what an entry of a table is: its value where that is a plain one, else which object."""
+    return held if isinstance(held, (str, bytes, int, float, tuple)) else id(held)
 
 
 def replaced(before: Functions) -> list[str]:
@@ -99,6 +106,8 @@ def replaced(before: Functions) -> list[str]:
     found = []
     for (owner, name), (value, inside) in before.items():
         now, inside_now = _seen(vars(owner).get(name))
+        if isinstance(inside, dict) and isinstance(inside_now, dict):
+            inside_now = {key: held for key, held in inside_now.items() if key in inside}  # tables that fill as they go
         if (now is not value and not _by_its_library(owner, now)) or (now is value and inside_now != inside):
             found.append(f"{getattr(owner, '__module__', '')}.{owner.__name__}.{name}".lstrip("."))
     return found

@@ -42,6 +42,8 @@ def test_what_consists_of_something_else_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ap.average_precisions, "__code__", (lambda scores, truth: scores).__code__)
     monkeypatch.setattr(bce, "__kwdefaults__", {"reduction": "sum"})
     monkeypatch.setitem(by_name.HEADS, "other", by_name.HEADS["linear"])
+    assert not any("HEADS" in name for name in replaced(before)), "tables may fill"
+    monkeypatch.setitem(by_name.HEADS, "linear", by_name.HEADS["maxpool"])
     assert {
         "clbench.metrics.ap.average_precisions",
         "clbench.nn.losses.bce",
