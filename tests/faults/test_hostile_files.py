@@ -143,7 +143,7 @@ def test_a_state_with_a_payload_is_refused_and_nothing_runs(tmp_path: Path) -> N
         torch.save(content, path)
         with pytest.raises(ResultsError, match=r"state.pt: not a readable state"):
             states.load(path)
-    torch.save({"version": 1, "progress": {}}, path)
+    torch.save({"version": states.STATE_VERSION, "progress": {}}, path)
     with pytest.raises(ResultsError, match="not a whole state"):
         states.load(path)
     assert not mark.exists()
