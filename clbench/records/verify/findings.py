@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clbench.errors import ClbenchError
-from clbench.records.schema import Record
+
+if TYPE_CHECKING:
+    from clbench.records.schema import Record
 
 LEVELS = ("unverified", "consistent", "re-scored", "reproduced")
 """Trust, rising: something is wrong; every number follows from the AP matrices and counts; those follow from the score
