@@ -17,6 +17,7 @@ MARKS = {
     "upper-bound": "saw the whole stream as one session with every label; a reference, never ranked",
     "local-strategy": "the strategy is not one that clbench ships",
     "local-scenario": "the scenario is not one that clbench ships",
+    "all-photos": "keeps every photo it has met; other rows have a budget for what they keep",
     "changed-train": "the recipe differs from the scenario's",
     "unpinned": "the data is not the pinned stream's",
     "dirty": "clbench had uncommitted changes",
@@ -181,6 +182,8 @@ def why_not(a: Record | Row, b: Record | Row) -> str:
     come about (the protocol version) may not.
     """
     left, right = (item.first if isinstance(item, Row) else item for item in (a, b))
+    if adds_the_past(left, right) or adds_the_past(right, left):
+        return ""
     told = [*_asked(left), *_shown(left, static=is_static(left) != is_static(right))]
     other = [*_asked(right), *_shown(right, static=is_static(left) != is_static(right))]
     for (name, x), (_, y) in zip(told, other, strict=True):
@@ -188,6 +191,22 @@ def why_not(a: Record | Row, b: Record | Row) -> str:
             shown = [str(value)[:12] if isinstance(value, str) and len(value) == 64 else str(value) for value in (x, y)]
             return f"{name} differs ({shown[0]} against {shown[1]})"
     return ""
+
+
+def adds_the_past(record: Record, plain: Record) -> bool:
+    """Return whether a run saw the stream of `plain` with the images of all earlier sessions in each session.
+
+    What was asked, the data, labels and test sets are the same; each session has at least its own images and at most
+    those before besides.
+    """
+    if _asked(record) != _asked(plain) or record.scenario.data.digest != plain.scenario.data.digest:
+        return False
+    more, own = record.scenario.sessions, plain.scenario.sessions
+    if [(s.labels, s.test_images) for s in more] != [(s.labels, s.test_images) for s in own] or len(own) < 2:
+        return False
+    images, before = [session.train_images for session in more], [session.train_images for session in own]
+    grown = all(max(a, x) <= b <= a + x for a, b, x in zip(images, images[1:], before[1:], strict=False))
+    return images[0] == before[0] and images[-1] > before[-1] and grown
 
 
 def is_static(record: Record) -> bool:

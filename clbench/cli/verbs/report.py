@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.cli import complete, options
+from clbench.cli.reports.choose import choose
 from clbench.cli.reports.collected import UNVERIFIED, collected, note_unverified
 from clbench.cli.reports.compare import compare
 from clbench.cli.reports.formats import printed
@@ -400,5 +401,6 @@ def _page(collection: Collection, results: Path, *, out: Path, published: bool) 
     return write_page(model, out)
 
 
+command.add_command(choose)
 command.add_command(compare)
 command.add_command(published)

@@ -104,6 +104,7 @@ function drawBoard() {
   const ranked = column(state.rank);
   if (!byId("columns-menu")) byId("board-tools").replaceChildren(columnsMenu(), csvButton("leaderboard", boardLines));
   byId("board-notes").replaceChildren(...boardNotes(item));
+  byId("which").replaceChildren(...whichOne(item));
   const width = 6 + columns.length;
   const head = h("tr", {},
     heading("rank", "Rank", () => ["Rank", DATA.rule]),

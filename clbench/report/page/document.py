@@ -15,7 +15,20 @@ import msgspec
 from clbench.errors import ResultsError
 
 HERE = Path(__file__).parent
-SCRIPTS = ("dom", "numbers", "state", "board", "details", "chart", "curves", "labels", "gallery", "live", "app")
+SCRIPTS = (
+    "dom",
+    "numbers",
+    "state",
+    "board",
+    "which",
+    "details",
+    "chart",
+    "curves",
+    "labels",
+    "gallery",
+    "live",
+    "app",
+)
 """Files of the script, in the order in which they are joined."""
 
 _MARKER = re.compile(r"\{\{(\w+)\}\}")

@@ -14,6 +14,7 @@ from clbench.records.rows import MARKS, Row, is_static
 from clbench.report.formats.grid import printed_grid
 from clbench.report.page.rows import all_columns, page_rows
 from clbench.report.page.shared_values import Pool
+from clbench.report.table.choice import choices
 from clbench.report.table.columns import RULES, Column
 from clbench.report.table.leaderboard import leaderboard, sections
 from clbench.report.table.model import Leaderboard, Table
@@ -84,6 +85,10 @@ def _table(table: Table, rows: Sequence[Row], *, pool: Pool, galleries: Gallerie
         ],
         "labels": pool.place({"names": record.labels, "learned": record.learned}),
         "positives": _positives(record),
+        "choices": [
+            {"need": one.need, "row": one.row, "alike": [table.rows[place].strategy for place in one.alike]}
+            for one in choices(table)
+        ],
         "rows": page_rows(table, rows, pool=pool, galleries=galleries, methods=methods),
         "printed": {
             "headings": [name for name, _ in printed.headings],

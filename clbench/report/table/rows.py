@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clbench.records.rows import Row, Stat, is_static
+from clbench.records.rows import Row, Stat, adds_the_past, is_static
 from clbench.records.verify.findings import LEVELS
 from clbench.report.table.columns import Column
 from clbench.report.table.model import Cell, TableRow
@@ -28,7 +28,7 @@ def table_rows(
     competing = [place for place in placed if group[place] not in bounds and not wrong[place]]
     ranked = dict(zip(competing, ranks([stats[place][by.key] for place in competing]), strict=True))
     best = _best(known, [stats[place] for place in competing], digits)
-    common = common_recipe(group)
+    common, met = common_recipe(group), _photos_met(group)
     lines = []
     for place in placed:
         row, level = group[place], trust_of(group[place], trust)
@@ -44,7 +44,7 @@ def table_rows(
                     key: _cell(stat, known[key], best if place in ranked else set(), digits)
                     for key, stat in stats[place].items()
                 },
-                marks=_marks(row, bound=row in bounds, level=level),
+                marks=_marks(row, bound=row in bounds, level=level, everything=_keeps_all(row, group, met)),
                 track=track_name(row),
                 trust=level,
                 configuration=row.first.configuration,
@@ -108,7 +108,11 @@ def _cell(stat: Stat | None, column: Column, best: set[tuple[str, str]], digits:
 
 
 def common_recipe(group: Sequence[Row]) -> dict[str, Any]:
-    """Return the recipe value that most rows share, per name; on a tie the one met first."""
+    """Return the scenario's recipe value, per name; where every row changed the recipe, the one that most share.
+
+    A row without the mark `changed-train` ran with the scenario's own recipe.
+    """
+    group = [row for row in group if "changed-train" not in row.marks] or group
     common = {}
     for name in dict.fromkeys(name for row in group for name in row.first.train):
         values = [row.first.train.get(name) for row in group]
@@ -123,8 +127,27 @@ def changed_values(row: Row, common: Mapping[str, Any]) -> dict[str, Any]:
     return own | {f"train.{name}": train.get(name) for name in common if train.get(name) != common[name]}
 
 
-def _marks(row: Row, *, bound: bool, level: str) -> list[str]:
-    extra = ["saw-coco"] * _saw_coco(row) + ["unverified"] * (level == LEVELS[0])
+def _photos_met(group: Sequence[Row]) -> int:
+    """Return how many photos a whole stream shows, as rows tell it that see all of them in one session; 0: unknown."""
+    whole = [row.first for row in group if is_static(row.first) or _adds_the_past(row, group)]
+    return max((record.scenario.sessions[-1].train_images for record in whole), default=0)
+
+
+def _adds_the_past(row: Row, group: Sequence[Row]) -> bool:
+    return any(adds_the_past(row.first, other.first) for other in group)
+
+
+def _keeps_all(row: Row, group: Sequence[Row], met: int) -> bool:
+    """Return whether a row keeps every photo: in a memory without a limit that counts, or by training on all again."""
+    if is_static(row.first):
+        return False
+    stored = max(cost.stored_images for cost in row.first.costs)
+    met = met or sum(session.train_images for session in row.first.scenario.sessions)
+    return _adds_the_past(row, group) or stored >= met > 0
+
+
+def _marks(row: Row, *, bound: bool, level: str, everything: bool) -> list[str]:
+    extra = ["all-photos"] * everything + ["saw-coco"] * _saw_coco(row) + ["unverified"] * (level == LEVELS[0])
     return ["upper-bound"] * bound + list(dict.fromkeys([*row.marks, *extra]))
 
 

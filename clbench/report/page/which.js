@@ -1,0 +1,23 @@
+// The box "Which one?": one row for each need, with what it takes.
+
+const TO_TAKE = ["last_map", "cf1_harmonic", "of1", "stored_bytes", "state_bytes", "train_seconds"];
+
+function whichOne(item) {
+  if (!item.choices.length) return [];
+  const columns = TO_TAKE.map((key) => column(key) || column(`${key}@${state.rule}`)).filter(Boolean);
+  const line = (one) => {
+    const row = item.rows[one.row];
+    const alike = one.alike.length ? h("small", {}, ` not told apart from ${[...new Set(one.alike)].join(", ")}`) : null;
+    return h("tr", {},
+      h("th", { scope: "row" }, one.need),
+      h("td", {}, h("strong", {}, row.name), alike),
+      columns.map((each) => h("td", { class: "number" }, meanText(each, row.cells[each.key]))));
+  };
+  return [h("details", { class: "which", open: true },
+    h("summary", {}, "Which one?"),
+    h("table", {},
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "If"), h("th", { scope: "col" }, "take"),
+        columns.map((each) => h("th", { scope: "col", class: "number" }, titleOf(each))))),
+      h("tbody", {}, item.choices.map(line))),
+    h("p", { class: "muted" }, "By the mAP after the last session on all labels; an average over sessions begins with the first labels alone. Of rows without a rank none is taken."))];
+}

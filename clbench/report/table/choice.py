@@ -1,0 +1,86 @@
+"""Which one? What the rows of a table say to somebody who has to take one: by the last session, by what may be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from clbench.report.table.model import Cell, Table, TableRow
+
+ENOUGH = 0.9
+"""Share of the best last mAP from which a cheaper row is worth a look."""
+SHOWN = ("last_map", "cf1_harmonic", "of1", "stored_images", "stored_bytes", "state_bytes", "train_seconds")
+"""The numbers beside each answer."""
+
+
+class Choice(Struct, frozen=True):
+    """The answer to one need: the place of a row in its table, and those that cannot be told from it."""
+
+    need: str
+    row: int
+    alike: list[int]
+    """Places of other rows that may do as well: their seed intervals of last mAP overlap."""
+
+
+def choices(table: Table) -> list[Choice]:
+    """Return which row of a table to take, one answer for each need that one of its rows meets.
+
+    By the mAP after the last session: an average over sessions begins with test sets of the first labels alone, on
+    which a method that forgets them later still shines. Rows without a rank, which saw everything at once or contradict
+    themselves, are none to take.
+    """
+    ranked = [place for place, row in enumerate(table.rows) if row.rank is not None]
+    rows = [place for place in ranked if _mean(table.rows[place], "last_map") is not None]
+    if not rows:
+        return []
+    found = [_best("photos may be kept", table, rows)]
+    without = [place for place in rows if _keeps_none(table.rows[place])]
+    if without:
+        found.append(_best("no photo may be kept", table, without))
+    best = _mean(table.rows[found[0].row], "last_map") or 0.0
+    good = [place for place in rows if (_mean(table.rows[place], "last_map") or 0.0) >= ENOUGH * best]
+    share = f"{100 * ENOUGH:.0f} % of the best last mAP"
+    found.append(_least(f"least training time for {share}", table, good, lambda row: _mean(row, "train_seconds")))
+    found.append(_least(f"least kept for {share}", table, good, _kept_bytes))
+    return found
+
+
+def _best(need: str, table: Table, places: Sequence[int]) -> Choice:
+    first = max(places, key=lambda place: _mean(table.rows[place], "last_map") or 0.0)
+    alike = [place for place in places if place != first and _overlap(table.rows[first], table.rows[place])]
+    return Choice(need, first, alike)
+
+
+def _least(need: str, table: Table, places: Sequence[int], cost: Callable[[TableRow], float | None]) -> Choice:
+    def key(place: int) -> tuple[float, float]:
+        found = cost(table.rows[place])
+        return (float("inf") if found is None else found, -(_mean(table.rows[place], "last_map") or 0.0))
+
+    return Choice(need, min(places, key=key), [])
+
+
+def _overlap(a: TableRow, b: TableRow) -> bool:
+    (low, high), (other_low, other_high) = (_interval(row.cells["last_map"]) for row in (a, b))
+    return low <= other_high and other_low <= high
+
+
+def _interval(cell: Cell) -> tuple[float, float]:
+    mean, spread = cell.mean or 0.0, cell.std or 0.0
+    return mean - spread, mean + spread
+
+
+def _keeps_none(row: TableRow) -> bool:
+    return not _mean(row, "stored_images") and "all-photos" not in row.marks
+
+
+def _kept_bytes(row: TableRow) -> float | None:
+    if "all-photos" in row.marks:
+        return None
+    state = _mean(row, "state_bytes")
+    return None if state is None else state + (_mean(row, "stored_bytes") or 0.0)
+
+
+def _mean(row: TableRow, key: str) -> Any:
+    return row.cells[key].mean

@@ -1,0 +1,105 @@
+"""Which one?: by the last session, by what may be kept; no row that saw everything at once is one to take."""
+
+from __future__ import annotations
+
+import msgspec
+import record_factory as factory
+from record_factory import METHODS, TINY, make_record, sealed, sections_of
+
+from clbench.records.record import Record
+from clbench.records.rows import adds_the_past, group_rows
+from clbench.report.table.choice import choices
+from clbench.report.table.leaderboard import leaderboard
+from clbench.report.table.model import Cell, Table, TableRow
+from clbench.report.table.rows import common_recipe
+
+ER = METHODS[4]
+
+
+def table_of(*records: Record) -> Table:
+    (table,) = leaderboard(records, trust={record.content: "consistent" for record in records}).tables
+    return table
+
+
+def with_costs(record: Record, *, stored: int) -> Record:
+    costs = [msgspec.structs.replace(cost, stored_images=stored, stored_bytes=9 * stored) for cost in record.costs]
+    return sealed(sections_of(record) | {"costs": costs})
+
+
+def row(name: str, last: float, *, std: float | None = None, rank: int | None = 1, **cells: float) -> TableRow:
+    """A line with these numbers and no others."""
+    (plain,) = table_of(make_record(ER, TINY)).rows
+    told = {key: Cell(None, None) for key in plain.cells} | {"last_map": Cell(last, std)}
+    told |= {key: Cell(value, None) for key, value in cells.items()}
+    return msgspec.structs.replace(plain, strategy=name, rank=rank, cells=told, marks=[])
+
+
+def table_with(*rows: TableRow) -> Table:
+    return msgspec.structs.replace(table_of(make_record(ER, TINY)), rows=list(rows))
+
+
+def named(table: Table) -> dict[str, str]:
+    return {one.need: table.rows[one.row].strategy for one in choices(table)}
+
+
+def test_the_last_session_decides_the_average_does_not_and_bounds_are_none_to_take():
+    table = table_with(
+        row("naive", 0.2, average_map=0.99, train_seconds=1, stored_images=0, state_bytes=0),
+        row("er", 0.5, average_map=0.6, train_seconds=50, stored_images=9, stored_bytes=900, state_bytes=0),
+        row("lwf", 0.48, average_map=0.6, train_seconds=9, stored_images=0, state_bytes=100),
+        row("joint", 0.9, rank=None, train_seconds=1),
+    )
+    share = "90 % of the best last mAP"
+    assert named(table) == {
+        "photos may be kept": "er",
+        "no photo may be kept": "lwf",
+        f"least training time for {share}": "lwf",
+        f"least kept for {share}": "lwf",
+    }
+
+
+def test_rows_whose_seed_intervals_overlap_are_named():
+    table = table_with(row("er", 0.55, std=0.05), row("lwf", 0.48, std=0.03), row("naive", 0.1, std=0.01))
+    first = choices(table)[0]
+    assert (table.rows[first.row].strategy, [table.rows[place].strategy for place in first.alike]) == ("er", ["lwf"])
+    assert choices(table_with(row("joint", 0.9, rank=None))) == []
+
+
+def cumulative(record: Record, *, images: list[int], name: str = "cumulative") -> Record:
+    sessions = [
+        msgspec.structs.replace(session, train_images=count)
+        for session, count in zip(record.scenario.sessions, images, strict=True)
+    ]
+    stream = msgspec.structs.replace(record.scenario.stream, images="c" * 64, labels="d" * 64)
+    scenario = msgspec.structs.replace(record.scenario, sessions=sessions, stream=stream)
+    return sealed(sections_of(record) | {"scenario": scenario})
+
+
+def test_a_row_that_trains_on_everything_again_stands_in_the_main_table_and_is_marked():
+    plain = make_record(ER, TINY)
+    before = [session.train_images for session in plain.scenario.sessions]
+    sums = [sum(before[: i + 1]) for i in range(len(before))]
+    again = cumulative(make_record(METHODS[3], TINY), images=sums)
+    assert adds_the_past(again, plain) and not adds_the_past(plain, again)
+    table = table_of(plain, again)
+    assert [("all-photos" in row.marks) for row in table.rows if row.strategy == METHODS[3].name] == [True]
+    more = cumulative(make_record(METHODS[3], TINY), images=[*before[:-1], sum(before) + 1])
+    assert not adds_the_past(more, plain)  # more than everything so far is another stream
+
+
+def test_a_memory_that_holds_every_photo_says_so():
+    plain = make_record(ER, TINY)
+    everything = sum(session.train_images for session in plain.scenario.sessions)
+    (row,) = table_of(with_costs(plain, stored=everything)).rows
+    assert "all-photos" in row.marks
+    (row,) = table_of(with_costs(plain, stored=everything - 1)).rows
+    assert "all-photos" not in row.marks
+
+
+def test_settings_are_differences_from_the_scenario_however_few_rows_follow_it():
+    own = make_record(ER, TINY, marks=[])
+    other = [
+        factory.make_record(ER, TINY, seed=0, train=own.train | {"lr": 0.5, "epochs": 3 + i}, marks=["changed-train"])
+        for i in range(3)
+    ]
+    assert common_recipe(group_rows([*other, own])) == own.train
