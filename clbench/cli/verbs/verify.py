@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +14,9 @@ from clbench.cli import options
 from clbench.cli.terminal.output import printable
 from clbench.cli.terminal.progress import watching
 from clbench.errors import CheckError, ClbenchError, UsageError
-from clbench.records.verify.findings import Finding, Verification
+
+if TYPE_CHECKING:
+    from clbench.records.verify.findings import Finding, Verification
 
 FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 
@@ -104,11 +107,15 @@ def _run_again(
             verification.path, Path(folder), data=data, strategy=strategy, scenario=scenario, watch=watch
         ) or _judged_apart(folder, data=data, scenario=scenario)
     level = "unverified" if found else "reproduced"
+    from clbench.records.verify.findings import Verification
+
     return Verification(verification.path, level, tuple(found), verification.record)
 
 
 def _judged_apart(folder: str, *, data: Path | None, scenario: Path | None) -> list[Finding]:
     """Score the new run again where its strategy was never imported: here it may have changed what computes."""
+    from clbench.records.verify.findings import Finding
+
     command = [sys.executable, "-m", "clbench", "verify", "--results", folder, "--scores"]
     given = {"--data": data, "--scenario": scenario}
     command += [word for option, path in given.items() if path for word in (option, str(path))]
