@@ -88,7 +88,8 @@ def test_a_node_that_does_not_see_the_results_sends_its_files(tmp_path: Path, mo
     alone = run(wanted, RunOptions(results=tmp_path / "alone", device="cpu"))
     assert same(record, alone)
     assert sorted(packed(record)) == sorted(packed(alone)) == [
-        "config.yaml", "seed1.json", "seed1/er.py", *(f"seed1/scores-{session}.logits.npy" for session in range(3))
+        "config.yaml", "seed1.json", "seed1/er.py", "seed1/miniature.yaml",
+        *(f"seed1/scores-{session}.logits.npy" for session in range(3)),
     ]  # fmt: skip
 
 
