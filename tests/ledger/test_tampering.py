@@ -45,6 +45,16 @@ def test_an_untouched_record_has_nothing_to_report() -> None:
     assert text_findings(TEXT) == ()
 
 
+@pytest.mark.parametrize(("part", "key"), [((), "content"), (("times",), "digest")])
+def test_a_record_without_its_digest_is_named_and_stops_nothing(part: tuple[str, ...], key: str) -> None:
+    plain = to_plain(TINY)
+    where = plain
+    for name in part:
+        where = where[name]
+    del where[key]
+    assert ".".join([*part, key]) in {finding.field for finding in text_findings(msgspec.json.encode(plain))}
+
+
 def test_a_flipped_digit_in_every_field_is_found() -> None:
     places = list(places_of_every_field())
     assert len(places) > 300
