@@ -37,6 +37,7 @@ from clbench.data.fetch.unpack import unpack
 from clbench.data.own_table import table_file
 from clbench.data.xml_tree import read_xml
 from clbench.errors import ClbenchError, DataError
+from clbench.files.checked_lines import checked
 from clbench.files.checked_rows import CheckedRows, sums_file, writing_rows
 from clbench.many.sweep_file import load_sweep
 from clbench.plan.plan import plan
@@ -160,10 +161,13 @@ def readers(folder: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
         return True
 
     scores = work / read_record(record).scores[-1].file
+    log = work / "log.csv"
+    log.write_text("".join(checked(f"2026-01-01,step,{step}") for step in range(40)), encoding="utf-8")
     return {
         "record": (record, found),
         "scores": (scores, found),
         "config.yaml": (record.with_name("config.yaml"), found),
+        "log.csv": (log, found),
         "state.pt": (state, lambda path: exact(states.load(path))),
         "weights-N.pt": (weights_file(work, 0), lambda path: exact(read_weights(work, session=0))),
         "strategy's file": (work / "er.py", same_strategy),

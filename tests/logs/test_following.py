@@ -17,7 +17,8 @@ import pytest
 import tiny_scenarios
 from record_factory import METHODS, TINY, make_record
 
-from clbench.errors import UsageError
+from clbench.errors import ResultsError, UsageError
+from clbench.files.checked_lines import check_lines
 from clbench.many.here import run_all
 from clbench.records.record import read_record, to_plain, write_record
 from clbench.train.events import (
@@ -222,6 +223,39 @@ def test_a_second_attempt_goes_on_in_the_same_csv(told: About, record: Path):
     found = lines(told)
     assert [line["event"] for line in found].count("start") == 2
     assert all(line["event"] != "event" for line in found)
+
+
+def test_every_line_of_the_csv_log_has_a_checksum_and_a_changed_one_is_found(told: About, record: Path):
+    play(following(told, "csv"), record)
+    log = told.folder / "log.csv"
+    whole = log.read_bytes()
+    check_lines(whole)
+    check_lines(whole + b"2026-01-01,st")  # a killed process may leave the beginning of a line
+    check_lines(b"time,event\n2026,start\n")  # written before lines had one
+    missed = [
+        place
+        for place in range(len(whole) - 1)
+        if not _is_found(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    ]
+    assert missed == []
+
+
+def _is_found(text: bytes) -> bool:
+    try:
+        check_lines(text)
+    except ResultsError as error:
+        return "line " in error.message
+    return False
+
+
+def test_a_line_that_a_killed_process_left_unfinished_goes_when_the_log_goes_on(told: About, record: Path):
+    play(following(told, "csv"), record, sessions=1)
+    log = told.folder / "log.csv"
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-7])
+    play(following(told, "csv"), record, sessions=1)
+    check_lines(log.read_bytes())
+    assert log.read_bytes().startswith(whole[: whole[:-1].rfind(b"\n") + 1])
 
 
 def test_a_log_that_breaks_is_dropped_and_the_others_go_on(told: About, record: Path):

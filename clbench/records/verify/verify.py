@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import ResultsError
+from clbench.files.checked_lines import check_lines
 from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.records.configuration import other_section
 from clbench.records.json_paths import path_at
@@ -25,19 +26,26 @@ from clbench.records.verify.findings import Finding, Verification
 from clbench.records.verify.hashes import changed_parts
 from clbench.records.verify.rescore import rescore_record
 
+LARGEST_LOG = 1 << 30
+"""Bytes of a run's log that are looked at."""
+
 
 def verify(path: Path) -> Verification:
     """Return what is wrong with the record in a file, be it a single character; level `consistent` if nothing is.
 
     Checked: the schema, the digests, the text itself, shapes and ranges, the marks, every summary number against the AP
-    matrices and the counts, and the `config.yaml` beside it. Never raises for a damaged record.
+    matrices and the counts, and the run's `config.yaml` and `log.csv`. Never raises for a damaged record.
     """
     try:
         text = read_bytes(path)
     except ResultsError as error:
         return Verification(path, "unverified", (Finding("the file", error.message),))
     found = verify_text(text, path=path)
-    if found.record is None or not (told := list(_other_values(found.record, path.with_name("config.yaml")))):
+    if found.record is None:
+        return found
+    config, log = path.with_name("config.yaml"), path.with_suffix("") / "log.csv"
+    told = [*_other_values(found.record, config), *_damaged_log(log)]
+    if not told:
         return found
     return Verification(path, "unverified", (*found.findings, *told), found.record)
 
@@ -53,6 +61,18 @@ def _other_values(record: Record, config: Path) -> Iterator[Finding]:
         return
     if wrong:
         yield Finding("config.yaml", f"beside the record has another `{wrong[:60]}` than the record")
+
+
+def _damaged_log(log: Path) -> Iterator[Finding]:
+    """Yield a finding where a line of the run's log, if it kept one, is not as it was written."""
+    if not os.path.lexists(log):
+        return
+    try:
+        check_lines(read_given(log, largest=LARGEST_LOG))
+    except OSError as error:
+        yield Finding("log.csv", f"of the run cannot be read ({error.strerror})")
+    except ResultsError as error:
+        yield Finding("log.csv", f"of the run: {error.message}")
 
 
 def verify_text(text: bytes, *, path: Path | None = None) -> Verification:

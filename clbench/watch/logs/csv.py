@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from clbench.files.checked_lines import checked
 from clbench.watch.logs.log import About, Result, Step
 
 FILE = "log.csv"
@@ -14,7 +17,10 @@ COLUMNS = (
     "time", "event", "session", "epoch", "step", "total_steps", "loss", "map_growing", "map_fixed", "stored_images",
     "seconds",
 )  # fmt: skip
-"""`event` is start, step, session or record; sessions and epochs count from 1, `loss` is the session's mean so far."""
+"""`event` is start, step, session or record; sessions and epochs count from 1, `loss` is the session's mean so far.
+
+A last column without a name of its own holds the line's checksum.
+"""
 
 
 class CsvLog:
@@ -24,10 +30,11 @@ class CsvLog:
         path = about.folder / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         begun = path.exists() and path.stat().st_size > 0
+        if begun:
+            _cut_unfinished(path)
         self._stream = path.open("a", encoding="utf-8", newline="")
-        self._writer = csv.DictWriter(self._stream, COLUMNS, restval="", lineterminator="\n")
         if not begun:
-            self._writer.writeheader()
+            self._write(COLUMNS)
         self._line(event="start")
 
     def step(self, step: Step) -> None:
@@ -63,8 +70,20 @@ class CsvLog:
 
     def _line(self, **values: Any) -> None:
         now = datetime.datetime.now(datetime.timezone.utc)
-        self._writer.writerow({"time": now.isoformat(timespec="milliseconds")} | values)
+        cells = {"time": now.isoformat(timespec="milliseconds")} | values
+        self._write(cells.get(name, "") for name in COLUMNS)
         self._stream.flush()
+
+    def _write(self, cells: Iterable[Any]) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(cells)
+        self._stream.write(checked(line.getvalue()))
+
+
+def _cut_unfinished(path: Path) -> None:
+    """Remove what a killed process wrote of its last line."""
+    with path.open("r+b") as stream:
+        stream.truncate(stream.read().rfind(b"\n") + 1)
 
 
 def open_log(about: About) -> CsvLog:
