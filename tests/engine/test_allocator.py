@@ -16,7 +16,7 @@ def pages():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 torch.ones(16, 1 << 20)
 before = pages()
-for _ in range(20):
+for _ in range(60):
     torch.ones(16, 1 << 20)
 print(int(told), pages() - before)
 """
@@ -32,5 +32,5 @@ def faults(how: str) -> tuple[int, int]:
 def test_memory_that_a_step_frees_serves_the_next_step() -> None:
     told, kept = faults("kept")
     assert told
-    # sixty-four megabytes, twenty times over; where they come to lie settles within the first few
+    # sixty-four megabytes, sixty times over; where they come to lie settles within the first few
     assert kept * 3 < faults("as it comes")[1]

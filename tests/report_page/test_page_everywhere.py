@@ -78,7 +78,7 @@ def test_headings_and_landmarks_tell_the_parts_of_the_page(visit: Visit, page_fi
     assert table.count() == 1
     heads = len(cells(page, "rank"))
     assert page.locator('#board-table tbody th[scope="row"]').count() == heads
-    assert page.get_by_role("columnheader").first.inner_text() == "Rank"
+    assert table.get_by_role("columnheader").first.inner_text() == "Rank"
 
 
 def test_everything_has_a_name_for_screen_readers(visit: Visit, page_file: Path):
@@ -140,7 +140,8 @@ def test_print_leaves_out_what_paper_cannot_do(visit: Visit, page_file: Path):
 
 
 def test_a_thousand_records_stay_smooth(visit: Visit, thousand: list[Record], tmp_path: Path):
-    page = visit(write_page(page_model(thousand), tmp_path / "big.html"))
+    trust = {record.content: "consistent" for record in thousand}
+    page = visit(write_page(page_model(thousand, trust=trust), tmp_path / "big.html"))
     calls = {
         "sort": """'[data-key="last_map"] button', 'click'""",
         "filter": "'#query', 'input', 'method1'",

@@ -15,7 +15,8 @@ function whichOne(item) {
   };
   return [h("details", { class: "which", open: true },
     h("summary", {}, "Which one?"),
-    h("table", {},
+    h("table", { class: "plain" },
+      h("caption", { class: "hidden" }, "What to take"),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "If"), h("th", { scope: "col" }, "take"),
         columns.map((each) => h("th", { scope: "col", class: "number" }, titleOf(each))))),
       h("tbody", {}, item.choices.map(line))),
