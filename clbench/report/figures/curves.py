@@ -114,10 +114,13 @@ def _variants(rows: Sequence[Row]) -> dict[int, int]:
     taken: set[tuple[str, str]] = set()
     found: dict[int, int] = {}
     for place in [*order, *(place for place in best_first if place not in firsts.values())]:
-        looks = (style.look(rows[place].first.strategy.name, variant=variant) for variant in range(style.LOOKS))
-        own = [(look.colour, look.marker) for look in looks]
-        found[place] = next((variant for variant, pair in enumerate(own) if pair not in taken), 0)
-        taken.add(own[found[place]])
+        strategy = rows[place].first.strategy.name
+        for variant in range(style.LOOKS):
+            look = style.look(strategy, variant=variant)
+            if (look.colour, look.marker) not in taken:
+                break
+        found[place] = variant
+        taken.add((look.colour, look.marker))
     return found
 
 

@@ -28,7 +28,8 @@ def table_rows(
     competing = [place for place in placed if group[place] not in bounds and not wrong[place]]
     ranked = dict(zip(competing, ranks([stats[place][by.key] for place in competing]), strict=True))
     best = _best(known, [stats[place] for place in competing], digits)
-    common, met = common_recipe(group), _photos_met(group)
+    common, again = common_recipe(group), _trained_again(group)
+    met = _photos_met(group, again)
     lines = []
     for place in placed:
         row, level = group[place], trust_of(group[place], trust)
@@ -44,7 +45,7 @@ def table_rows(
                     key: _cell(stat, known[key], best if place in ranked else set(), digits)
                     for key, stat in stats[place].items()
                 },
-                marks=_marks(row, bound=row in bounds, level=level, everything=_keeps_all(row, group, met)),
+                marks=_marks(row, bound=row in bounds, level=level, everything=_keeps_all(row, again, met)),
                 track=track_name(row),
                 trust=level,
                 configuration=row.first.configuration,
@@ -127,23 +128,27 @@ def changed_values(row: Row, common: Mapping[str, Any]) -> dict[str, Any]:
     return own | {f"train.{name}": train.get(name) for name in common if train.get(name) != common[name]}
 
 
-def _photos_met(group: Sequence[Row]) -> int:
+def _trained_again(group: Sequence[Row]) -> list[Row]:
+    """Return the rows that train on all earlier sessions' images again, which another row of the group does not."""
+    streams = {tuple(session.train_images for session in row.first.scenario.sessions): row.first for row in group}
+    if len(streams) == 1:
+        return []
+    return [row for row in group if any(adds_the_past(row.first, plain) for plain in streams.values())]
+
+
+def _photos_met(group: Sequence[Row], again: Sequence[Row]) -> int:
     """Return how many photos a whole stream shows, as rows tell it that see all of them in one session; 0: unknown."""
-    whole = [row.first for row in group if is_static(row.first) or _adds_the_past(row, group)]
+    whole = [row.first for row in group if is_static(row.first) or row in again]
     return max((record.scenario.sessions[-1].train_images for record in whole), default=0)
 
 
-def _adds_the_past(row: Row, group: Sequence[Row]) -> bool:
-    return any(adds_the_past(row.first, other.first) for other in group)
-
-
-def _keeps_all(row: Row, group: Sequence[Row], met: int) -> bool:
+def _keeps_all(row: Row, again: Sequence[Row], met: int) -> bool:
     """Return whether a row keeps every photo: in a memory without a limit that counts, or by training on all again."""
     if is_static(row.first):
         return False
     stored = max(cost.stored_images for cost in row.first.costs)
     met = met or sum(session.train_images for session in row.first.scenario.sessions)
-    return _adds_the_past(row, group) or stored >= met > 0
+    return row in again or stored >= met > 0
 
 
 def _marks(row: Row, *, bound: bool, level: str, everything: bool) -> list[str]:
