@@ -14,6 +14,7 @@ from clbench.imports.uncollected import uncollected
 
 with uncollected():
     import clbench.data.datasets.registry
+    import clbench.data.pictures.decode
     import clbench.data.pictures.sources
     import clbench.data.scenes.scenes
     import clbench.imports.picture_functions
@@ -21,7 +22,7 @@ with uncollected():
     import clbench.train.loop
     import clbench.train.run
 
-    clbench.data.pictures.sources.torchcodec_decoder()  # of which every record tells
+    clbench.data.pictures.decode.torchcodec_decoder()  # of which every record tells
 
 gc.freeze()  # what is imported stays, so that no worker looks through it again
 _server = os.getpid()

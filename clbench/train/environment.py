@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import clbench
-from clbench.data.pictures.sources import torchcodec_decoder
+from clbench.data.pictures.decode import torchcodec_decoder
 from clbench.nn.shared.ranks import world
 from clbench.records.schema import CodePart
 

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from clbench.data.pictures.augment import flip
-from clbench.data.pictures.sources import CachedImages, FolderImages, ImageSource, SceneImages, cached, decode
+from clbench.data.pictures.decode import decode
+from clbench.data.pictures.sources import CachedImages, FolderImages, ImageSource, SceneImages, cached
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
 from clbench.files.checked_rows import sums_file
@@ -65,11 +66,11 @@ def test_pictures_that_are_not_rgb_become_rgb(mode: str, suffix: str, tmp_path: 
 def test_a_missing_a_damaged_and_a_huge_picture_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "cut.jpg").write_bytes((folder / "0.jpg").read_bytes()[:200])
     (folder / "text.jpg").write_text("not a picture")
-    monkeypatch.setattr("clbench.data.pictures.sources.MAX_PIXELS", 1000)
+    monkeypatch.setattr("clbench.data.pictures.decode.MAX_PIXELS", 1000)
     for name, message in [("gone.jpg", "no such picture"), ("text.jpg", "not readable"), ("0.jpg", "40 x 30 pixels")]:
         with pytest.raises(DataError, match=f"{name}.*{message}"):
             decode(folder / name)
-    monkeypatch.setattr("clbench.data.pictures.sources.MAX_PIXELS", 10**8)
+    monkeypatch.setattr("clbench.data.pictures.decode.MAX_PIXELS", 10**8)
     with pytest.raises(DataError, match=r"cut\.jpg"):
         decode(folder / "cut.jpg")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clbench.data.pictures import jpeg
-from clbench.data.pictures.sources import decode
+from clbench.data.pictures.decode import decode
 
 
 def picture(size: tuple[int, int], seed: int = 0) -> Image.Image:

@@ -14,8 +14,8 @@ from data_makers import put
 from PIL import Image
 
 from clbench.data.fetch.photo_probe import probe
-from clbench.data.pictures import sources
-from clbench.data.pictures.sources import decode
+from clbench.data.pictures import decode as decoders
+from clbench.data.pictures.decode import decode
 from clbench.errors import DataError
 from clbench.train import environment
 from clbench.train.environment import describe
@@ -54,7 +54,7 @@ def test_an_orientation_tag_is_obeyed_in_every_format_by_every_decoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orientation: int, kind: str, torchcodec: bool
 ) -> None:
     if not torchcodec:
-        monkeypatch.setattr(sources, "torchcodec_decoder", lambda: None)
+        monkeypatch.setattr(decoders, "torchcodec_decoder", lambda: None)
     squares = np.array([[RED, GREEN], [BLUE, WHITE]], dtype=np.uint8).repeat(16, axis=0).repeat(16, axis=1)
     path = tmp_path / f"x.{kind}"
     options = {"webp": {"lossless": True}, "jpg": {"quality": 95}}.get(kind, {})
@@ -72,7 +72,7 @@ def test_a_turned_jpeg_has_the_same_pixels_with_and_without_torchcodec(
     for orientation in (*SHOWN, 0, 9):
         Image.fromarray(noise).save(tmp_path / f"{orientation}.jpg", exif=tagged(orientation))
     with_it = [decode(tmp_path / f"{orientation}.jpg") for orientation in (*SHOWN, 0, 9)]
-    monkeypatch.setattr(sources, "torchcodec_decoder", lambda: None)
+    monkeypatch.setattr(decoders, "torchcodec_decoder", lambda: None)
     without = [decode(tmp_path / f"{orientation}.jpg") for orientation in (*SHOWN, 0, 9)]
     assert all(torch.equal(one, other) for one, other in zip(with_it, without, strict=True))
     assert with_it[5].shape == (3, 45, 31)

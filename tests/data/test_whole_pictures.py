@@ -15,7 +15,8 @@ from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional
 
 from clbench.data.pictures.augment import AUGMENTS, FROM_WHOLE, augmented, box_inside, rrc
-from clbench.data.pictures.sources import CachedImages, FolderImages, SceneImages, cached, decode
+from clbench.data.pictures.decode import decode
+from clbench.data.pictures.sources import CachedImages, FolderImages, SceneImages, cached
 from clbench.data.scenes.scenes import Scenes
 from clbench.data.table import LabelTable, from_arrays
 from clbench.errors import DataError, RunError

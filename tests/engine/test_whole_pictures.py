@@ -14,7 +14,8 @@ from tiny_scenarios import online, planned
 
 from clbench.cost.estimate import estimate
 from clbench.data.pictures.augment import augmented
-from clbench.data.pictures.sources import CachedImages, FolderImages, cached, decode
+from clbench.data.pictures.decode import decode
+from clbench.data.pictures.sources import CachedImages, FolderImages, cached
 from clbench.errors import UsageError
 from clbench.method.session import LiveSession
 from clbench.nn.memory import Exemplars

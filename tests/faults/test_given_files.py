@@ -14,7 +14,7 @@ from clbench.data.datasets.matlab import MatFile
 from clbench.data.datasets.text import read_text
 from clbench.data.fetch.photo_probe import probe
 from clbench.data.own_table.npz_and_json import read_npz
-from clbench.data.pictures.sources import decode
+from clbench.data.pictures.decode import decode
 from clbench.data.xml_tree import read_xml
 from clbench.errors import ClbenchError, DataError
 from clbench.files.given import open_given, read_given
