@@ -25,7 +25,7 @@ def test_a_breeze_leaves_nothing_else_and_writes_its_table(tmp_path: Path) -> No
     text = page.read_text()
     assert text.startswith("before\n<!-- storm -->\n| what |") and text.endswith("<!-- /storm -->\nafter\n")
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ") and "what" not in line]
-    assert len(rows) == 1 + 10 + 9 and all(row[-1].strip() == "0" for row in rows)
+    assert len(rows) == 1 + 11 + 9 and all(row[-1].strip() == "0" for row in rows)
 
 
 def test_the_page_shows_a_storm_that_left_nothing_else() -> None:
