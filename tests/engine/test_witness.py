@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from clbench.errors import RunError
 from clbench.train.make_record import file_sha256
+from clbench.train.resume import witness as witness_module
 from clbench.train.resume.witness import ChangedScoresError, check_witnessed, witness_process
 
 
@@ -35,3 +37,18 @@ def test_scores_that_change_later_are_named_whatever_else_is_changed_with_them(t
         path.unlink()
         with pytest.raises(ChangedScoresError, match="were removed after"):
             check_witnessed(witness, first, folder=tmp_path)
+
+
+def test_a_witness_that_has_gone_is_told_in_words() -> None:
+    with witness_process() as witness:
+        witness.note("scores-0.logits.npy", "0" * 64)
+        witness._process.kill()  # type: ignore[attr-defined]
+        witness._process.wait()  # type: ignore[attr-defined]
+        with pytest.raises(RunError, match="has ended"):
+            witness.noted()
+
+
+def test_a_witness_that_ends_without_an_answer_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness_module, "_REMEMBERS", "import sys; sys.stdin.readline()")
+    with witness_process() as witness, pytest.raises(RunError, match="has ended"):
+        witness.noted()

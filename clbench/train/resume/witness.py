@@ -50,7 +50,13 @@ class _Process:
     def noted(self) -> dict[str, str]:
         self._say("")
         assert self._process.stdout is not None
-        return dict(line.split() for line in iter(self._process.stdout.readline, "\n"))
+        found: dict[str, str] = {}
+        while (line := self._process.stdout.readline()) != "\n":
+            if not line:
+                raise _ended("it answers no more")
+            name, digest = line.split()
+            found[name] = digest
+        return found
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -58,10 +64,14 @@ class _Process:
             self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
         except OSError as error:
-            raise RunError(
-                f"the process that remembers what the run has written has ended ({error.strerror}).",
-                hint="Run the same command again: the run goes on from its last saved state.",
-            ) from error
+            raise _ended(str(error.strerror)) from error
+
+
+def _ended(reason: str) -> RunError:
+    return RunError(
+        f"the process that remembers what the run has written has ended ({reason}).",
+        hint="Run the same command again: the run goes on from its last saved state.",
+    )
 
 
 @contextlib.contextmanager
@@ -79,6 +89,9 @@ def witness_process() -> Iterator[Witness]:
             yield _Process(process)
         finally:
             process.kill()  # processes that read pictures may still hold its pipe, so that it would wait for them
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # what it did not take any more; closing once more is nothing
+                process.stdin.close()
 
 
 def check_witnessed(witness: Witness, told: Mapping[str, str], *, folder: Path) -> None:
