@@ -231,15 +231,41 @@ def test_a_strategy_that_breaks_stops_no_other_run(tmp_path: Path) -> None:
     assert "Traceback" in kept.read_text()
 
 
+WAITS = '''"""Trains once two runs are there."""
+
+import os
+import time
+from pathlib import Path
+
+from clbench import Strategy
+
+HERE = Path(__file__).parent / "here"
+
+
+class Waits(Strategy):
+    """Trains once two runs are there."""
+
+    def begin_session(self, session):
+        (HERE / str(os.getpid())).touch()
+        deadline = time.monotonic() + 200
+        while len(list(HERE.iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        super().begin_session(session)
+'''
+
+
 @pytest.mark.slow
 def test_two_sweeps_in_one_results_folder_share_the_work(tmp_path: Path) -> None:
-    sweep = sweep_file(tmp_path, seeds=[0, 1, 2, 3], set={"train.epochs": 9})
+    (tmp_path / "waits.py").write_text(WAITS)
+    (tmp_path / "here").mkdir()
+    sweep = sweep_file(tmp_path, strategies=["waits.py"], seeds=[0, 1, 2, 3], set={"train.epochs": 1})
     words = ["sweep", sweep, "--jobs", "1", "--device", "cpu", "--results", tmp_path / "results"]
     both = [Forked(words, cwd=tmp_path) for _ in range(2)]
     said = [process.communicate(timeout=400) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert len(list((tmp_path / "results").rglob("seed?.json"))) == 4
     finished = [err.count(": finished in") for _, err in said]
+    # whoever came first met a run that ends only when the other carries out one too
     assert sum(finished) == 4 and min(finished) >= 1, said
 
 
