@@ -18,7 +18,7 @@ from clbench.errors import ClbenchError, RunError, not_allowed
 from clbench.ranks import launched
 
 if TYPE_CHECKING:
-    from clbench.many.one import Outcome
+    from clbench.many.one import RunOutcome
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -59,7 +59,7 @@ def complain(text: str) -> None:
     click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(text)}", err=True)
 
 
-def of_runs(failed: Sequence[Outcome], count: int) -> ClbenchError:
+def of_runs(failed: Sequence[RunOutcome], count: int) -> ClbenchError:
     """Print what stopped runs, once for all that the same stopped, and return the error of the whole command.
 
     Each of `failed` has an error; `count` runs were asked for.

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from clbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from clbench.many.one import Outcome
+    from clbench.many.one import RunOutcome
     from clbench.plan.plan import Plan
     from clbench.train.events import Watch
     from clbench.train.options import RunOptions
 
-    Carry = Callable[[Sequence[Plan], Watch], list[Outcome]]
+    Carry = Callable[[Sequence[Plan], Watch], list[RunOutcome]]
     """Carries out runs and returns their outcomes in order."""
 
 

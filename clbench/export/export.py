@@ -31,6 +31,7 @@ from clbench.export.onnx_file import missing, write_onnx
 from clbench.export.rebuild import own_scores, scoring_state
 from clbench.export.tensors import KEPT, apart, probe_picture, write_tensors
 from clbench.export.thresholds import UNDECIDED, best_thresholds
+from clbench.files.whole_file import move
 from clbench.method.stored import memories
 from clbench.method.strategy import Strategy, overrides
 from clbench.nn.distil import drop_teachers
@@ -165,7 +166,7 @@ def _written(
         (partial / CARD).write_text(card(record, description, onnx=distance), encoding="utf-8")
         if out.exists():
             out.rmdir()
-        partial.rename(out)
+        move(partial, out)
     except OSError as error:
         raise ResultsError(f"{out}: the model cannot be written ({error.strerror}).") from error
     finally:

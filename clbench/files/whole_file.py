@@ -36,7 +36,7 @@ def in_place_of(path: Path, *, scratch: Path | None = None, flush: bool = True) 
 
 
 def move(part: Path, path: Path, *, flush: bool = True) -> None:
-    """Let what was written at `part`, on the same disk, take its place at `path`, as `in_place_of` does."""
+    """Let a file or folder written at `part`, on the same disk, take its place at `path`, as `in_place_of` does."""
     part.replace(path)
     if flush:
         _flush_folder(path.parent)

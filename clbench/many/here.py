@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clbench.files.machine import cores, gpu_count
-from clbench.many.one import Outcome, check_recipes, one, tell_failure
+from clbench.many.one import RunOutcome, check_recipes, one, tell_failure
 from clbench.ranks import launched
 from clbench.train.events import Watch, silent
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def run_all(
     plans: Sequence[Plan], options: RunOptions, *, jobs: int | None = None, watch: Watch | None = None
-) -> list[Outcome]:
+) -> list[RunOutcome]:
     """Carry out `plans` and return their outcomes in the same order; one that fails does not stop the others.
 
     `jobs` worker processes (default: one per core that the runs' threads leave free, or one per GPU). The number of

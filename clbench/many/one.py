@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """What became of one plan: the path of its record, or the error that stopped it."""
 
     plan: Plan
@@ -39,21 +39,21 @@ def check_recipes(plans: Sequence[Plan], options: RunOptions) -> None:
             check_recipe(plan.train, kind=options.features)
 
 
-def one(plan: Plan, options: RunOptions, watch: Watch) -> Outcome:
+def one(plan: Plan, options: RunOptions, watch: Watch) -> RunOutcome:
     """Carry out one plan; whatever goes wrong, in a strategy's own code too, is its outcome."""
     with uncollected():
         from clbench.train.run import run
 
     try:
-        return Outcome(plan, record=run(plan, options, watch=watch))
+        return RunOutcome(plan, record=run(plan, options, watch=watch))
     except ClbenchError as error:
-        return Outcome(plan, error=error)
+        return RunOutcome(plan, error=error)
     except PermissionError as error:
         log.debug("%s", plan.title, exc_info=error)
-        return Outcome(plan, error=not_allowed(error))
+        return RunOutcome(plan, error=not_allowed(error))
     except (Exception, SystemExit) as error:  # a strategy that leaves the interpreter leaves its run alone
         log.debug("%s", plan.title, exc_info=error)
-        return Outcome(plan, error=_crashed(plan, options, error))
+        return RunOutcome(plan, error=_crashed(plan, options, error))
 
 
 def _crashed(plan: Plan, options: RunOptions, error: BaseException) -> RunError:
@@ -77,7 +77,7 @@ def _keep_traceback(plan: Plan, options: RunOptions, error: BaseException) -> st
     return f"The whole traceback is in {path}"
 
 
-def tell_failure(outcome: Outcome, watch: Watch) -> None:
+def tell_failure(outcome: RunOutcome, watch: Watch) -> None:
     """Tell `watch` why a run has no record, where it has none."""
     if isinstance(outcome.error, TakenError):
         watch(Message(f"{outcome.plan.title}: left to the process that carries it out already"))

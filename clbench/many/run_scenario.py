@@ -13,7 +13,7 @@ from clbench.plan.source import stand_in_text
 from clbench.records.record import Record, read_record
 
 if TYPE_CHECKING:
-    from clbench.many.one import Outcome
+    from clbench.many.one import RunOutcome
 
 
 class StandInWarning(UserWarning):
@@ -82,7 +82,7 @@ def run(
     return [read_record(outcome.record) for outcome in outcomes if outcome.record is not None]
 
 
-def why_failed(failed: Sequence[Outcome]) -> list[str]:
+def why_failed(failed: Sequence[RunOutcome]) -> list[str]:
     """Return what stopped runs, each reason once with the titles of all runs that it stopped."""
     titles: dict[str, list[str]] = {}
     for outcome in failed:
@@ -90,7 +90,7 @@ def why_failed(failed: Sequence[Outcome]) -> list[str]:
     return [text if text.startswith(names[0]) else f"{', '.join(names)}: {text}" for text, names in titles.items()]
 
 
-def kind_of_failure(failed: Sequence[Outcome], count: int) -> type[ClbenchError]:
+def kind_of_failure(failed: Sequence[RunOutcome], count: int) -> type[ClbenchError]:
     """Return UsageError or DataError where all `count` runs were refused as that, as a dry run is; else RunError."""
     for kind in (UsageError, DataError):
         if len(failed) == count and all(isinstance(outcome.error, kind) for outcome in failed):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from clbench.errors import ClbenchError, CutOffError
 from clbench.files.machine import gpu_count
 from clbench.many.fork_server import end_with_parent, orphaned, take_environment, worker_context
-from clbench.many.one import Outcome, one, tell_failure
+from clbench.many.one import RunOutcome, one, tell_failure
 from clbench.train.events import Watch, relay
 from clbench.train.stopping import termination_interrupts
 
@@ -33,14 +33,14 @@ PATIENCE = 120.0
 STOPPED = "Stopped; what was running has saved its state. The same command goes on from there."
 
 
-def run_in_processes(plans: Sequence[Plan], options: RunOptions, *, jobs: int, watch: Watch) -> list[Outcome]:
+def run_in_processes(plans: Sequence[Plan], options: RunOptions, *, jobs: int, watch: Watch) -> list[RunOutcome]:
     """Carry out `plans` in `jobs` worker processes and return their outcomes in order.
 
     A run whose worker dies is started once more, alone, so that what kills workers is told from what shared a pool with
     it. SIGINT and SIGTERM stop every run at the end of its step, with its state saved, and raise KeyboardInterrupt.
     """
     context = worker_context()
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, RunOutcome] = {}
     manager = SyncManager(ctx=context)
     manager.start(initializer=end_with_parent, initargs=(0.0,))
     with manager, termination_interrupts():
@@ -53,7 +53,7 @@ def run_in_processes(plans: Sequence[Plan], options: RunOptions, *, jobs: int, w
                 waiting = [index for index in range(len(plans)) if index not in outcomes]
                 for lost in pool.carry_out(waiting, outcomes, jobs=jobs):
                     if pool.carry_out([lost], outcomes, jobs=1):
-                        outcomes[lost] = Outcome(plans[lost], error=_died(plans[lost]))
+                        outcomes[lost] = RunOutcome(plans[lost], error=_died(plans[lost]))
         except KeyboardInterrupt:
             raise KeyboardInterrupt(STOPPED) from None
         finally:
@@ -74,7 +74,7 @@ class _Pool:
     calls: Any
     """The queue through which workers tell what they do."""
 
-    def carry_out(self, waiting: list[int], outcomes: dict[int, Outcome], *, jobs: int) -> list[int]:
+    def carry_out(self, waiting: list[int], outcomes: dict[int, RunOutcome], *, jobs: int) -> list[int]:
         """Fill `outcomes` until all of `waiting` have one; return those that ran when a worker died, if one did."""
         jobs = min(jobs, len(waiting))
         pool = ProcessPoolExecutor(
@@ -100,7 +100,7 @@ class _Pool:
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         record, error = future.result()
                         index = running.pop(future)
-                        outcomes[index] = Outcome(self.plans[index], Path(record) if record else None, error)
+                        outcomes[index] = RunOutcome(self.plans[index], Path(record) if record else None, error)
             except BrokenProcessPool:
                 return list(running.values())
             except BaseException:

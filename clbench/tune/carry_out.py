@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from clbench.errors import ClbenchError, CutOffError, DataError, ResultsError, RunError, TakenError, UsageError
-from clbench.many.one import Outcome
+from clbench.many.one import RunOutcome
 from clbench.records.record import read_record
 from clbench.tune.journal import Trial, held, read_journal
 from clbench.tune.suggest import import_optuna
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clbench.plan.plan import Plan
     from clbench.tune.study import Study
 
-Carry = Callable[[Sequence["Plan"]], list[Outcome]]
+Carry = Callable[[Sequence["Plan"]], list[RunOutcome]]
 
 
 def carry_out(studies: Sequence[Study], *, carry: Carry, say: Callable[[str], None]) -> None:
@@ -82,7 +82,7 @@ def _comes_from_outside(error: ClbenchError) -> bool:
     return isinstance(error, (CutOffError, TakenError, DataError, ResultsError, UsageError))
 
 
-def _settle(study: Study, trial: Trial, found: Sequence[Outcome], errors: Sequence[ClbenchError]) -> None:
+def _settle(study: Study, trial: Trial, found: Sequence[RunOutcome], errors: Sequence[ClbenchError]) -> None:
     """Write into the trial what its runs came to."""
     if errors:
         trial.state, trial.error = "failed", errors[0].message
@@ -105,7 +105,7 @@ def _told(study: Study, trial: Trial) -> str:
     return f"{100 * trial.value:.2f} ({settings}), {place}"
 
 
-def _drop_scores(outcome: Outcome) -> None:
+def _drop_scores(outcome: RunOutcome) -> None:
     """Remove the score matrices of a trial: what it came to is written down, and they are most of its bytes."""
     if outcome.record is not None:
         work = outcome.record.with_name(f"seed{outcome.plan.seed}")

@@ -24,7 +24,7 @@ from tiny_scenarios import planned, scenario
 
 from clbench.errors import CutOffError, DataError, RunError, TakenError, UsageError
 from clbench.many.here import run_all
-from clbench.many.one import Outcome
+from clbench.many.one import RunOutcome
 from clbench.many.ray import mailbox, node
 from clbench.many.ray.driver import Share, _resources, import_ray
 from clbench.many.ray.mailbox import Mailbox
@@ -153,11 +153,11 @@ def test_a_run_that_no_node_has_begun_when_the_driver_stops_does_not_begin(tmp_p
 
 def test_a_run_whose_old_process_lingers_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wanted = planned(scenario(tmp_path), "naive")
-    outcomes = [Outcome(wanted, error=TakenError("taken")), Outcome(wanted, record=tmp_path)]
+    outcomes = [RunOutcome(wanted, error=TakenError("taken")), RunOutcome(wanted, record=tmp_path)]
     monkeypatch.setattr(node.time, "sleep", lambda seconds: None)
     assert node._when_free(lambda: outcomes.pop(0)).record == tmp_path
     monkeypatch.setattr(node, "TAKEN_SECONDS", 0.0)
-    assert isinstance(node._when_free(lambda: Outcome(wanted, error=TakenError("taken"))).error, TakenError)
+    assert isinstance(node._when_free(lambda: RunOutcome(wanted, error=TakenError("taken"))).error, TakenError)
 
 
 def test_what_a_node_lacks_is_named(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from clbench.data.table import LabelTable
 from clbench.errors import CutOffError, DataError, ResultsError, RunError, UsageError
 from clbench.files import roots
 from clbench.many.here import run_all
-from clbench.many.one import Outcome
+from clbench.many.one import RunOutcome
 from clbench.plan.plan import Plan
 from clbench.records.record import read_record, to_plain, tuning_of
 from clbench.records.store import scan
@@ -90,7 +90,7 @@ class Pretended:
     def read(self, path: Path) -> Any:
         return type("Record", (), {"summary": {"average_map": float(path.read_text())}})
 
-    def __call__(self, plans: Sequence[Plan]) -> list[Outcome]:
+    def __call__(self, plans: Sequence[Plan]) -> list[RunOutcome]:
         self.calls += 1
         found = []
         for plan in plans:
@@ -98,7 +98,7 @@ class Pretended:
             self.plans.append(plan)
             path = self.folder / f"{len(self.plans)}.txt"
             path.write_text(repr(self.value(plan)))
-            found.append(Outcome(plan, error=error) if error else Outcome(plan, record=path))
+            found.append(RunOutcome(plan, error=error) if error else RunOutcome(plan, record=path))
         return found
 
 
@@ -223,7 +223,7 @@ def test_an_interrupted_search_ends_as_if_it_had_not_been(tmp_path: Path, preten
     path = search_file(tmp_path, trials=12, batch=4)
     (whole,) = searched(path, tmp_path / "a", carry=pretended)
 
-    def stops(plans: Sequence[Plan]) -> list[Outcome]:
+    def stops(plans: Sequence[Plan]) -> list[RunOutcome]:
         if pretended.calls >= 4:
             raise KeyboardInterrupt
         return pretended(plans)
@@ -346,7 +346,7 @@ def test_one_search_is_carried_out_once_at_a_time(tmp_path: Path, pretended: Pre
     monkeypatch.setattr("clbench.tune.journal.LOOK", 0.05)
     path, results = search_file(tmp_path), tmp_path / "results"
 
-    def meanwhile(plans: Sequence[Plan]) -> list[Outcome]:
+    def meanwhile(plans: Sequence[Plan]) -> list[RunOutcome]:
         with pytest.raises(ResultsError, match="another process is carrying out this search"):
             searched(path, results, carry=pretended)
         return pretended(plans)

@@ -93,7 +93,7 @@ def test_a_trial_that_the_cluster_lost_stays_to_be_done(tmp_path: Path) -> None:
     study = asked(search_file(tmp_path), tmp_path / "results")
     lost = CutOffError("the cluster lost it too often")
     with pytest.raises(RunError, match="The search stopped"):
-        search([study], carry=lambda plans: [node.Outcome(plan, error=lost) for plan in plans], say=lambda _: None)
+        search([study], carry=lambda plans: [node.RunOutcome(plan, error=lost) for plan in plans], say=lambda _: None)
     assert [trial.state for trial in study.trials] == ["open"] * 2
 
 

@@ -15,7 +15,7 @@ from clbench.cli.terminal.progress import watching
 from clbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from clbench.many.one import Outcome
+    from clbench.many.one import RunOutcome
     from clbench.plan.plan import Plan
 
 
@@ -182,7 +182,7 @@ def _check_devices(devices: int, *, jobs: int | None, calibrate: bool) -> None:
         )
 
 
-def _finish(outcomes: list[Outcome], results: Path) -> None:
+def _finish(outcomes: list[RunOutcome], results: Path) -> None:
     """Print table and paths of what finished; raise for what failed."""
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     if records:

@@ -15,7 +15,7 @@ from clbench.cli.where import Where
 from clbench.train.events import Message
 
 if TYPE_CHECKING:
-    from clbench.many.one import Outcome
+    from clbench.many.one import RunOutcome
     from clbench.tune.study import Study
 
 SHOWN = 5
@@ -146,7 +146,7 @@ def _print_trials(study: Study) -> None:
     output.table(["trial", f"{study.spec.objective} (validation)", "settings"], rows, title=title)
 
 
-def _finish(found: Sequence[Study], outcomes: Sequence[Outcome], results: Path) -> None:
+def _finish(found: Sequence[Study], outcomes: Sequence[RunOutcome], results: Path) -> None:
     """Say what became of the final runs, and raise for what failed."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if outcomes:

@@ -16,7 +16,7 @@ from clbench.errors import TakenError, UsageError
 
 if TYPE_CHECKING:
     from clbench.cli.where import Carry
-    from clbench.many.one import Outcome
+    from clbench.many.one import RunOutcome
     from clbench.plan.plan import Plan
     from clbench.train.events import Watch
 
@@ -96,7 +96,7 @@ def _stand_in_text(datasets: list[str]) -> str:
     )
 
 
-def _carried_out(plans: list[Plan], carry: Carry, watch: Watch) -> list[Outcome]:
+def _carried_out(plans: list[Plan], carry: Carry, watch: Watch) -> list[RunOutcome]:
     """Carry out the plans, and look once more at those that other processes had taken."""
     outcomes = carry(plans, watch)
     taken = [outcome.plan for outcome in outcomes if _is_taken(outcome)]
@@ -105,7 +105,7 @@ def _carried_out(plans: list[Plan], carry: Carry, watch: Watch) -> list[Outcome]
     return [outcome for outcome in outcomes if not _is_taken(outcome)] + carry(taken, watch)
 
 
-def _is_taken(outcome: Outcome) -> bool:
+def _is_taken(outcome: RunOutcome) -> bool:
     return isinstance(outcome.error, TakenError)
 
 
@@ -135,7 +135,7 @@ def _configuration(plan: Plan) -> str:
     return plan.title.rpartition(" · seed ")[0]
 
 
-def _finish(outcomes: list[Outcome], plans: list[Plan], results: Path) -> None:
+def _finish(outcomes: list[RunOutcome], plans: list[Plan], results: Path) -> None:
     """Say what became of the runs, and raise for what failed."""
     taken = [outcome for outcome in outcomes if _is_taken(outcome)]
     failed = [outcome for outcome in outcomes if outcome.error is not None and outcome not in taken]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError, CutOffError, UsageError
 from clbench.files import roots
-from clbench.many.one import Outcome, check_recipes, one, tell_failure
+from clbench.many.one import RunOutcome, check_recipes, one, tell_failure
 from clbench.many.ray.mailbox import ANSWER_SECONDS, Line, Mailbox
 from clbench.many.ray.node import Answer, carry_out, receive
 from clbench.train.events import Message, Watch
@@ -71,7 +71,7 @@ class Cluster:
         if self._started:
             self._ray.shutdown()
 
-    def carry_out(self, plans: Sequence[Plan], watch: Watch) -> list[Outcome]:
+    def carry_out(self, plans: Sequence[Plan], watch: Watch) -> list[RunOutcome]:
         """Carry out `plans`, one task each, and return their outcomes in the same order.
 
         One run that fails does not stop the others. What is finished is sent to nobody, since a node need not see it.
@@ -84,7 +84,7 @@ class Cluster:
         fresh = iter(self._hand_out(left, watch) if left else [])
         return [done[i] if i in done else next(fresh) for i in range(len(plans))]
 
-    def _hand_out(self, plans: Sequence[Plan], watch: Watch) -> list[Outcome]:
+    def _hand_out(self, plans: Sequence[Plan], watch: Watch) -> list[RunOutcome]:
         told = self._ray is not None
         ray = self._ray = import_ray()
         if not ray.is_initialized():
@@ -207,10 +207,10 @@ class _Driver:
         self.mailbox = ray.remote(num_cpus=0, scheduling_strategy=near)(Mailbox).remote()
         self.task = ray.remote(**resources, max_retries=retries, scheduling_strategy="SPREAD")(carry_out)
 
-    def carry_out(self) -> list[Outcome]:
+    def carry_out(self) -> list[RunOutcome]:
         """Return the outcomes, in the order of the plans."""
         ray = self.ray
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, RunOutcome] = {}
         probe = self.options.results / f".seen-{uuid.uuid4().hex}"
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
@@ -232,7 +232,7 @@ class _Driver:
         self._pass_on()
         return [outcomes[i] for i in range(len(self.plans))]
 
-    def _outcome(self, reference: Any, plan: Plan) -> Outcome:
+    def _outcome(self, reference: Any, plan: Plan) -> RunOutcome:
         try:
             answer: Answer = self.ray.get(reference)
         except self.ray.exceptions.RayError as error:
@@ -241,13 +241,13 @@ class _Driver:
                 f"{plan.title}: the cluster lost it too often ({type(error).__name__}: {reason}).",
                 hint="Start the same command again: what is finished is kept, this run goes on from its saved state.",
             )
-            return Outcome(plan, error=lost)
+            return RunOutcome(plan, error=lost)
         if answer.error is not None:
-            return Outcome(plan, error=answer.error)
+            return RunOutcome(plan, error=answer.error)
         record = Path(answer.record)
         if answer.files:
             record = receive(answer.files, plan, self.options)
-        return Outcome(plan, record=record)
+        return RunOutcome(plan, record=record)
 
     def _pass_on(self) -> None:
         try:

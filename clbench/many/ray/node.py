@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from clbench.errors import ClbenchError, CutOffError, DataError, TakenError, UsageError
 from clbench.files.whole_file import in_place_of
-from clbench.many.one import Outcome, one
+from clbench.many.one import RunOutcome, one
 from clbench.many.ray.mailbox import Line, Mailbox, connected
 from clbench.plan import catalog
 from clbench.records.record import read_record
@@ -69,7 +69,7 @@ def carry_out(plan: Plan, options: RunOptions, probe: str, line: Line | Mailbox,
     return Answer(record=str(outcome.record), files=files)
 
 
-def _when_free(work: Callable[[], Outcome]) -> Outcome:
+def _when_free(work: Callable[[], RunOutcome]) -> RunOutcome:
     deadline = time.monotonic() + TAKEN_SECONDS
     while True:
         outcome = work()
