@@ -16,9 +16,9 @@ from clbench.data.pictures.photo_digest import pictures_digest
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import ResultsError, UsageError
 from clbench.imports.uncollected import uncollected
+from clbench.method.merged_sessions import as_seen_by
 from clbench.method.session import LiveSession
 from clbench.method.strategy import Strategy
-from clbench.method.stream_as_seen import as_seen_by
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.memory import Exemplars
 from clbench.nn.shared.ranks import rank, world

@@ -18,8 +18,8 @@ from clbench.data.features.feature_rows import FeatureRows, map_shape
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, Rows, SceneImages, cached
 from clbench.data.table import LabelTable
 from clbench.errors import UsageError
+from clbench.method.merged_sessions import as_seen_by
 from clbench.method.strategy import Strategy
-from clbench.method.stream_as_seen import as_seen_by
 from clbench.nn.backbones.by_name import Backbone, build_backbone, features_backbone
 from clbench.plan.plan import Plan
 from clbench.seeds import seed_torch

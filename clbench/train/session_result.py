@@ -16,7 +16,8 @@ from torch import Tensor
 from clbench.method.kept import state_bytes
 from clbench.method.ranking import ranked_by
 from clbench.method.replay import draws
-from clbench.method.stored import OverBudgetError, check_met, count_stored
+from clbench.method.replayable import check_met
+from clbench.method.stored import OverBudgetError, count_stored
 from clbench.method.strategy import Strategy
 from clbench.metrics.rules import Ranking
 from clbench.nn.distil import without_teachers

@@ -9,7 +9,7 @@ from stream_cases import scenario, table, tables
 
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
-from clbench.method.stream_as_seen import accumulated
+from clbench.method.merged_sessions import accumulated
 from clbench.spec.scenario import LabelsSpec
 from clbench.stream.build import build_stream
 from clbench.stream.stream import Stream

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from clbench import PROTOCOL
+from clbench.method.merged_sessions import merged
 from clbench.method.ranking import ranked_by, ranking_scores
 from clbench.method.strategy import Strategy
-from clbench.method.stream_as_seen import merged
 from clbench.records.record import read_record
 from clbench.records.verify.verify import verify_scores
 from clbench.stream.stream import Session

@@ -1,4 +1,4 @@
-"""A stream as one strategy sees it."""
+"""A stream whose sessions are merged into one, or accumulated, as some strategies ask for."""
 
 from __future__ import annotations
 
