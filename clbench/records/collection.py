@@ -27,6 +27,8 @@ class Collection:
 
     rows: list[Row] = field(default_factory=list)
     trust: dict[str, str] = field(default_factory=dict)
+    wrong: list[Verification] = field(default_factory=list)
+    """The files in which verification found something, also those of which nothing can be shown."""
 
     @property
     def records(self) -> list[Record]:
@@ -48,7 +50,7 @@ class Collection:
                 f"There are no records of '{name}'.{suggest(name, names)}",
                 hint=f"There are records of {', '.join(sorted(names))}; for others: clbench run {name}",
             )
-        return Collection(found, self.trust)
+        return Collection(found, self.trust, self.wrong)
 
 
 def collect(
@@ -73,6 +75,7 @@ def collect(
         for outcome in verify_all(folder, check=check or verdicts.check, scenario=scenario):
             for finding in outcome.findings[:3]:
                 log.warning("%s: %s", outcome.path, finding)
+            found.wrong.extend([outcome] * (not outcome.ok))
             record = outcome.record
             if record is not None and record.scenario.name not in own:
                 runs.setdefault((identity(record), record.seed), record)

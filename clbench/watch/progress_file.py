@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROGRESS = "progress.json"
+MOST_LOSSES = 300
+"""Losses that the file keeps; when there are more, every second one goes, so that what stays spans the whole run."""
 WRITE_SECONDS = 1.0
 """`progress.json` is not written more often than this; each time, reading the loss waits for the device."""
 
@@ -55,9 +57,11 @@ class Followed:
     def _before(self) -> dict[str, Any]:
         """Return what an earlier attempt at the same run left, or a beginning."""
         fresh: dict[str, Any] = {"session": None, "epoch": None, "step": 0, "steps": 0, "loss": None, "past": {}}
+        fresh["losses"] = []
         try:
             earlier = msgspec.json.decode(self.path.read_bytes())
-            return fresh | {"past": dict(earlier["past"]), "maps": list(earlier["maps"])}
+            losses = [entry for entry in earlier.get("losses", []) if len(entry) == 3]
+            return fresh | {"past": dict(earlier["past"]), "maps": list(earlier["maps"]), "losses": losses}
         except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError):
             return fresh | {"maps": []}
 
@@ -66,6 +70,7 @@ class Followed:
         self.state |= {"session": session, "epoch": None, "step": 0, "steps": 0, "loss": None}
         self.state["maps"] = [item for item in self.state["maps"] if item["session"] < session]
         self.state["past"] = {key: steps for key, steps in self.state["past"].items() if int(key) < session}
+        self.state["losses"] = [entry for entry in self.state["losses"] if entry[0] < session]
         self.write()
 
     def step(self, event: StepEnded) -> None:
@@ -81,7 +86,14 @@ class Followed:
             entry = Step(session=session + 1, epoch=epoch + 1, step=step, total=self.total, loss=self.state["loss"])
             self.each(lambda one: one.step(entry))
         if due:
+            self._keep_loss(session)
             self.write()
+
+    def _keep_loss(self, session: int) -> None:
+        losses = self.state["losses"]
+        losses.append([session, self.total, self.state["loss"]])
+        if len(losses) > MOST_LOSSES:
+            del losses[-2::-2]
 
     def session_finished(self, event: SessionFinished) -> None:
         """Take note of what the session came to."""

@@ -231,10 +231,14 @@ def groups(scenario: str, results: Path, reference: bool | None, form: str, data
     help="The file to write.",
 )
 @unprinted
-def html(scenario: str, results: Path, reference: bool | None, out: Path, no_published: bool) -> None:
+@labels
+def html(
+    scenario: str, results: Path, reference: bool | None, out: Path, no_published: bool, data: Path | None
+) -> None:
     """Write one page with every table, curve and label.
 
-    The page is one file that needs no network: send it, put it on a web server, print it.
+    The page is one file that needs no network: send it, put it on a web server, print it. CP and CR over the threshold
+    are in it where the runs' score files and the data set's labels are on this machine.
 
     \b
     Examples:
@@ -243,7 +247,7 @@ def html(scenario: str, results: Path, reference: bool | None, out: Path, no_pub
     """
 
     collection = collected(scenario, results, reference)
-    click.echo(_page(collection, results, out=out, published=not no_published))
+    click.echo(_page(collection, results, out=out, published=not no_published, data=data))
 
 
 @command.command("all")
@@ -286,7 +290,7 @@ def all_(
         decided=_decided(results, data=data),
     ):
         click.echo(path)
-    click.echo(_page(collection, results, out=out / "report.html", published=not no_published))
+    click.echo(_page(collection, results, out=out / "report.html", published=not no_published, data=data))
 
 
 @command.command("diff")
@@ -383,7 +387,7 @@ def _decided(results: Path, *, data: Path | None) -> Decided:
     return lambda rows: over_thresholds(rows, folders=places, data=data)
 
 
-def _page(collection: Collection, results: Path, *, out: Path, published: bool) -> Path:
+def _page(collection: Collection, results: Path, *, out: Path, published: bool, data: Path | None) -> Path:
     from clbench.plan.provenance import provenance_by_digest
     from clbench.records.collection import folders
     from clbench.report.page.document import write_page
@@ -397,6 +401,8 @@ def _page(collection: Collection, results: Path, *, out: Path, published: bool) 
         galleries=pictures,
         methods=provenance_by_digest(),
         published=published,
+        wrong=collection.wrong,
+        decided=_decided(results, data=data),
     )
     return write_page(model, out)
 

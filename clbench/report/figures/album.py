@@ -91,8 +91,10 @@ def _common(rows: Sequence[Row]) -> Iterator[Drawn]:
     found = {key: curves.cost_points(rows, cost=known[key], score=score) for key in COSTS}
     counted = {key: [point for point in points if not np.isnan(point.x)] for key, points in found.items()}
     costs = {key: points for key, points in counted.items() if points}  # older records know less of what is kept
-    drawn_costs = {key: _shown(points) for key, points in costs.items()}
-    figure = figures.draw_costs(drawn_costs, known=known, score=score.key, note=note)
+    shown = {key: _shown(points) for key, points in costs.items()}
+    # what costs every row the same sets none apart
+    told = {key: points for key, points in shown.items() if len({point.x for point in points}) > 1}
+    figure = figures.draw_costs(told or shown, known=known, score=score.key, note=note)
     yield "cost", figure, numbers.of_points(costs, kind="cost")
 
 

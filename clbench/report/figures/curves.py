@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from clbench.metrics.continual import bwt_per_label, forgetting_per_label, forgetting_per_session, session_maps
+from clbench.metrics.continual import (
+    bwt_per_label,
+    forgetting_per_label,
+    forgetting_per_session,
+    group_maps,
+    session_maps,
+)
 from clbench.metrics.f1 import cf1_harmonic, counts, cp, cr
 from clbench.metrics.inputs import defined_mean
 from clbench.metrics.rules import Ranking, threshold_on
@@ -95,7 +102,7 @@ def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
         strategy = row.first.strategy
         alike = [other for other in rows if other.first.strategy.name == strategy.name]
         heads = {other.first.strategy.head for other in alike}
-        settings = [f"{key.removeprefix('train.')}={value}" for key, value in changed_values(row, common).items()]
+        settings = [text for key, value in changed_values(row, common).items() for text in _settings(key, value)]
         name = strategy.name + (f"/{strategy.head}" if len(heads) > 1 else "")
         same_head = [other for other in alike if other.first.strategy.head == strategy.head]
         plain = [other for other in same_head if not changed_values(other, common)]
@@ -103,6 +110,14 @@ def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
             name += f" ({', '.join(settings) or row.first.configuration[:6]})"
         found.append((name, strategy.name, variants[place]))
     return found
+
+
+def _settings(key: str, value: Any) -> list[str]:
+    """Return a changed value as legends tell it: options one by one, without the braces of a mapping."""
+    if isinstance(value, Mapping):
+        return [text for name, inner in value.items() for text in _settings(str(name), inner)]
+    told = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return [f"{key.removeprefix('train.')}={told}"]
 
 
 def _variants(rows: Sequence[Row]) -> dict[int, int]:
@@ -140,6 +155,20 @@ def forgetting_curves(rows: Sequence[Row]) -> list[Line]:
     bounds = upper_bounds(rows)
     curves = _lines(rows, lambda record: forgetting_per_session(_matrix(record, "fixed"), record.learned))
     return [line for line, row in zip(curves, rows, strict=True) if row not in bounds]
+
+
+def group_curves(rows: Sequence[Row]) -> dict[str, list[Line]]:
+    """Return mAP over the `base` labels and over the `new` ones after each session, on the growing test set.
+
+    Base labels are those of the first session, new ones those of the session that just ended. Bounds have neither.
+    """
+    bounds = upper_bounds(rows)
+
+    def of(group: Literal["base", "new"]) -> list[Line]:
+        lines = _lines(rows, lambda record: getattr(group_maps(_matrix(record, "growing"), record.learned), group))
+        return [line for line, row in zip(lines, rows, strict=True) if row not in bounds]
+
+    return {"base": of("base"), "new": of("new")}
 
 
 def heat(row: Row, *, name: str = "") -> Heat:

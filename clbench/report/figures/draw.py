@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LEGEND_LETTERS = 46
+"""Letters of a line in a legend; longer names take two."""
 TEST_SETS = {"growing": "Growing test set", "fixed": "Fixed test set"}
 _UNITS: dict[str, tuple[str, list[tuple[float, str]]]] = {
     "stored_images": ("Stored images (largest)", [(1.0, "")]),
@@ -173,9 +176,17 @@ def draw_thresholds(curves: Mapping[str, Sequence[Line]], *, thresholds: Sequenc
     with styled():
         figure, panels = _figure(len(curves), height=2.3, note=note, share_y=True)
         for panel, (name, lines) in zip(panels, curves.items(), strict=True):
-            for line in lines:
+            for place, line in enumerate(lines):
                 how = look(line.strategy, variant=line.variant)
-                panel.plot(thresholds, 100 * line.mean, color=how.colour, linestyle=how.dash, label=line.name)
+                panel.plot(
+                    thresholds,
+                    100 * line.mean,
+                    color=how.colour,
+                    linestyle=how.dash,
+                    marker=how.marker,
+                    markevery=(place % 4, 4),  # not one on the other
+                    label=line.name,
+                )
                 if line.seeds > 1:
                     low, high = (np.clip(100 * (line.mean + sign * line.std), 0, 100) for sign in (-1, 1))
                     panel.fill_between(thresholds, low, high, color=how.colour, alpha=0.18, linewidth=0)
@@ -212,7 +223,7 @@ def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
                 panel.errorbar(
                     xs,
                     [value for _, (value, _) in found],
-                    [spread for _, (_, spread) in found],
+                    [spread or np.nan for _, (_, spread) in found],  # one seed has none
                     fmt="none",
                     ecolor="#222222",
                     elinewidth=0.8,
@@ -308,12 +319,34 @@ def _legend(figure: Figure, panel: Axes) -> None:
     # a marker alone: the stubs of error bars look like part of it
     handles = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle in handles]
     size = rcParams["legend.fontsize"]
-    widest = max(TextPath((0, 0), label, size=size).get_extents().width for label in labels)
+    labels = [textwrap.fill(label, LEGEND_LETTERS) for label in labels]
+    widths = [
+        max(TextPath((0, 0), line, size=size).get_extents().width for line in label.split("\n")) for label in labels
+    ]
     beside = 1.2 * size * (rcParams["legend.handlelength"] + rcParams["legend.handletextpad"])
-    beside += size * rcParams["legend.columnspacing"]
-    columns = min(len(labels), max(1, int(72 * WIDTH // (widest + beside))))
-    bottom = _below(figure, lines=1 + -(-len(labels) // columns), size=7.5)
+    columns = _columns(widths, beside=beside, between=size * rcParams["legend.columnspacing"], room=72 * 0.98 * WIDTH)
+    lines = max(sum(1 + labels[place].count("\n") for place in column) for column in _dealt(len(labels), columns))
+    bottom = _below(figure, lines=1 + lines, size=7.5)
     figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, bottom), ncols=columns)
+
+
+def _columns(widths: Sequence[float], *, beside: float, between: float, room: float) -> int:
+    """Return in how many columns labels of these widths stand in `room` points, each column as wide as its widest.
+
+    `beside` is a column's handle, `between` the gap to the next one.
+    """
+    for columns in range(len(widths), 1, -1):
+        widest = [max(widths[place] for place in column) for column in _dealt(len(widths), columns)]
+        if sum(widest) + columns * (beside + between) <= room:
+            return columns
+    return 1
+
+
+def _dealt(labels: int, columns: int) -> list[range]:
+    """Return the places of the labels in each column: one column after the other, the first ones longer."""
+    rows, longer = divmod(labels, columns)
+    starts = [rows * column + min(column, longer) for column in range(columns + 1)]
+    return [range(start, end) for start, end in pairwise(starts)]
 
 
 def _letters(width: float, *, size: float) -> int:

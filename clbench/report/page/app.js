@@ -24,17 +24,19 @@ function refresh() {
   drawBoard();
   drawLabelControls();
   drawFigures();
+  drawHeads();
+  drawCompare();
   drawHeat();
   drawGallery();
 }
 
 function drawAll() {
   const empty = !tables().length;
-  for (const id of ["choose", "board", "curves", "labels"]) byId(id).hidden = empty && id !== "board";
+  for (const id of ["choose", "board", "curves", "tradeoffs", "groups", "thresholds", "heads", "compare", "labels"]) byId(id).hidden = empty && id !== "board";
   drawAbout();
   drawDefinitions();
   if (empty) {
-    byId("board-notes").replaceChildren(h("p", { class: "none" }, "There are no finished runs yet."));
+    byId("board-notes").replaceChildren(...wrongNotes(), h("p", { class: "none" }, "There are no finished runs yet."));
     return;
   }
   state.slug = table().slug;

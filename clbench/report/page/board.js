@@ -5,10 +5,10 @@ const TEXTS = { rank: "Rank", strategy: "Strategy", head: "Head", seeds: "Seeds"
 function drawControls() {
   const item = table();
   const groups = new Map();
-  for (const other of tables()) {
+  for (const other of [...tables()].sort((a, b) => state.running.has(b.slug) - state.running.has(a.slug))) {
     if (!groups.has(other.scenario)) groups.set(other.scenario, []);
     const apart = other.apart ? ` · apart: ${other.apart}` : "";
-    groups.get(other.scenario).push([other.slug, `${other.heading} · ${other.track}${apart}`]);
+    groups.get(other.scenario).push([other.slug, `${state.running.has(other.slug) ? "running: " : ""}${other.heading} · ${other.track}${apart}`]);
   }
   const heads = [...new Set(item.rows.map((row) => row.head))].sort();
   const search = h("input", {
@@ -138,7 +138,7 @@ function boardRow(row, columns, { places, top, spread }) {
   return h("tr", { class: row.bound ? "bound" : null, "data-id": row.id },
     h("td", { class: "rank" }, rank === undefined ? DASH : String(rank)),
     h("th", { scope: "row", class: "strategy" }, tipped(name, () => [row.strategy, row.title, "Press for its configuration and where it comes from."]),
-      row.settings ? h("small", { class: "settings" }, row.settings) : null),
+      row.settings ? h("small", { class: "settings" }, unbroken(row.settings)) : null),
     columns.map((item) => {
       const cell = row.cells[item.key];
       const text = meanText(item, cell);
@@ -148,12 +148,26 @@ function boardRow(row, columns, { places, top, spread }) {
     }),
     h("td", {}, row.head),
     tipped(h("td", { class: "number" }, String(row.seeds.length)), () => ["Seeds", row.seeds.join(", "), row.seeds.length === 1 ? "A single seed has no spread; its rank is weak." : ""]),
-    h("td", {}, row.trust),
+    row.found.length ? tipped(h("td", { class: "bad" }, row.trust), () => ["What is wrong", ...row.found.slice(0, 4).map(([seed, text]) => `seed ${seed}: ${text}`), "Press the name for all of it."]) : h("td", {}, row.trust),
     h("td", { class: "marks" }, row.marks.length ? row.marks.map((mark) => tipped(h("span", { class: "mark" }, mark), () => [mark, DATA.marks[mark]])) : DASH));
 }
 
+// Settings break between them, and inside one at a mark that joins words, never inside a number nor before it.
+function unbroken(text) {
+  const parts = text.split(/(?<=, )|(?<=[=_/.](?=[A-Za-z{[]))/);
+  return parts.flatMap((part, place) => (place ? [h("wbr"), part] : [part]));
+}
+
+// Files in which verification found something: at a glance, and what it is.
+function wrongNotes() {
+  if (!DATA.wrong.length) return [];
+  const files = DATA.wrong.length === 1 ? "1 record is" : `${count(DATA.wrong.length)} records are`;
+  return [h("details", { class: "notice", id: "wrong-files" }, h("summary", {}, h("strong", {}, `${files} unverified. `), "They have no rank. What is wrong:"),
+    h("dl", { class: "pairs" }, DATA.wrong.map((one) => h("div", {}, h("dt", {}, one.file), h("dd", {}, wrongList(one.findings), one.shown ? null : h("small", {}, "It cannot be shown."))))))];
+}
+
 function boardNotes(item) {
-  const found = [];
+  const found = wrongNotes();
   if (item.standIn) found.push(h("p", { class: "notice" }, h("strong", {}, "Stand-in. "), `These rows ran on the generated pictures “${item.dataset}”, not on the data set of ${item.scenario}.`));
   if (item.apart) found.push(h("p", { class: "notice" }, `Apart from the first table of ${item.scenario}: ${item.apart}.`));
   found.push(h("p", { class: "lead" }, item.title));
@@ -180,7 +194,7 @@ function printedTable(item) {
   return [
     h("div", { class: "section-head" }, h("h3", {}, "Printed in papers, not run here"), csvButton(`printed ${item.slug}`, () => [headings, ...rows])),
     h("p", { class: "notice" }, DATA.caution),
-    h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Printed numbers" },
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Printed numbers" },
       h("table", { class: "board printed" }, h("caption", {}, `${rows.length} of ${item.printed.rows.length} numbers printed for ${item.scenario}, never ranked`), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body))),
   ];
 }

@@ -15,6 +15,7 @@ const MARKERS = {
 
 const MOST_NAMES = 12;
 const NAME_GAP = 11.5;
+const LETTER = 6; // pixels of a letter of a name, a little more than most need
 
 const marker = (look, x, y, r) => s("path", { class: "marker", d: MARKERS[look[1]](r), transform: `translate(${x.toFixed(1)},${y.toFixed(1)})` });
 const dashes = (look) => look[2].map((length) => (length * 1.8).toFixed(1)).join(" ") || null;
@@ -45,14 +46,19 @@ const at = (point) => `${point.x.toFixed(1)},${point.y.toFixed(1)}`;
 
 const widths = new Map();
 
-// lines: [{id, name, look, mean, std, seeds, reference}], fractions per session; xs: [{name, below}]
-function lineChart({ name, title, note, xs, lines, emptyText }) {
+const SESSIONS = {
+  below: "session, labels seen below", many: "sessions", one: "a session", head: "After session", columns: ["session", "labels_seen"],
+  tell: (item) => `after session ${item.name}, ${item.below} labels`,
+};
+
+// lines: [{id, name, look, mean, std, seeds, reference}], fractions per x; xs: [{name, below}], by default sessions
+function lineChart({ name, title, note, xs, lines, emptyText, axis = SESSIONS }) {
   const figure = h("figure", { class: "chart" });
   const box = h("div", { class: "canvas" });
   const tip = h("div", { class: "chart-tip", hidden: true, "aria-hidden": "true" });
   const numbers = h("details", { class: "facts" }, h("summary", {}, "Numbers"));
-  numbers.addEventListener("toggle", () => { if (numbers.open && numbers.children.length === 1) numbers.append(numbersTable(title, xs, lines)); });
-  figure.append(h("figcaption", {}, h("strong", {}, title), csvButton(name, () => chartLines(xs, lines)), h("span", { class: "muted" }, note)), box, tip, numbers);
+  numbers.addEventListener("toggle", () => { if (numbers.open && numbers.children.length === 1) numbers.append(numbersTable(title, xs, lines, axis)); });
+  figure.append(h("figcaption", {}, h("strong", {}, title), csvButton(name, () => chartLines(xs, lines, axis)), h("span", { class: "muted" }, note)), box, tip, numbers);
   if (!lines.length) {
     box.append(h("p", { class: "none" }, emptyText || "No strategy is shown. Choose some in the legend above."));
     return figure;
@@ -65,17 +71,18 @@ function lineChart({ name, title, note, xs, lines, emptyText }) {
     if (now === width) return;
     width = now;
     widths.set(kind, width);
-    box.replaceChildren(plot({ title, xs, lines, width, tip, figure }));
+    box.replaceChildren(plot({ title, xs, lines, width, tip, figure, axis }));
   };
   new ResizeObserver(draw).observe(box);
   draw();
   return figure;
 }
 
-function plot({ title, xs, lines, width, tip, figure }) {
+function plot({ title, xs, lines, width, tip, figure, axis }) {
   const height = Math.round(Math.min(320, Math.max(230, width * 0.62)));
-  const named = width >= 340 && lines.filter((line) => !line.reference).length <= MOST_NAMES;
-  const [left, right, top, bottom] = [40, named ? 74 : 14, 10, 42];
+  const named = width >= 340 && lines.length <= MOST_NAMES + 4;
+  const longest = Math.max(...lines.map((line) => line.name.length));
+  const [left, right, top, bottom] = [40, named ? Math.min(width >= 420 ? 124 : 74, 14 + LETTER * longest) : 14, 10, 42];
   const values = lines.flatMap((line) => line.mean.flatMap((mean, i) => (mean === null ? [] : [100 * (mean - (line.std[i] || 0)), 100 * (mean + (line.std[i] || 0))])));
   const marks = ticks(Math.min(...values), Math.max(...values), 5);
   const [low, high] = [marks[0], marks[marks.length - 1]];
@@ -84,7 +91,7 @@ function plot({ title, xs, lines, width, tip, figure }) {
   const y = (value) => top + (height - top - bottom) * (1 - (100 * value - low) / (high - low));
   const svg = s("svg", {
     viewBox: `0 0 ${width} ${height}`, role: "group", tabindex: "0", "aria-roledescription": "line chart",
-    "aria-label": `${title}: ${lines.length} lines over ${xs.length} sessions. Left and right choose a session, up and down a line.`,
+    "aria-label": `${title}: ${lines.length} lines over ${xs.length} ${axis.many}. Left and right choose ${axis.one}, up and down a line.`,
   });
   for (const mark of marks) {
     const at = y(mark / 100);
@@ -95,17 +102,13 @@ function plot({ title, xs, lines, width, tip, figure }) {
     if (i % every) return;
     svg.append(s("text", { class: "tick", x: x(i), y: height - bottom + 15, "text-anchor": "middle" }, item.name), s("text", { class: "tick faint", x: x(i), y: height - bottom + 28, "text-anchor": "middle" }, item.below));
   });
-  svg.append(s("text", { class: "tick", x: left + inner / 2, y: height - 2, "text-anchor": "middle" }, "session, labels seen below"));
+  svg.append(s("text", { class: "tick", x: left + inner / 2, y: height - 2, "text-anchor": "middle" }, axis.below));
   const points = [];
-  const bounds = [];
   for (const line of lines) {
     const group = s("g", { class: line.reference ? "line reference" : "line", "data-line": line.id, vars: { "--c": line.look[0] } });
     if (line.reference && xs.length > 1) {
       const value = y(line.mean[0]);
       group.append(s("path", { class: "stroke", d: `M${left},${value}H${width - right}`, "stroke-dasharray": "2 3" }));
-      // a name that would lie on another is left to the pointer and the keys
-      if (bounds.every((other) => Math.abs(other - value) >= NAME_GAP)) group.append(s("text", { class: "tick name", x: width - right, y: value - 4, "text-anchor": "end" }, line.name));
-      bounds.push(value);
       xs.forEach((_, i) => points.push({ x: x(i), y: value, line, session: i, mean: line.mean[0], std: line.std[0] }));
     } else {
       const own = line.mean.map((mean, i) => (mean === null ? null : { x: x(i), y: y(mean), line, session: i, mean, std: line.std[i] }));
@@ -121,15 +124,15 @@ function plot({ title, xs, lines, width, tip, figure }) {
     }
     svg.append(group);
   }
-  if (named) svg.append(...lineNames(points.filter((point) => !point.line.reference), { right: width - right, top, bottom: height - bottom }));
+  if (named) svg.append(...lineNames(points, { right: width - right, letters: Math.floor((right - 8) / LETTER), top, bottom: height - bottom }));
   const halo = s("circle", { class: "halo", r: 6.5, hidden: true });
   svg.append(halo);
-  inspect({ svg, points, halo, tip, figure, xs, width });
+  inspect({ svg, points, halo, tip, figure, width, tell: (point) => pointText(point, xs, axis) });
   return svg;
 }
 
 // Names at the ends of lines, pushed apart where they would cover each other.
-function lineNames(points, { right, top, bottom }) {
+function lineNames(points, { right, letters, top, bottom }) {
   const ends = new Map();
   for (const point of points) ends.set(point.line.id, point);
   const placed = [...ends.values()].sort((a, b) => a.y - b.y).map((point) => ({ point, y: point.y }));
@@ -139,17 +142,25 @@ function lineNames(points, { right, top, bottom }) {
     placed[i].y = Math.max(top, Math.min(placed[i].y, least));
   }
   return placed.flatMap(({ point, y }) => [
-    s("path", { class: "leader", d: `M${(point.x + 6).toFixed(1)},${point.y.toFixed(1)}L${right + 4},${y.toFixed(1)}` }),
-    s("text", { class: "tick name", x: right + 7, y: y + 3.5 }, point.line.name.length > 11 ? `${point.line.name.slice(0, 10)}…` : point.line.name),
+    s("path", { class: "leader", d: `M${(point.line.reference ? right : point.x + 6).toFixed(1)},${point.y.toFixed(1)}L${right + 4},${y.toFixed(1)}` }),
+    s("text", { class: "tick name", x: right + 7, y: y + 3.5 }, point.line.name.length > letters ? `${point.line.name.slice(0, letters - 1)}…` : point.line.name),
   ]);
 }
 
-function pointText(point, xs) {
+function pointText(point, xs, axis) {
   const spread = point.std === null || point.std === undefined ? "one seed" : `± ${(100 * point.std).toFixed(2)}, ${point.line.seeds} seeds`;
-  return [point.line.name, `${(100 * point.mean).toFixed(2)} ${spread}`, point.line.reference ? "saw everything at once" : `after session ${xs[point.session].name}, ${xs[point.session].below} labels`];
+  return [point.line.name, `${(100 * point.mean).toFixed(2)} ${spread}`, point.line.reference ? "saw everything at once" : axis.tell(xs[point.session])];
 }
 
-function inspect({ svg, points, halo, tip, figure, xs, width }) {
+// The next point for a key: along its own line, or to the next line of the same x.
+const alongLines = (points) => (now, step, climb) => {
+  if (!now) return points.find((point) => !point.line.reference) || points[0];
+  if (step) return points.find((point) => point.line === now.line && point.session === now.session + step) || now;
+  const column = points.filter((point) => point.session === now.session).sort((a, b) => a.y - b.y);
+  return column[Math.min(column.length - 1, Math.max(0, column.indexOf(now) + climb))];
+};
+
+function inspect({ svg, points, halo, tip, figure, width, tell, next = alongLines(points) }) {
   let now = null;
   const show = (point) => {
     now = point;
@@ -160,7 +171,7 @@ function inspect({ svg, points, halo, tip, figure, xs, width }) {
     if (!point) return;
     halo.setAttribute("cx", point.x);
     halo.setAttribute("cy", point.y);
-    tip.replaceChildren(...pointText(point, xs).map((text, place) => h(place ? "span" : "strong", {}, text)));
+    tip.replaceChildren(...tell(point).map((text, place) => h(place ? "span" : "strong", {}, text)));
     const scale = svg.clientWidth / width || 1;
     const [frame, own] = [figure.getBoundingClientRect(), svg.getBoundingClientRect()];
     const x = own.left - frame.left + point.x * scale;
@@ -187,30 +198,25 @@ function inspect({ svg, points, halo, tip, figure, xs, width }) {
     if (event.key === "Escape") return show(null);
     if (!step && !climb) return undefined;
     event.preventDefault();
-    let next = points.find((point) => !point.line.reference) || points[0];
-    if (now && step) next = points.find((point) => point.line === now.line && point.session === now.session + step) || now;
-    if (now && climb) {
-      const column = points.filter((point) => point.session === now.session).sort((a, b) => a.y - b.y);
-      next = column[Math.min(column.length - 1, Math.max(0, column.indexOf(now) + climb))];
-    }
-    show(next);
-    say(pointText(next, xs).join(", "));
+    const chosen = next(now, step, climb);
+    show(chosen);
+    say(tell(chosen).join(", "));
     return undefined;
   });
 }
 
-function chartLines(xs, lines) {
-  return [["configuration", "session", "labels_seen", "mean", "std", "seeds"], ...lines.flatMap((line) => line.mean.map((mean, i) => {
-    const session = line.reference ? xs.length - 1 : i;
-    return [line.name, session + 1, xs[session].below, mean, line.std[i], line.seeds];
+function chartLines(xs, lines, axis) {
+  return [["configuration", ...axis.columns, "mean", "std", "seeds"], ...lines.flatMap((line) => line.mean.map((mean, i) => {
+    const x = xs[line.reference ? xs.length - 1 : i];
+    return [line.name, ...[x.name, x.below].slice(0, axis.columns.length), mean, line.std[i], line.seeds];
   }))];
 }
 
-function numbersTable(title, xs, lines) {
+function numbersTable(title, xs, lines, axis) {
   const body = lines.map((line) => h("tr", {}, h("th", { scope: "row" }, line.name), xs.map((_, i) => {
     const mean = line.reference ? (i === xs.length - 1 ? line.mean[0] : null) : line.mean[i];
     return h("td", { class: "number" }, mean === null || mean === undefined ? DASH : fixed(mean, state.digits));
   })));
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, h("table", { class: "plain" },
-    h("caption", { class: "hidden" }, title), h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "After session"), xs.map((item) => h("th", { scope: "col" }, item.name)))), h("tbody", {}, body)));
+    h("caption", { class: "hidden" }, title), h("thead", {}, h("tr", {}, h("th", { scope: "col" }, axis.head), xs.map((item) => h("th", { scope: "col" }, item.name)))), h("tbody", {}, body)));
 }

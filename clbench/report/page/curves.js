@@ -45,8 +45,42 @@ function drawCurves() {
   })));
 }
 
+const GROUPS = [
+  ["base", "mAP of the base labels", "labels of the first session, growing test set, %"],
+  ["new", "mAP of the new labels", "labels of the session that just ended, growing test set, %"],
+];
+const DECIDED = [
+  ["CP", "CP over the threshold", "mean precision of the labels, after the last session, %"],
+  ["CR", "CR over the threshold", "mean recall of the labels, after the last session, %"],
+  ["CF1", "CF1 over the threshold", "harmonic mean of CP and CR, after the last session, %"],
+];
+const THRESHOLDS = { below: "threshold on probabilities", many: "thresholds", one: "a threshold", head: "Threshold", columns: ["threshold"], tell: (item) => `at threshold ${item.name}` };
+
+// A panel of rows that have the curve; none where no row of the table has it.
+function panelOf([kind, title, note], xs, axis) {
+  if (!table().rows.some((row) => row.curves[kind])) return null;
+  const lines = drawn().filter((row) => row.curves[kind]).map((row) => ({
+    id: row.id, name: nameInLegend(row), look: row.look, mean: row.curves[kind][0], std: row.curves[kind][1], seeds: row.seeds.length, reference: false,
+  }));
+  return lineChart({ name: `${kind} ${table().slug}`, title, note, xs, lines, axis, emptyText: "No strategy that is shown has these numbers." });
+}
+
+function drawMoreCurves() {
+  const several = table().sessions.length > 1;
+  const part = (id, panels) => {
+    const found = panels.filter(Boolean);
+    byId(id).hidden = !found.length;
+    byId(id).querySelector(".panels").replaceChildren(...found);
+  };
+  part("groups", several ? GROUPS.map((panel) => panelOf(panel, sessionsAxis(), SESSIONS)) : []);
+  const xs = DATA.thresholds.map((value) => ({ name: String(value), below: "" }));
+  part("thresholds", DECIDED.map((panel) => panelOf(panel, xs, THRESHOLDS)));
+}
+
 function drawFigures() {
   drawLegend();
   drawCurves();
+  drawTradeoffs();
+  drawMoreCurves();
   drawLabel();
 }

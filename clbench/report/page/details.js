@@ -28,7 +28,8 @@ function details(row) {
   const method = Object.entries(pooled(row.method));
   return h("div", { class: "behind" },
     h("p", { class: "lead" }, row.title),
-    h("p", { class: "actions" }, h("a", { href: rowAddress(row), class: "permalink" }, "Link to this row"), button("Close", () => toggleRow(row), { class: "quiet" })),
+    h("p", { class: "actions" }, h("a", { href: rowAddress(row), class: "permalink" }, "Link to this row"), button("Compare with another row", () => compareWith(row), { class: "quiet" }), button("Close", () => toggleRow(row), { class: "quiet" })),
+    row.found.length ? part("What is wrong", wrongList(row.found.map(([seed, text]) => `seed ${seed}: ${text}`))) : null,
     row.marks.length ? part("Marks", h("dl", { class: "pairs" }, row.marks.map((mark) => h("div", {}, h("dt", {}, h("span", { class: "mark" }, mark)), h("dd", {}, DATA.marks[mark]))))) : null,
     method.length ? part("Method", pairs(method)) : null,
     h("div", { class: "side" }, part("Seeds", seedTable(row)), part("Cost of each session", costTable(row))),
@@ -41,6 +42,8 @@ function details(row) {
         ["images shown", row.stream.images], ["labels shown", row.stream.labels],
       ]))));
 }
+
+const wrongList = (texts) => h("ul", { class: "wrong" }, texts.map((text) => h("li", {}, text)));
 
 function settings(items, changed, meaning) {
   return h("dl", { class: "pairs" }, items.map(([name, value]) => h("div", { class: changed.includes(name) ? "changed" : null },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,17 +11,21 @@ import clbench
 from clbench.metrics.names import NAMES
 from clbench.records.record import Record
 from clbench.records.rows import MARKS, Row, is_static
+from clbench.records.verify.findings import Verification
+from clbench.report.figures.curves import THRESHOLDS, Line
 from clbench.report.formats.grid import printed_grid
 from clbench.report.page.rows import all_columns, page_rows
 from clbench.report.page.shared_values import Pool
 from clbench.report.table.choice import choices
 from clbench.report.table.columns import RULES, Column
+from clbench.report.table.heads_compared import TITLES, HeadTable, head_tables
 from clbench.report.table.leaderboard import leaderboard, sections
 from clbench.report.table.model import Leaderboard, Table
 from clbench.report.table.published import CAUTION
 
 Galleries = dict[str, list[dict[str, Any]]]
 Methods = Mapping[str, Mapping[str, str]]
+Decided = Callable[[Sequence[Row]], dict[str, list[Line]]]
 
 
 def page_model(
@@ -31,19 +35,35 @@ def page_model(
     galleries: Galleries | None = None,
     methods: Methods | None = None,
     published: bool = True,
+    wrong: Sequence[Verification] = (),
+    decided: Decided | None = None,
 ) -> dict[str, Any]:
     """Return the values behind the page of `records`: tables, columns with their definitions, pooled long values.
 
     Fractions have six decimals, AP matrices are whole numbers of 1/10,000. `trust` is as in `tables.leaderboard`;
     `galleries` maps a record's content digest to pictures, as `gallery.galleries` finds them, `methods` the sha256 of a
-    strategy's file to what it says of its source. The same records give the same values, whenever they are asked.
+    strategy's file to what it says of its source. `wrong` are the files in which verification found something,
+    `decided` gives the lines over the threshold of comparable rows. The same records give the same values, whenever
+    they are asked.
     """
     board = leaderboard(records, trust=trust or {}, published=published)
     pool = Pool()
-    tables = [
-        _table(table, rows, pool=pool, galleries=galleries or {}, methods=methods or {})
-        for table, (rows, _) in zip(board.tables, sections(records), strict=True)
-    ]
+    heads = head_tables(records)
+    found_wrong = _by_content(wrong)
+    tables = []
+    for table, (rows, _) in zip(board.tables, sections(records), strict=True):
+        shown = page_rows(
+            table,
+            rows,
+            pool=pool,
+            galleries=galleries or {},
+            methods=methods or {},
+            found_wrong=found_wrong,
+            decided=decided(rows) if decided else {},
+        )
+        here = {row.first.content for row in rows}
+        own = next((one for one in heads if all(row.row.first.content in here for row in one.rows)), None)
+        tables.append(_table(table, rows, pool=pool) | {"heads": _heads(own), "rows": shown})
     every = [record for item in records for record in (item.records if isinstance(item, Row) else (item,))]
     return {
         "clbench": clbench.__version__,
@@ -55,12 +75,36 @@ def page_model(
         "definitions": _definitions(),
         "marks": _marks(board),
         "caution": CAUTION,
+        "wrong": [_told(found) for found in wrong],
+        "thresholds": list(THRESHOLDS),
         "tables": tables,
         "pool": pool.values,
     }
 
 
-def _table(table: Table, rows: Sequence[Row], *, pool: Pool, galleries: Galleries, methods: Methods) -> dict[str, Any]:
+def _by_content(wrong: Sequence[Verification]) -> dict[str, list[str]]:
+    """Return what verification found, by the content digest that a record names."""
+    found: dict[str, list[str]] = {}
+    for outcome in wrong:
+        if outcome.record is not None:
+            found.setdefault(outcome.record.content, []).extend(map(str, outcome.findings))
+    return found
+
+
+def _told(outcome: Verification) -> dict[str, Any]:
+    """Return where a file lies below its results folder, and what is wrong with it."""
+    place = "" if outcome.path is None else "/".join(outcome.path.parts[-4:])
+    return {"file": place, "findings": list(map(str, outcome.findings)), "shown": outcome.record is not None}
+
+
+def _heads(compared: HeadTable | None) -> dict[str, Any] | None:
+    """Return the comparison of methods that ran with several heads, as texts; a method's best head comes first."""
+    if compared is None:
+        return None
+    return {"headings": list(TITLES), "rows": [row.cells() for row in compared.rows]}
+
+
+def _table(table: Table, rows: Sequence[Row], *, pool: Pool) -> dict[str, Any]:
     # the stream is the same for every row but those that saw it as one session
     row = next((row for row in rows if not is_static(row.first)), rows[0])
     record = row.first
@@ -89,7 +133,6 @@ def _table(table: Table, rows: Sequence[Row], *, pool: Pool, galleries: Gallerie
             {"need": one.need, "row": one.row, "alike": [table.rows[place].strategy for place in one.alike]}
             for one in choices(table)
         ],
-        "rows": page_rows(table, rows, pool=pool, galleries=galleries, methods=methods),
         "printed": {
             "headings": [name for name, _ in printed.headings],
             "rows": [[field.text for field in line] for line in printed.rows],

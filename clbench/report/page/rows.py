@@ -38,13 +38,16 @@ def page_rows(
     pool: Pool,
     galleries: dict[str, list[dict[str, Any]]],
     methods: Mapping[str, Mapping[str, str]],
+    found_wrong: Mapping[str, Sequence[str]],
+    decided: Mapping[str, Sequence[curves.Line]],
 ) -> Any:
     """Return the rows of one table, in its order; long values go to `pool`.
 
     `galleries` maps a record's content digest to the pictures kept beside it, `methods` the digest of a strategy's file
-    to what the file says of its source.
+    to what the file says of its source, `found_wrong` a record's content digest to what verification found. `decided`
+    are lines over the threshold, as `from_scores.over_thresholds` gives them.
     """
-    lines = _lines(rows)
+    lines = _lines(rows, decided)
     left = list(range(len(rows)))
     known = all_columns()
     found = []
@@ -60,6 +63,7 @@ def page_rows(
             | {"method": pool.place(dict(methods.get(row.first.strategy.sha256, {})))}
             | {"ap": {name: _matrix(row, name) for name in ("growing", "fixed")}}
             | {"gallery": [picture for record in row.records for picture in galleries.get(record.content, [])]}
+            | {"found": [[r.seed, text] for r in row.records for text in found_wrong.get(r.content, ())]}
         )
     return found
 
@@ -92,20 +96,28 @@ def _identity(table: Table, line: TableRow, row: Row) -> dict[str, Any]:
     }
 
 
-def _lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return per row its name in legends, its look, and its curves: [mean, std] over the sessions."""
+def _lines(rows: Sequence[Row], decided: Mapping[str, Sequence[curves.Line]]) -> list[dict[str, Any]]:
+    """Return per row its name in legends, its look, its point of the trade-off, and its curves: [mean, std]."""
     found: list[dict[str, Any]] = []
     for name, strategy, variant in curves.names(rows):
         look = style.look(strategy, variant=variant)
-        found.append({"name": name, "look": [look.colour, look.marker, _dashes(look.dash)], "curves": {}})
-    for test_set in ("growing", "fixed"):
-        for own, line in zip(found, curves.map_curves(rows, test_set=test_set), strict=True):
-            own["curves"][test_set] = [rounded(line.mean), rounded(line.std)]
-    forgotten = {(line.strategy, line.variant): line for line in curves.forgetting_curves(rows)}
-    for own, (_, strategy, variant) in zip(found, curves.names(rows), strict=True):
-        forgetting = forgotten.get((strategy, variant))
-        if forgetting is not None:
-            own["curves"]["forgetting"] = [rounded(forgetting.mean), rounded(forgetting.std)]
+        shown = [look.colour, look.marker, _dashes(look.dash)]
+        found.append({"name": name, "look": shown, "curves": {}, "tradeoff": None})
+    drawn: dict[str, Sequence[curves.Line]] = {
+        "growing": curves.map_curves(rows, test_set="growing"),
+        "fixed": curves.map_curves(rows, test_set="fixed"),
+        "forgetting": curves.forgetting_curves(rows),
+        **curves.group_curves(rows),
+        **decided,
+    }
+    places = {(strategy, variant): place for place, (_, strategy, variant) in enumerate(curves.names(rows))}
+    for kind, lines in drawn.items():
+        for line in lines:
+            own = found[places[line.strategy, line.variant]]
+            own["curves"][kind] = [rounded(line.mean), rounded(line.std)]
+    for point in curves.tradeoff(rows):
+        own = found[places[point.strategy, point.variant]]
+        own["tradeoff"] = [rounded([point.x, point.x_std]), rounded([point.y, point.y_std])]
     return found
 
 

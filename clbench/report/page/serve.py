@@ -6,7 +6,7 @@ import errno
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,12 @@ import msgspec
 from clbench.errors import ResultsError, UsageError
 from clbench.plan.provenance import provenance_by_digest
 from clbench.records.collection import Collection, collect, folders
+from clbench.records.rows import Row
 from clbench.records.store import record_files, record_scenario_id
 from clbench.records.verify.findings import Verification
 from clbench.records.verify.verify import verify
+from clbench.report.figures.curves import Line
+from clbench.report.figures.from_scores import over_thresholds
 from clbench.report.page.document import document
 from clbench.report.page.gallery import PATTERN, galleries
 from clbench.report.page.model import page_model
@@ -56,6 +59,7 @@ class Source:
         self._print: Print | None = None
         self._model: dict[str, Any] = {}
         self._records = Collection()
+        self._decided: dict[tuple[str, ...], dict[str, list[Line]]] = {}
         self.version = ""
 
     def model(self) -> dict[str, Any]:
@@ -97,8 +101,20 @@ class Source:
             self._records = Collection()
         pictures = galleries(self._records.own, folders(self._results))
         return page_model(
-            self._records.rows, trust=self._records.trust, galleries=pictures, methods=provenance_by_digest()
+            self._records.rows,
+            trust=self._records.trust,
+            galleries=pictures,
+            methods=provenance_by_digest(),
+            wrong=self._records.wrong,
+            decided=self._over_thresholds,
         )
+
+    def _over_thresholds(self, rows: Sequence[Row]) -> dict[str, list[Line]]:
+        """Return CP, CR and CF1 over the threshold, worked out once for the same records."""
+        key = tuple(record.content for row in rows for record in row.records)
+        if key not in self._decided:
+            self._decided[key] = over_thresholds(rows, folders=folders(self._results))
+        return self._decided[key]
 
     def _check(self, path: Path) -> Verification:
         try:

@@ -19,6 +19,8 @@ const state = {
   heat: "",
   testSet: "fixed",
   label: "",
+  running: new Set(), // slugs of tables whose runs go on now
+  pair: ["", ""], // ids of the two rows that are compared
 };
 
 const tables = () => DATA.tables;
@@ -107,7 +109,8 @@ function best(rows) {
   const by = column("average_map");
   const value = (row) => (row.cells[by.key] ? row.cells[by.key][0] : -Infinity);
   const competing = rows.filter(competes).sort((a, b) => value(b) - value(a)).slice(0, MOST_LINES);
-  return [...competing, ...rows.filter((row) => row.bound)];
+  const heads = new Set(competing.map((row) => row.head));
+  return [...competing, ...rows.filter((row) => row.bound && (heads.has(row.head) || !competing.length))];
 }
 
 function shown() {

@@ -50,6 +50,7 @@ def _plain(run: RunStatus, sessions: Mapping[str, int]) -> dict[str, Any]:
         "step": told["step"],
         "steps": told["steps"],
         "loss": told["loss"],
+        "losses": told["losses"],
         "maps": told["maps"],
         "ago": max(0.0, time.time() - _changed(run)),
         "note": told["message"] if failed else run.note,
@@ -73,6 +74,8 @@ class _Told(msgspec.Struct):
     step: int = 0
     steps: int = 0
     loss: float | None = None
+    losses: list[tuple[int, int, float | None]] = []
+    """(session, step since the run's beginning, loss) from the beginning on."""
     maps: list[dict[str, float | None]] = []
 
 
