@@ -11,17 +11,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from clbench.data.features.feature_rows import FeatureRows
 from clbench.data.pictures.augment import augmented
 from clbench.data.pictures.read_ahead import hand_over, leave_interrupts_to_the_run
-from clbench.data.pictures.sources import ImageSource
+from clbench.data.pictures.sources import ImageSource, end_to_end
 from clbench.data.sparse.labels import SparseLabels, as_lists
 from clbench.errors import ClbenchError
 from clbench.nn.memory import Exemplars
 from clbench.ranks.together import mine
 from clbench.seeds import derive, generator
 from clbench.stream.stream import Session
-from clbench.stream.trial import TrainImages
 
 Item = tuple[int, int]
 """(epoch, position in the view)"""
@@ -56,9 +54,9 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
         if exemplars is not None and len(exemplars.rows):
             rows, y, logits = _with_exemplars(session, exemplars)
         self.rows = rows
-        reader = source.source if isinstance(source, TrainImages) else source
-        self.buffer = reader.buffer if isinstance(reader, FeatureRows) else 0
-        self.shards = reader.shards(session.rows) if isinstance(reader, FeatureRows) and self.buffer else None
+        reader = end_to_end(source)
+        self.buffer = reader.buffer if reader else 0
+        self.lying = (reader.files(session.rows), reader.places(session.rows)) if reader else None
         self.y: Tensor | SparseView = (
             y if isinstance(y, SparseView) else torch.from_numpy(np.array(y))
         )  # the session's own is read-only
@@ -98,9 +96,10 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
         """Return the positions in the order in which an epoch shows them, [len(view)]."""
         drawn = {"seed": self.seed, "session": self.session, "epoch": epoch}
-        if self.shards is None:
+        if self.lying is None:
             return order(len(self), self.fresh, **drawn)
-        return buffered_order(len(self), self.shards, buffer=self.buffer, **drawn)
+        files, places = self.lying
+        return buffered_order(len(self), files, places=places, buffer=self.buffer, **drawn)
 
     def recalled(self, rows: npt.NDArray[np.int64], *, step: int, places: Iterable[int]) -> Tensor:
         """Return images set beside the batch of `step`, augmented by (seed, session, step, place, image id)."""
@@ -187,17 +186,25 @@ def order(view_length: int, fresh: int, *, seed: int, session: int, epoch: int) 
 
 
 def buffered_order(
-    view_length: int, shards: npt.NDArray[np.int64], *, buffer: int, seed: int, session: int, epoch: int
+    view_length: int,
+    files: npt.NDArray[np.int64],
+    *,
+    buffer: int,
+    seed: int,
+    session: int,
+    epoch: int,
+    places: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return the positions of one epoch in which files are read from end to end, through a buffer of images.
 
-    `shards` [n] says in which file each fresh image lies. Files come in an order drawn for the epoch; `buffer` images
-    wait, of which one at random is shown whenever the next is read. Exemplars are inserted at random places. All of it
-    is a function of (seed, session, epoch). Its shape is [view_length].
+    `files` [n] says in which file each fresh image lies, `places` [n] where there (by default as they come). Files come
+    in an order drawn for the epoch; `buffer` images wait, of which one at random is shown whenever the next is read.
+    Exemplars are inserted at random places. All of it is a function of (seed, session, epoch). Its shape is
+    [view_length].
     """
     draws = generator(seed, "order of files", session, epoch)
-    turn = np.argsort(draws.permutation(int(shards.max(initial=0)) + 1), kind="stable")
-    read = np.argsort(turn[shards], kind="stable")
+    turn = np.argsort(draws.permutation(int(files.max(initial=0)) + 1), kind="stable")
+    read = np.lexsort((np.arange(len(files)) if places is None else places, turn[files]))
     waiting, shown = read[:buffer].tolist(), []
     for come, slot in zip(read[buffer:].tolist(), draws.integers(0, max(len(waiting), 1), len(read)), strict=False):
         shown.append(waiting[slot])

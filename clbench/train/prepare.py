@@ -15,7 +15,9 @@ import torch
 from clbench.data.datasets.registry import check_whole, open_table
 from clbench.data.features.feature_file import Features, find_features
 from clbench.data.features.feature_rows import FeatureRows, map_shape
+from clbench.data.importers.direct import shards_of
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, Rows, SceneImages, cached
+from clbench.data.shards.shard_pictures import ShardPictures
 from clbench.data.table import LabelTable
 from clbench.errors import UsageError
 from clbench.method.merged_sessions import as_seen_by
@@ -89,9 +91,12 @@ def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: 
     if features := plan_features(plan):
         rows = FeatureRows(features, table, buffer=int(plan.options.get("buffer", "0")))
         return rows if plan.trial is None else TrainImages(rows, table)
-    if int(plan.options.get("buffer", "0")):
+    buffer = int(plan.options.get("buffer", "0"))
+    shards = None if plan.root is None else shards_of(plan.dataset, root=plan.root, options=plan.options)
+    if buffer and shards is None:
         raise UsageError(
-            f"{table.name}: option buffer: pictures are read in any order.", hint="It goes with `features`."
+            f"{table.name}: option buffer: pictures are read in any order.",
+            hint="It goes with `features` or with `shards`.",
         )
     if table.name == "scenes":
         from clbench.data.scenes.scenes import known_scenes
@@ -99,6 +104,8 @@ def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: 
         # the table was opened with the same options, so they are known to be whole numbers
         scenes = known_scenes(**{name: int(value) for name, value in plan.options.items()})
         made: ImageSource = SceneImages(scenes.render, size=size, native=scenes.size)
+    elif shards is not None:
+        made = ShardPictures(shards, table, size=size, buffer=buffer)
     else:
         assert plan.root is not None
         made = FolderImages(table, root=plan.root, size=size)
@@ -127,6 +134,8 @@ def content_key(source: ImageSource, table: LabelTable) -> str:
         held = [[file.st_size, file.st_mtime_ns] for file in files]
         # the number goes up when a rule of `clbench.data.pictures.pixels` changes
         return digest([2, str(source.root.resolve()), table.paths.tolist(), held])[:16]
+    if isinstance(source, ShardPictures):
+        return digest([2, "shards", source.shards.stamp, table.paths.tolist()])[:16]
     if isinstance(source, SceneImages):
         pixels = _drawn(source.render, size=source.size, native=source.native, count=len(table))
     else:

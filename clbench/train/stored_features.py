@@ -44,8 +44,17 @@ class StoredFeatures:
     They are float32 [n, width, h, w], or [n, values] with the maps of all stages end to end.
     """
 
-    def __init__(self, path: Path, *, rows: npt.NDArray[np.int64], shape: tuple[int, ...], size: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rows: npt.NDArray[np.int64],
+        shape: tuple[int, ...],
+        size: int,
+        behind: ImageSource | None = None,
+    ) -> None:
         self.path = path
+        self.behind = behind
         self.size = size
         self.rows = rows
         self.kept = CheckedRows(path, count=len(rows), shape=shape, kind=np.float32)
@@ -138,7 +147,7 @@ def stored_features(
     path = cache_folder() / feature_file(backbone, stream, train, kind=kind, pictures=pictures, device=device)
     shapes = tuple(tuple(stage.shape[1:]) for stage in first)
     shape = (sum(map(math.prod, shapes)),) if kind == "stages" else shapes[0]
-    found = StoredFeatures(path, rows=rows, shape=shape, size=source.size)
+    found = StoredFeatures(path, rows=rows, shape=shape, size=source.size, behind=source)
     try:
         _fill(found, computed, progress=progress)
     except OSError as error:

@@ -42,7 +42,7 @@ class FeatureRows:
     def read(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
         """Return float32 [n, c, h, w]."""
         places = self.rows[rows]
-        which = self.shards(rows)
+        which = self.files(rows)
         found = np.empty((len(rows), *self.features.shape[1:]), dtype=np.float32)
         for shard in np.unique(which).tolist():
             file = self.features.files[shard]
@@ -58,7 +58,11 @@ class FeatureRows:
             block = block.transpose(1, 2)
         return block.reshape(len(rows), *self.shape)
 
-    def shards(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def places(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return where the features of `rows` lie in the row of all files, [n]."""
+        return self.rows[rows]
+
+    def files(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return in which file the features of each of `rows` lie, [n]."""
         found: npt.NDArray[np.int64] = np.searchsorted(self._starts, self.rows[rows], side="right") - 1
         return found

@@ -17,8 +17,10 @@ from clbench.data.datasets.registry import default_root, find, is_path, read_tab
 from clbench.data.datasets.statistics import id_digest, known_statistics
 from clbench.data.fetch.check_report import Report
 from clbench.data.fetch.describe_labels import describe_labels
-from clbench.data.fetch.photo_probe import Photo, kinds, probe_quietly
+from clbench.data.fetch.photo_probe import Photo, kinds, probe_bytes, probe_quietly
+from clbench.data.importers.direct import shards_of
 from clbench.data.pictures.photo_files import photo_path
+from clbench.data.shards.shards import Shards
 from clbench.data.table import LabelTable, labels_without_positives
 from clbench.errors import DataError, UsageError
 
@@ -44,7 +46,9 @@ def check_table(
         if name.startswith("voc") and root is not None:
             _voc_annotations(name, root=root, report=report, progress=progress)
     if complete and decode and name != "scenes" and not options.get("features"):
-        _photos(table, root=root or default_root(name) or Path(), report=report, progress=progress)
+        home = root or default_root(name) or Path()
+        shards = shards_of(name, root=home, options=options) if is_path(name) else None
+        _photos(table, root=home, shards=shards, report=report, progress=progress)
     return report
 
 
@@ -152,12 +156,16 @@ def _voc_annotations(name: str, *, root: Path, report: Report, progress: Progres
         report.error(error.message, hint=error.hint)
 
 
-def _photos(table: LabelTable, *, root: Path, report: Report, progress: Progress | None) -> None:
+def _photos(table: LabelTable, *, root: Path, shards: Shards | None, report: Report, progress: Progress | None) -> None:
     paths = table.paths.tolist()
+    probed = _probed(root, paths)
+    if shards is not None:
+        probed = _probed_in(shards, [int(row) for row in paths])
+        paths = [shards.place(int(row)) for row in paths]
     bad: list[str] = []
     seen: list[Photo] = []
     sides: dict[str, list[str]] = {}
-    for done, (path, split, photo) in enumerate(zip(paths, table.split.tolist(), _probed(root, paths), strict=True), 1):
+    for done, (path, split, photo) in enumerate(zip(paths, table.split.tolist(), probed, strict=True), 1):
         if photo.problem:
             bad.append(f"{path}: {photo.problem}")
         else:
@@ -194,3 +202,13 @@ def _probed(root: Path, paths: Sequence[str]) -> Iterator[Photo]:
         warnings.simplefilter("ignore", UserWarning)
         for first in range(0, len(paths), 1024):  # in portions, so that a stop is soon heeded
             yield from pool.map(one, paths[first : first + 1024])
+
+
+def _probed_in(shards: Shards, rows: Sequence[int]) -> Iterator[Photo]:
+    from PIL import Image
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        for first in range(0, len(rows), 256):  # so many pictures are in memory
+            yield from pool.map(probe_bytes, [shards.read(row) for row in rows[first : first + 256]])

@@ -50,8 +50,6 @@ def probe(path: Path) -> Photo:
 
 def probe_quietly(path: Path) -> Photo:
     """Do what `probe` does, for threads: their caller silences Pillow's warnings once for all of them."""
-    from PIL import Image
-
     try:
         if path.stat().st_size > MAX_BYTES:
             return Photo(problem=f"it has more than {MAX_BYTES:,} bytes")
@@ -60,6 +58,13 @@ def probe_quietly(path: Path) -> Photo:
         return Photo(problem="it is missing")
     except OSError as error:
         return Photo(problem=f"it cannot be read ({error.strerror})")
+    return probe_bytes(data)
+
+
+def probe_bytes(data: bytes) -> Photo:
+    """Return what `probe_quietly` would of a file with these bytes."""
+    from PIL import Image
+
     digest = hashlib.sha256(data).hexdigest()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:

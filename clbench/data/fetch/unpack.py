@@ -94,6 +94,53 @@ def _tar(archive: Path) -> Iterator[list[_Member]]:
             yield members
 
 
+def tar_places(archive: Path) -> list[tuple[str, int, int]]:
+    """Return (path, first byte, bytes) of every file in a tar that is not packed; only headers are read.
+
+    What `unpack` refuses raises DataError here too, and so do a packed archive, a sparse member, and an archive that is
+    cut: one without an end mark, and nothing behind it.
+    """
+    if not archive.is_file():
+        raise DataError(f"{archive}: there is no such file.")
+    try:
+        with archive.open("rb") as file:
+            if file.read(2) == b"\x1f\x8b":
+                raise DataError(
+                    f"{archive} is packed, and is read by place.", hint=f"Unpack it first: gunzip {archive}"
+                )
+            file.seek(0)
+            with tarfile.open(fileobj=_Headers(file), mode="r:") as opened:
+                places = _tar_places(archive, opened)
+            file.seek(opened.offset)
+            rest = file.read(MAX_HEADER)
+            if len(rest) < tarfile.BLOCKSIZE or rest.strip(b"\0") or file.read(1):
+                raise ValueError(f"no end mark at byte {opened.offset:,}")
+            return places
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise DataError(
+            f"{archive}: cut, or not a tar archive: {error}.", hint="Remove the file and fetch it again."
+        ) from error
+    except OSError as error:
+        raise DataError(f"{archive} cannot be read ({error.strerror or error}).") from error
+
+
+def _tar_places(archive: Path, opened: tarfile.TarFile) -> list[tuple[str, int, int]]:
+    places, seen = [], set[str]()
+    for info in opened:
+        path = _safe(info.name, archive=archive)
+        if info.isdir():
+            continue
+        if not info.isreg() or info.issparse():
+            raise DataError(f"{archive}: {info.name!r} is a link, a device or sparse, which no shard needs.")
+        if path in seen:
+            raise DataError(f"{archive}: {path!r} is in it twice.", hint="Write the shard again, each member once.")
+        seen.add(path)
+        if info.size < 0 or len(seen) > MAX_FILES:
+            raise DataError(f"{archive}: member {len(seen):,} of {info.size:,} bytes, which no shard has.")
+        places.append((path, info.offset_data, info.size))
+    return places
+
+
 class _Headers(io.BufferedIOBase):
     """A tar file's bytes. Until its members are listed only headers are read, and each as long as it says of itself."""
 

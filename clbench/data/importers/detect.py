@@ -20,6 +20,7 @@ from clbench.data.importers.forms import (
     open_images,
     tag_lists,
     voc,
+    webdataset,
     yolo,
 )
 from clbench.data.importers.source import Source
@@ -40,6 +41,7 @@ FORMS: dict[str, Form] = {
         yolo.FORM,
         folders.FORM,
         hugging_face.FORM,
+        webdataset.FORM,
         imagefolder.FORM,
         arff.FORM,
         libsvm.FORM,
@@ -51,8 +53,8 @@ OWN = {"file", "split", "labels"}
 def form_of(source: Source, *, named: str = "") -> tuple[Form, list[str]]:
     """Return the form of an export and the files that are of it.
 
-    A folder per label counts only where nothing else fits, and metadata.csv is imagefolder's. Raises UsageError for an
-    unknown form, and DataError where none or several fit.
+    Folders per label and tars count only where nothing else fits, and metadata.csv is imagefolder's. Raises UsageError
+    for an unknown form, and DataError where none or several fit.
     """
     if named and named not in FORMS:
         raise UsageError(f"--form {named}: there is no such form.{suggest(named, FORMS)}", hint=_known())
@@ -66,8 +68,9 @@ def form_of(source: Source, *, named: str = "") -> tuple[Form, list[str]]:
         for name in ("columns", "tags"):
             found[name] = [file for file in found.get(name, []) if file not in found["imagefolder"]]
     found = {name: files for name, files in found.items() if files}
-    if len(found) > 1:
-        found.pop("folders", None)
+    for weak in ("folders", "webdataset"):
+        if len(found) > 1:
+            found.pop(weak, None)
     if len(found) == 1:
         name, files = found.popitem()
         return FORMS[name], sorted(files, key=_train_first)

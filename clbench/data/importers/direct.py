@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from clbench.data.datasets.dataset import Option, resolve_options
+from clbench.data.features.feature_file import BUFFER
 from clbench.data.importers.detect import FORMS, form_of
 from clbench.data.importers.import_export import Wish, plan_import
 from clbench.data.importers.source import Source
 from clbench.data.own_table.same_photos import DUPLICATES, merged
+from clbench.data.shards.shards import Shards, find_shards, shards_at
+from clbench.data.sparse.files import is_csr
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
 
@@ -22,6 +25,7 @@ PLAIN = {
     ".jsonl": ("imagefolder",),
     ".xml": ("cvat",),
     ".parquet": ("parquet",),
+    ".tar": ("webdataset",),
 }
 """By ending, the forms of a single file that no label table of one's own can be taken for."""
 OPTIONS = (
@@ -39,6 +43,7 @@ OPTIONS = (
     ),
     DUPLICATES,
     Option("missing", "refuse", "what to do when a photo is absent", ("refuse", "drop")),
+    BUFFER,
 )
 
 
@@ -71,22 +76,39 @@ def open_export(path: Path, *, root: Path, options: Mapping[str, str]) -> LabelT
         options={option.name: values[option.name] for option in form.options},
     )
     plan = plan_import(path, to=root, wish=wish)
-    if plan.photos is None:
+    if plan.photos is None and plan.export.shards is None:
         raise DataError(f"{path}: the photos are no files here.", hint=f"clbench data import {path} --to FOLDER")
-    table = plan.table
-    chosen = [f"{name}={value}" for name, value in values.items() if value != _default(name, form.options)]
+    table, shards = plan.table, plan.export.shards
+    paths = table.files if shards is None else shards.rows_of(table.files).tolist()
+    changed = {name: value for name, value in values.items() if value != _default(name, form.options)}
+    chosen = [f"{name}={value}" for name, value in changed.items() if name != BUFFER.name]
     opened = LabelTable(
         name=path.resolve().stem,
         revision=" ".join([path.resolve().stem, f"form={form.name}", *chosen]),
         labels=tuple(table.labels),
         ids=np.array(table.ids, dtype=np.str_),
-        paths=np.array(table.files, dtype=np.str_),
+        paths=np.array(paths, dtype=np.str_),
         y=table.y,
         member=table.y == 1,
         split=np.array(table.splits, dtype=np.str_),
         notes=tuple(plan.export.notes),
     )
-    return merged(opened, root=root) if values["duplicates"] == "merge" else opened
+    return merged(opened, root=root) if values["duplicates"] == "merge" and shards is None else opened
+
+
+def shards_of(dataset: str, *, root: Path | None, options: Mapping[str, str]) -> Shards | None:
+    """Return the shards that hold the photos of a data set, None where none do.
+
+    They are those that the option `shards` names, or the tars that the data set itself is. Raises as `find_shards`.
+    """
+    path = Path(dataset)
+    if options.get("shards", ""):
+        return find_shards(root or path.parent, options["shards"], name=path.stem)
+    if not (path.suffix == ".tar" or path.is_dir()) or is_csr(path) or not is_export(path):
+        return None
+    form, files = form_of(Source(path), named=options.get("form", ""))
+    home = path if path.is_dir() else path.parent
+    return shards_at([home / file for file in files]) if form.name == "webdataset" else None
 
 
 def _default(name: str, options: tuple[Option, ...]) -> str:

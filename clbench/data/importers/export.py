@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from clbench.data.datasets.dataset import Option
 from clbench.data.importers.source import Source
+from clbench.data.shards.shards import Shards
 from clbench.errors import DataError
 
 PRESENT, ABSENT, UNKNOWN = 1, 0, -1
@@ -53,6 +54,8 @@ class Export:
     """What was dropped, merged, renamed or taken for unknown, a sentence each."""
     features: npt.NDArray[np.float32] | None = None
     """[entries, numbers] for tables of features, which have no photos."""
+    shards: Shards | None = None
+    """What holds the photos, where they are members of tars."""
 
 
 @dataclass(frozen=True)

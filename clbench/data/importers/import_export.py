@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -89,7 +90,8 @@ def plan_import(path: Path, *, to: Path, wish: Wish) -> Plan:
     held = sum(entry.picture is not None for entry in export.entries)
     if held not in (0, len(export.entries)):
         raise DataError(f"{source.path}: some rows hold their photo and some do not.", hint="Import them apart.")
-    photos = None if held or export.features is not None else wish.photos or source.root
+    inside = held or export.features is not None or export.shards is not None
+    photos = None if inside else wish.photos or source.root
     left_out: list[str] = []
     if photos is not None:
         left_out = settle_photos(export, photos, missing=wish.missing)
@@ -130,6 +132,9 @@ def import_export(path: Path, *, to: Path, wish: Wish) -> Imported:
     plan.export.notes[:0] = [
         f"{len(found.names)} {found.text}: {found.listed}" for found in doubtful(plan.table.labels)
     ]
+    if plan.export.shards is not None:
+        beside = Path(os.path.relpath(plan.export.shards.shards[0].source.parent, to)).as_posix()
+        plan.export.notes.append(f"photos stay in their shards: a scenario says options: {{shards: '{beside}/*.tar'}}")
     report = report_text(
         path, form=plan.form, options=wish.options, export=plan.export, table=plan.table, left_out=plan.left_out
     )

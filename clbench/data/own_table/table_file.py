@@ -23,6 +23,7 @@ from clbench.data.own_table.npz_and_json import JSON_OPTIONS, read_json, read_np
 from clbench.data.own_table.same_photos import DUPLICATES, merged
 from clbench.data.own_table.unchecked import Draft
 from clbench.data.pictures.photo_files import below, refuse_absent, settle
+from clbench.data.shards.shards import SHARDS, UNNAMED, Shards, find_shards, refuse_absent_from, refuse_unnamed
 from clbench.data.table import LabelTable, labels_without_positives
 from clbench.data.table_cache import cached
 from clbench.errors import DataError, UsageError, suggest
@@ -51,7 +52,9 @@ OPTIONS = (
         "`.safetensors` or `.parquet`; `FILE#NAME` where it holds several",
         kind="text",
     ),
+    SHARDS,
     BUFFER,
+    UNNAMED,
     Option("missing", "0", "largest share of photos that may be absent; they leave the table", kind="fraction"),
     DUPLICATES,
 )
@@ -69,7 +72,7 @@ OTHER_FORMS = {
     ".zip": "an archive",
 }  # fmt: skip
 """Files that people have their labels in and that are no label tables."""
-_NOT_CONTENT = ("images", "missing", "duplicates", "buffer")
+_NOT_CONTENT = ("images", "missing", "duplicates", "buffer", "shards", "unnamed")
 
 
 _IMPORT = (
@@ -107,6 +110,9 @@ def read(path: Path, *, root: Path, options: Mapping[str, str], photos: bool = T
     reader, more = ENDINGS[file.suffix.lower()]
     values = resolve_options(name, OPTIONS + more, options)
     features = find_features(root, values["features"], name=name) if values["features"] else None
+    shards = find_shards(root, values["shards"], name=name) if values["shards"] and photos else None
+    if features is not None and values["shards"]:
+        raise UsageError(f"{name}: options features and shards: a row has one or the other.")
 
     def build() -> LabelTable:
         draft = reader(file, name=name, values=values)
@@ -115,6 +121,10 @@ def read(path: Path, *, root: Path, options: Mapping[str, str], photos: bool = T
             draft = replace(draft, files=[str(row) for row in draft.rows])
         revision = _revision(name, draft, values, options=OPTIONS + more)
         table = _restricted(draft.table(name=name, revision=revision), values=values)
+        if shards is not None:
+            if values["unnamed"] == "refuse" and values["val"] != "drop":  # rows of val are gone from the draft
+                refuse_unnamed(shards, draft.files, name=name)
+            return _in_shards(table, shards, values=values)
         return _with_photos(table, root=root, values=values) if photos and features is None else table
 
     key = {"reader": "custom", "version": str(VERSION), "file": str(file.resolve()), "root": str(root.resolve())}
@@ -122,11 +132,14 @@ def read(path: Path, *, root: Path, options: Mapping[str, str], photos: bool = T
     if features is not None:
         key["features of"] = features.stamp()
         return cached({**key, **values}, sources=sources, build=build)
-    if photos:
+    if shards is not None:
+        key["shards of"] = shards.stamp
+        return cached({**key, **values}, sources=sources, build=build)
+    if photos and not values["shards"]:
         sources += [folder for folder in (root, root / "images", root / values["images"]) if folder.is_dir()]
     table = cached({**key, **values, "photos": str(photos)}, sources=sources, build=build)
     # every time: a file can change without its folder's noticing
-    return merged(table, root=root) if values["duplicates"] == "merge" else table
+    return merged(table, root=root) if values["duplicates"] == "merge" and not values["shards"] else table
 
 
 def _revision(name: str, draft: Draft, values: Mapping[str, str], *, options: Sequence[Option]) -> str:
@@ -207,6 +220,21 @@ def _with_photos(table: LabelTable, *, root: Path, values: Mapping[str, str]) ->
         notes=(*table.notes, *notes),
     )
     return settled if rows.all() else _rows(settled, rows=rows, columns=np.ones(len(table.labels), dtype=np.bool_))
+
+
+def _in_shards(table: LabelTable, shards: Shards, *, values: Mapping[str, str]) -> LabelTable:
+    """Return the table with the rows of the shards as its paths."""
+    found = shards.rows_of(table.paths.tolist())
+    gone = found < 0
+    if gone.sum() > float(values["missing"]) * len(table):
+        refuse_absent_from(shards, table.paths[gone].tolist(), count=len(table), name=table.name)
+    lying = replace(table, paths=np.maximum(found, 0).astype(np.str_))
+    if not gone.any():
+        return lying
+    absent = int(gone.sum())
+    notes = (*table.notes, f"{absent} of {len(table)} photos are absent and left out")
+    lying = replace(lying, revision=f"{table.revision} absent={absent}", notes=notes)
+    return _rows(lying, rows=~gone, columns=np.ones(len(table.labels), dtype=np.bool_))
 
 
 def _rows(table: LabelTable, *, rows: Mask, columns: Mask) -> LabelTable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ def decode(path: Path) -> torch.Tensor:
     try:
         look_at(path, largest=MAX_BYTES)
         picture = _decode_jpeg(path)
-        return _decode_with_pillow(path) if picture is None else picture
+        return _decode_with_pillow(path, path) if picture is None else picture
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such picture.", hint="clbench data check NAME lists every missing one.") from error
     except (OSError, SyntaxError, ValueError, RuntimeError) as error:
@@ -46,22 +47,46 @@ def torchcodec_decoder() -> Callable[[torch.Tensor], torch.Tensor | list[torch.T
     return found
 
 
+def decode_bytes(data: bytes, *, place: str) -> torch.Tensor:
+    """Return the picture that a file with the bytes `data` would hold, as `decode` does.
+
+    Raises DataError naming `place`.
+    """
+    from clbench.data.pictures import jpeg
+
+    try:
+        picture = _decoded_jpeg(bytearray(data), place) if data.startswith(jpeg.START) else None
+        return _decode_with_pillow(io.BytesIO(data), place) if picture is None else picture
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{place}: not readable as a picture ({(str(error) or type(error).__name__).splitlines()[0]}).",
+            hint="clbench data check TABLE lists every damaged one.",
+        ) from error
+
+
 def _decode_jpeg(path: Path) -> torch.Tensor | None:
     """torchcodec's decoder, or None where it is missing or declines (no JPEG, CMYK, damaged); Pillow then decides."""
     from clbench.data.pictures import jpeg
 
-    decode_jpeg = torchcodec_decoder()
-    if decode_jpeg is None:
+    if torchcodec_decoder() is None:
         return None
     with path.open("rb", buffering=0) as file:
         if file.read(len(jpeg.START)) != jpeg.START:
             return None
         file.seek(0)
-        data = bytearray(file.read())
+        return _decoded_jpeg(bytearray(file.read()), path)
+
+
+def _decoded_jpeg(data: bytearray, place: Path | str) -> torch.Tensor | None:
+    from clbench.data.pictures import jpeg
+
+    decode_jpeg = torchcodec_decoder()
+    if decode_jpeg is None:
+        return None
     size = jpeg.frame_size(data)
     if size is None or jpeg.may_be_turned(data):
         return None
-    _check_size(path, *size)
+    _check_size(place, *size)
     try:
         # as a tensor: given a path or bytes, torchcodec sets aside and restores Python's warnings for each picture
         picture = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8))
@@ -71,7 +96,7 @@ def _decode_jpeg(path: Path) -> torch.Tensor | None:
     return picture
 
 
-def _decode_with_pillow(path: Path) -> torch.Tensor:
+def _decode_with_pillow(file: Path | io.BytesIO, place: Path | str) -> torch.Tensor:
     from PIL import Image
 
     from clbench.data.pictures.pixels import upright_rgb
@@ -80,22 +105,22 @@ def _decode_with_pillow(path: Path) -> torch.Tensor:
         # the limit here is stricter than the one that Pillow refuses at, and laxer than the one it warns of
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
-            opened = Image.open(path)
+            opened = Image.open(file)
         except Image.DecompressionBombError as error:
-            raise _too_large(path, str(error).partition(" pixels")[0].rpartition("(")[2]) from error
+            raise _too_large(place, str(error).partition(" pixels")[0].rpartition("(")[2]) from error
         with opened as header:
-            _check_size(path, *header.size)
+            _check_size(place, *header.size)
             array = np.asarray(upright_rgb(header))
     return torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous()
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def _check_size(place: Path | str, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise _too_large(path, f"{width} x {height}")
+        raise _too_large(place, f"{width} x {height}")
 
 
-def _too_large(path: Path, size: str) -> DataError:
+def _too_large(place: Path | str, size: str) -> DataError:
     return DataError(
-        f"{path}: {size} pixels; pictures here have at most {MAX_PIXELS:,}.",
+        f"{place}: {size} pixels; pictures here have at most {MAX_PIXELS:,}.",
         hint="Replace the file, or take its row out of the table.",
     )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
 from clbench.data.features.feature_file import find_features
+from clbench.data.importers.direct import shards_of
+from clbench.data.shards.shards import Shards
 from clbench.data.table import LabelTable
 from clbench.files.user_folders import cache_folder
 
@@ -32,6 +36,8 @@ def pictures_digest(table: LabelTable, *, dataset: str, root: Path | None, optio
         paths = [file.path for file in find_features(root, named, name=Path(dataset).stem).files]
         return files_digest([path.name for path in paths], paths)
     rows = np.argsort(table.ids, kind="stable")[_spread(len(table), SIZED)]  # whatever the order of the table's rows
+    if (shards := shards_of(dataset, root=root, options=options)) is not None:
+        return _in_shards(shards, table, rows)
     return files_digest(table.ids[rows].tolist(), [root / path for path in table.paths[rows].tolist()])
 
 
@@ -44,15 +50,36 @@ def files_digest(names: Sequence[str], paths: Sequence[Path]) -> str:
     if not any(stats):
         return ""
     stamps = [(s.st_size, s.st_mtime_ns, s.st_ctime_ns) if s else () for s in stats]
-    key = hashlib.sha256(repr([names, list(map(str, paths)), stamps]).encode()).hexdigest()
-    kept = cache_folder() / "photos" / key
+    sizes = [stat.st_size if stat else None for stat in stats]
+
+    def some(place: int, size: int) -> bytes:
+        with paths[place].open("rb", buffering=0) as file:
+            return _some_bytes(file, size)
+
+    return _digest(repr([names, list(map(str, paths)), stamps]), names, sizes, some)
+
+
+def _in_shards(shards: Shards, table: LabelTable, rows: npt.NDArray[np.int64]) -> str:
+    """Return the digest that the same pictures would have as files of their own."""
+    places = table.paths[rows].astype(np.int64)
+
+    def some(place: int, size: int) -> bytes:
+        return _some_bytes(io.BytesIO(shards.read(int(places[place]))), size)
+
+    names = table.ids[rows].tolist()
+    return _digest(repr([names, places.tolist(), shards.stamp]), names, shards.sizes[places].tolist(), some)
+
+
+def _digest(stamp: str, names: Sequence[str], sizes: Sequence[int | None], some: Callable[[int, int], bytes]) -> str:
+    """Return the digest of files of so many bytes (None: absent), `some(place, size)` being some of one's bytes."""
+    kept = cache_folder() / "photos" / hashlib.sha256(stamp.encode()).hexdigest()
     if known := _kept(kept):
         return known
-    sha, read = hashlib.sha256(), set(_spread(len(paths), READ).tolist())
-    for place, (name, path, stat) in enumerate(zip(names, paths, stats, strict=True)):
-        sha.update(f"{name}\n{stat.st_size if stat else 'absent'}\n".encode())
-        if stat and place in read:
-            sha.update(_some_bytes(path, stat.st_size))
+    sha, read = hashlib.sha256(), set(_spread(len(names), READ).tolist())
+    for place, (name, size) in enumerate(zip(names, sizes, strict=True)):
+        sha.update(f"{name}\n{'absent' if size is None else size}\n".encode())
+        if size is not None and place in read:
+            sha.update(some(place, size))
     found = sha.hexdigest()
     with contextlib.suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -79,15 +106,14 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _some_bytes(path: Path, size: int) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        if size <= 3 * BLOCK:
-            return file.read()
-        parts = []
-        for start in (0, (size - BLOCK) // 2, size - BLOCK):
-            file.seek(start)
-            parts.append(file.read(BLOCK))
-        return b"".join(parts)
+def _some_bytes(file: IO[bytes], size: int) -> bytes:
+    if size <= 3 * BLOCK:
+        return file.read()
+    parts = []
+    for start in (0, (size - BLOCK) // 2, size - BLOCK):
+        file.seek(start)
+        parts.append(file.read(BLOCK))
+    return b"".join(parts)
 
 
 def _spread(count: int, most: int) -> npt.NDArray[np.int64]:

@@ -44,6 +44,32 @@ class Originals(ImageSource, Protocol):
         """Yield uint8 [3, h, w] for each of `rows`, in their order."""
 
 
+@runtime_checkable
+class EndToEnd(Protocol):
+    """An image source whose pictures lie in a few files, read from end to end in training where `buffer` is not 0."""
+
+    buffer: int
+    """How many images wait, of which one at random is shown whenever the next is read."""
+
+    def files(self, rows: Rows) -> Rows:
+        """Return in which file each of `rows` lies, [n]."""
+
+    def places(self, rows: Rows) -> Rows:
+        """Return numbers [n] that rise with the place in the file."""
+
+
+def end_to_end(source: object) -> EndToEnd | None:
+    """Return the source, behind whatever keeps or guards its pictures, that is read from end to end; else None.
+
+    The order of training must not depend on what is kept of the pictures.
+    """
+    while source is not None:
+        if isinstance(source, EndToEnd):
+            return source if source.buffer else None
+        source = getattr(source, "behind", None) or getattr(source, "source", None)
+    return None
+
+
 def whole_pictures(source: ImageSource | None, rows: Rows) -> Iterator[torch.Tensor]:
     """Yield the pictures of `rows` at their own size, uint8 [3, h, w]. Raises RunError where `source` has none."""
     if not isinstance(source, Originals):
@@ -85,9 +111,14 @@ class FolderImages:
 
 def squashed(path: Path, *, size: int) -> torch.Tensor:
     """Return the picture in `path` as networks see it, uint8 RGB [3, size, size]. Raises DataError naming it."""
+    return resized(decode(path), size=size)
+
+
+def resized(picture: torch.Tensor, *, size: int) -> torch.Tensor:
+    """Return a picture uint8 [3, h, w] squashed to [3, size, size], antialiased."""
     from clbench.imports.picture_functions import functional
 
-    small: torch.Tensor = functional.resize(decode(path), [size, size], antialias=True)
+    small: torch.Tensor = functional.resize(picture, [size, size], antialias=True)
     return small
 
 

@@ -27,6 +27,7 @@ from msgspec import Struct
 
 from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.features.feature_file import BUFFER, check_rows, find_features
+from clbench.data.shards.shards import SHARDS, UNNAMED, find_shards, refuse_absent_from, refuse_unnamed
 from clbench.data.sparse.labels import BLOCK, Entries
 from clbench.data.sparse.table import SparseTable, listed, sparse_table
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
@@ -38,13 +39,20 @@ ENDING = ".csr"
 UNLISTED = {"absent": 0, "unknown": -1}
 OPTIONS = (
     Option("features", "", "file of features in place of photos, relative to the table", kind="text"),
+    SHARDS,
     BUFFER,
-    Option("paths", "{id}.jpg", "where a photo lies: text with {id} and perhaps {split} in it", kind="text"),
+    UNNAMED,
+    Option(
+        "paths",
+        "{id}.jpg",
+        "where a photo lies, or its name or key in the shards: text with {id} and perhaps {split} in it",
+        kind="text",
+    ),
     Option("labels", "", "only these labels, separated by ';' (empty: all)", kind="text"),
     Option("min_train_positives", "0", "only labels with at least so many positive train images", kind="count"),
     Option("min_test_positives", "0", "only labels with at least so many positive test images", kind="count"),
 )
-_NOT_CONTENT = ("features", "paths", "buffer")
+_NOT_CONTENT = ("features", "paths", "buffer", "shards", "unnamed")
 _CONTENT = "clbench.data.sparse.files says what such a folder holds; `write_csr` writes one."
 
 
@@ -284,6 +292,8 @@ def _paths(
 ) -> NumberTexts | SidedTexts | npt.NDArray[np.str_]:
     """Return the rows of the features, or where photos lie."""
     count = len(test)
+    if values["features"] and values["shards"]:
+        raise UsageError(f"{name}: options features and shards: a row has one or the other.")
     if values["features"]:
         check_rows(find_features(root, values["features"], name=name), rows=count, table="the table", name=name)
         return NumberTexts(np.arange(count, dtype=np.uint64), len(str(count)))
@@ -291,9 +301,18 @@ def _paths(
     if not found or "{split}" in after:
         raise UsageError(f"{name}: option paths is '{values['paths']}', expected {{id}} in it, {{split}} only before.")
     sides = before.replace("{split}", "train"), before.replace("{split}", "test")
-    if isinstance(ids, NumberTexts):
+    if isinstance(ids, NumberTexts) and not values["shards"]:
         return SidedTexts(ids.numbers, ids.width, ids.base, test, sides, after)
-    return np.array([f"{sides[side]}{one}{after}" for one, side in zip(ids.tolist(), test.tolist(), strict=True)])
+    files = [f"{sides[side]}{one}{after}" for one, side in zip(ids.tolist(), test.tolist(), strict=True)]
+    if not values["shards"]:
+        return np.array(files)
+    shards = find_shards(root, values["shards"], name=name)
+    rows = shards.rows_of(files)
+    if (rows < 0).any():
+        refuse_absent_from(shards, [files[row] for row in np.flatnonzero(rows < 0).tolist()], count=count, name=name)
+    if values["unnamed"] == "refuse":
+        refuse_unnamed(shards, files, name=name)
+    return NumberTexts(rows.astype(np.uint64), len(str(len(shards))))
 
 
 def chosen_labels(table: SparseTable, *, values: Mapping[str, str], revision: str) -> SparseTable:
