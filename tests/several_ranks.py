@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import torch
 from timm.layers import BatchNormAct2d
 from torch import Tensor, distributed, nn
@@ -15,6 +18,8 @@ from torch import Tensor, distributed, nn
 import clbench.train.loop  # noqa: F401 - before the ranks are joined
 from clbench.errors import RunError
 from clbench.method.global_batch import Parts
+from clbench.method.session import LiveSession
+from clbench.nn.closed_form.in_order import SumsInOrder
 from clbench.nn.closed_form.ridge import BlockSums
 from clbench.nn.distil import cosine_distillation, pod_flat
 from clbench.nn.scale import per_entry, per_image
@@ -113,6 +118,38 @@ def ridge() -> None:
         assert torch.allclose(one.solve(0.1), other.solve(0.1), rtol=1e-12, atol=1e-13)
 
 
+def sums_in_order() -> None:
+    """The same bits from parts that several processes share and from those of one alone."""
+    generator = torch.Generator().manual_seed(3)
+    phi, y = torch.randn(70, 6, generator=generator), (torch.rand(70, 3, generator=generator) < 0.5).float()
+    y[:20, 2] = torch.nan  # nothing is added to a block of the first parts
+
+    def summed() -> list[Tensor]:
+        session = LiveSession(
+            SimpleNamespace(index=0, new=None, seen=3, learned=3, labels=(), rows=np.arange(70), targets=phi.numpy()),
+            source=SimpleNamespace(read=lambda rows: phi[torch.from_numpy(rows)]),
+            device=torch.device("cpu"),
+            batch_size=2,
+            stored=lambda: np.empty(0, dtype=np.int64),
+        )
+        kept = BlockSums(6)
+        sums = SumsInOrder(kept, [2, 1])
+        for part in session.parts():
+            for batch in part:
+                sums.add(batch.images, y[batch.rows])
+            sums.end_part()
+        assert sums.into(kept) == [0, 1]
+        return [tensor for one in kept.parts for tensor in (one.gram, one.cross)]
+
+    together = summed()
+    with ExitStack() as alone:
+        for module in ("method.session", "nn.closed_form.in_order"):
+            alone.enter_context(mock.patch(f"clbench.{module}.world", return_value=1))
+            alone.enter_context(mock.patch(f"clbench.{module}.rank", return_value=0))
+        by_one = summed()
+    assert all(torch.equal(a, b) for a, b in zip(together, by_one, strict=True))
+
+
 def _step() -> bool:
     """Wait for the others, as the gradients of every step do."""
     distributed.all_reduce(torch.zeros(1))
@@ -126,6 +163,7 @@ def computed(variables: dict[str, str], images: int, told: Path) -> None:
     gradients()
     words()
     ridge()
+    sums_in_order()
     found = batches(images)
     same: list[Any] = [None] * world()
     distributed.all_gather_object(same, found)

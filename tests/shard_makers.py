@@ -27,6 +27,9 @@ def sharded(folder: Path, *, per_shard: int = 14, epochs: int = 2, options: str 
     for first in range(0, len(photos), per_shard):
         part = {f"photos/{path.name}": path.read_bytes() for path in photos[first : first + per_shard]}
         write_tar(folder / f"own-{first // per_shard}.tar", part)
-    text = SCENARIO.format(epochs=epochs) + f'options: {{shards: "own-*.tar"{options}}}\n'
+    text = (
+        SCENARIO.format(epochs=epochs).replace("name: own", "name: sharded")
+        + f'options: {{shards: "own-*.tar"{options}}}\n'
+    )
     (folder / "sharded.yaml").write_text(text)
     return folder / "sharded.yaml"

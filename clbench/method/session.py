@@ -14,9 +14,13 @@ from clbench.data.pictures.sources import ImageSource
 from clbench.errors import RunError
 from clbench.method.batch import Batch
 from clbench.nn.losses import as_targets
+from clbench.nn.shared.ranks import rank, world
 from clbench.stream.stream import Session, positives
 
 Rows = npt.NDArray[np.int64]
+
+PARTS = 32
+"""Into how many parts a session is cut whose sums processes share, and so the most processes that shorten it."""
 
 
 class LiveSession:
@@ -113,3 +117,17 @@ class LiveSession:
                 rows=torch.from_numpy(self.rows[part]),
                 replayed=torch.zeros(len(part), dtype=torch.bool, device=self._device),
             )
+
+    def parts(self, *, size: int = 0) -> Iterator[Iterator[Batch]]:
+        """Yield, part by part, the batches that fall to this process where several share the run; alone, all of them.
+
+        A session has 32 parts of whole batches, in the order of `rows`. Process r of w has parts r, r + w, ...; each is
+        given as many, of which the last may be empty. Parts and batches do not depend on the number of processes, so
+        that sums over them need not either (`clbench.nn.closed_form.in_order`).
+        """
+        size = size or self._batch_size
+        batches = -(-len(self.rows) // size)
+        for first in range(0, PARTS, world()):
+            part = first + rank()
+            begin, end = (size * (batches * min(one, PARTS) // PARTS) for one in (part, part + 1))
+            yield self.batches(size=size, places=np.arange(begin, min(end, len(self.rows))))

@@ -6,6 +6,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "believed.recall": ("RecallThresholds",),
     "believed.unseen": ("balance", "unknown_features"),
     "closed_form.head": ("POOLED", "RidgeHead", "check_recipe", "random_features"),
+    "closed_form.in_order": ("SumsInOrder",),
     "closed_form.ridge": ("BlockSums", "class_weights", "holdout_gamma", "image_weights"),
     "contrastive": ("pscl", "sscl", "sscl_views"),
     "distil": (

@@ -55,7 +55,7 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
             rows, y, logits = _with_exemplars(session, exemplars)
         self.rows = rows
         reader = end_to_end(source)
-        self.buffer = reader.buffer if reader else 0
+        self.reader = reader
         self.lying = (reader.files(session.rows), reader.places(session.rows)) if reader else None
         self.y: Tensor | SparseView = (
             y if isinstance(y, SparseView) else torch.from_numpy(np.array(y))
@@ -96,10 +96,11 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
         """Return the positions in the order in which an epoch shows them, [len(view)]."""
         drawn = {"seed": self.seed, "session": self.session, "epoch": epoch}
-        if self.lying is None:
+        if self.lying is None or self.reader is None:
             return order(len(self), self.fresh, **drawn)
         files, places = self.lying
-        return buffered_order(len(self), files, places=places, buffer=self.buffer, **drawn)
+        buffer, lanes = self.reader.buffer, self.reader.lanes
+        return buffered_order(len(self), files, places=places, buffer=buffer, lanes=lanes, **drawn)
 
     def recalled(self, rows: npt.NDArray[np.int64], *, step: int, places: Iterable[int]) -> Tensor:
         """Return images set beside the batch of `step`, augmented by (seed, session, step, place, image id)."""
@@ -194,6 +195,7 @@ def buffered_order(
     session: int,
     epoch: int,
     places: npt.NDArray[np.int64] | None = None,
+    lanes: int = 1,
 ) -> npt.NDArray[np.int64]:
     """Return the positions of one epoch in which files are read from end to end, through a buffer of images.
 
@@ -201,19 +203,31 @@ def buffered_order(
     in an order drawn for the epoch; `buffer` images wait, of which one at random is shown whenever the next is read.
     Exemplars are inserted at random places. All of it is a function of (seed, session, epoch). Its shape is
     [view_length].
+
+    With several `lanes` files, exemplars and buffer are dealt to them, and they take turns image by image: of processes
+    whose number divides that of the lanes and the batch's size, each reads files of its own until one lane has ended.
     """
     draws = generator(seed, "order of files", session, epoch)
     turn = np.argsort(draws.permutation(int(files.max(initial=0)) + 1), kind="stable")
     read = np.lexsort((np.arange(len(files)) if places is None else places, turn[files]))
-    waiting, shown = read[:buffer].tolist(), []
-    for come, slot in zip(read[buffer:].tolist(), draws.integers(0, max(len(waiting), 1), len(read)), strict=False):
+    lane = turn[files[read]] % lanes
+    extra = generator(seed, "order of exemplars", session, epoch).random(view_length - len(files))
+    shown = []
+    for number in range(lanes):
+        fresh = _through_buffer(read[lane == number], max(buffer // lanes, 1), draws=draws)
+        keys = np.concatenate([(np.arange(len(fresh)) + 0.5) / max(len(fresh), 1), extra[number::lanes]])
+        positions = np.concatenate([fresh, np.arange(len(files) + number, view_length, lanes)])
+        shown.append(positions[np.argsort(keys, kind="stable")])
+    turns = np.concatenate([np.arange(len(positions)) for positions in shown])
+    return np.concatenate(shown)[np.argsort(turns, kind="stable")]
+
+
+def _through_buffer(read: npt.NDArray[np.int64], size: int, *, draws: np.random.Generator) -> npt.NDArray[np.int64]:
+    waiting, shown = read[:size].tolist(), []
+    for come, slot in zip(read[size:].tolist(), draws.integers(0, max(len(waiting), 1), len(read)), strict=False):
         shown.append(waiting[slot])
         waiting[slot] = come
-    fresh = np.array([*shown, *draws.permutation(waiting)], dtype=np.int64)
-    extra = generator(seed, "order of exemplars", session, epoch).random(view_length - len(fresh))
-    keys = np.concatenate([(np.arange(len(fresh)) + 0.5) / max(len(fresh), 1), extra])
-    positions = np.concatenate([fresh, np.arange(len(fresh), view_length)])
-    return positions[np.argsort(keys, kind="stable")]
+    return np.array([*shown, *draws.permutation(waiting)], dtype=np.int64)
 
 
 def steps_per_epoch(length: int, batch_size: int) -> int:

@@ -88,10 +88,10 @@ def plan_stream(plan: Plan) -> Stream:
 def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: Progress | None = None) -> ImageSource:
     """Return where the plan's pictures come from, behind the cache where that is wanted or costs little."""
     size = plan.train.image_size
+    buffer, lanes = int(plan.options.get("buffer", "0")), int(plan.options.get("lanes", "1"))
     if features := plan_features(plan):
-        rows = FeatureRows(features, table, buffer=int(plan.options.get("buffer", "0")))
+        rows = FeatureRows(features, table, buffer=buffer, lanes=lanes)
         return rows if plan.trial is None else TrainImages(rows, table)
-    buffer = int(plan.options.get("buffer", "0"))
     shards = None if plan.root is None else shards_of(plan.dataset, root=plan.root, options=plan.options)
     if buffer and shards is None:
         raise UsageError(
@@ -105,7 +105,7 @@ def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: 
         scenes = known_scenes(**{name: int(value) for name, value in plan.options.items()})
         made: ImageSource = SceneImages(scenes.render, size=size, native=scenes.size)
     elif shards is not None:
-        made = ShardPictures(shards, table, size=size, buffer=buffer)
+        made = ShardPictures(shards, table, size=size, buffer=buffer, lanes=lanes)
     else:
         assert plan.root is not None
         made = FolderImages(table, root=plan.root, size=size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -31,6 +32,27 @@ def test_every_position_comes_once_and_no_image_before_it_was_read(sizes: list[i
     assert all(np.diff(read)[np.diff(files) == 0] == 1)
     come = np.argsort(read)
     assert (come[fresh] < np.arange(len(fresh)) + buffer).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(sizes=st.lists(st.integers(1, 12), min_size=1, max_size=8), extra=st.integers(0, 9), lanes=st.integers(1, 4))
+def test_lanes_take_turns_and_each_has_files_of_its_own(sizes: list[int], extra: int, lanes: int) -> None:
+    files = np.repeat(np.arange(len(sizes)), sizes)
+    places = np.arange(len(files))[::-1].copy()
+    drawn = {"buffer": 6, "seed": 1, "session": 2, "epoch": 3, "places": places, "lanes": lanes}
+    found = buffered_order(len(files) + extra, files, **drawn)
+    assert sorted(found.tolist()) == list(range(len(files) + extra))
+    ends = min(np.bincount(lane_of(files, lanes), minlength=lanes))  # until the first lane has ended
+    if extra == 0:
+        own = [set(files[found[number : ends * lanes : lanes]].tolist()) for number in range(lanes)]
+        assert all(not one & other for place, one in enumerate(own) for other in own[place + 1 :])
+
+
+def lane_of(files: npt.NDArray[np.int64], lanes: int) -> npt.NDArray[np.int64]:
+    """Return the lane of each image: files are dealt to lanes in the order in which one lane would read them."""
+    one = buffered_order(len(files), files, buffer=1, seed=1, session=2, epoch=3)
+    turn = {file: place for place, file in enumerate(dict.fromkeys(files[one].tolist()))}
+    return np.array([turn[file] % lanes for file in files.tolist()])
 
 
 def test_epochs_and_sessions_differ() -> None:

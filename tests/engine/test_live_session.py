@@ -132,3 +132,29 @@ def test_what_is_replayed_is_what_was_looked_at_and_was_counted_before() -> None
     for row in (8, 9, -1):
         with pytest.raises(OverBudgetError, match=f"Keeps replays row {row}, which was not among the images counted"):
             may.taken(Exemplars(np.array([5, row]), np.ones((2, 1), dtype=np.int8)), strategy=Keeps())
+
+
+@pytest.mark.parametrize(("images", "size"), [(70, 2), (5, 2), (1000, 7)])
+def test_parts_are_the_same_whatever_the_number_of_processes(
+    images: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shares(world: int) -> list[list[list[int]]]:
+        """Return the rows of each part's batches, the parts of all processes in order."""
+        monkeypatch.setattr("clbench.method.session.world", lambda: world)
+        found = []
+        for rank in range(world):
+            monkeypatch.setattr("clbench.method.session.rank", lambda rank=rank: rank)
+            session = live([])
+            session.rows = np.arange(images)
+            session.targets = np.zeros((images, 2), dtype=np.int8)
+            found.append([[batch.rows.tolist() for batch in part] for part in session.parts(size=size)])
+        assert len({len(share) for share in found}) == 1, "every process has to be asked as often"
+        return [part for turn in zip(*found, strict=True) for part in turn]
+
+    alone = shares(1)
+    assert len(alone) == 32
+    assert [row for part in alone for batch in part for row in batch] == list(range(images))
+    assert [len(batch) for part in alone for batch in part][:-1] == [size] * (-(-images // size) - 1)
+    for world in (2, 3, 40):
+        shared = shares(world)
+        assert shared[:32] == alone and not any(shared[32:])

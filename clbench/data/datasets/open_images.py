@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.data.datasets.dataset import Option, resolve_options, revision
-from clbench.data.features.feature_file import BUFFER, check_rows, find_features
+from clbench.data.features.feature_file import BUFFER, LANES, check_rows, find_features
 from clbench.data.pictures.photo_files import file_names
 from clbench.data.sparse.files import chosen_labels, open_csr, write_csr
 from clbench.data.sparse.labels import Entries
@@ -48,6 +48,7 @@ OPTIONS = (
     Option("min_test_positives", "1", "only labels with at least so many positive test images", kind="count"),
     Option("missing", "0", "largest share of photos that may be absent; they leave the table", kind="fraction"),
     BUFFER,
+    LANES,
     Option(
         "features", "", "file of features in place of photos: a row for each image, train first, by id", kind="text"
     ),
@@ -71,7 +72,9 @@ def read(root: Path, *, name: str, options: Mapping[str, str], photos: bool = Tr
         table = table.with_paths(SidedTexts(ids.numbers, DIGITS, 16, test, ("train/", "test/"), ".jpg"))
         if photos:
             table = _there(table, root=root, values=values)
-    named = revision(name, [one for one in OPTIONS if one.name not in ("features", "buffer", "missing")], values)
+    named = revision(
+        name, [one for one in OPTIONS if one.name not in ("features", "buffer", "lanes", "missing")], values
+    )
     return chosen_labels(table, values=values, revision=named)
 
 

@@ -27,7 +27,13 @@ BLOCK = 32 << 20
 BUFFER = Option(
     "buffer",
     "0",
-    "with features: read their files from end to end, through a buffer of so many images (0: in any order)",
+    "with features or shards: read the files from end to end, through a buffer of so many images (0: in any order)",
+    kind="count",
+)
+LANES = Option(
+    "lanes",
+    "1",
+    "with buffer: read so many files at once, in turns; processes that share a run then read files of their own",
     kind="count",
 )
 _BRAIN = "bfloat16"

@@ -30,9 +30,9 @@ class FeatureRows:
 
     size = 1
 
-    def __init__(self, features: Features, table: LabelTable, *, buffer: int = 0) -> None:
+    def __init__(self, features: Features, table: LabelTable, *, buffer: int = 0, lanes: int = 1) -> None:
         self.features = features
-        self.buffer = buffer
+        self.buffer, self.lanes = buffer, max(lanes, 1)
         self.rows: npt.NDArray[np.int64] = table.paths.astype(np.int64)
         self.shape = map_shape(features)
         self._starts = features.starts()

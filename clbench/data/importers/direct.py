@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from clbench.data.datasets.dataset import Option, resolve_options
-from clbench.data.features.feature_file import BUFFER
+from clbench.data.features.feature_file import BUFFER, LANES
 from clbench.data.importers.detect import FORMS, form_of
 from clbench.data.importers.import_export import Wish, plan_import
 from clbench.data.importers.source import Source
@@ -44,6 +44,7 @@ OPTIONS = (
     DUPLICATES,
     Option("missing", "refuse", "what to do when a photo is absent", ("refuse", "drop")),
     BUFFER,
+    LANES,
 )
 
 
@@ -81,7 +82,7 @@ def open_export(path: Path, *, root: Path, options: Mapping[str, str]) -> LabelT
     table, shards = plan.table, plan.export.shards
     paths = table.files if shards is None else shards.rows_of(table.files).tolist()
     changed = {name: value for name, value in values.items() if value != _default(name, form.options)}
-    chosen = [f"{name}={value}" for name, value in changed.items() if name != BUFFER.name]
+    chosen = [f"{name}={value}" for name, value in changed.items() if name not in (BUFFER.name, LANES.name)]
     opened = LabelTable(
         name=path.resolve().stem,
         revision=" ".join([path.resolve().stem, f"form={form.name}", *chosen]),

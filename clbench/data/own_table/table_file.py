@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.data.datasets.dataset import Option, resolve_options
-from clbench.data.features.feature_file import BUFFER, check_rows, find_features
+from clbench.data.features.feature_file import BUFFER, LANES, check_rows, find_features
 from clbench.data.own_table.csv_file import OPTIONS as CSV_OPTIONS
 from clbench.data.own_table.csv_file import read_csv, vocabulary_file
 from clbench.data.own_table.npz_and_json import JSON_OPTIONS, read_json, read_npz
@@ -54,6 +54,7 @@ OPTIONS = (
     ),
     SHARDS,
     BUFFER,
+    LANES,
     UNNAMED,
     Option("missing", "0", "largest share of photos that may be absent; they leave the table", kind="fraction"),
     DUPLICATES,
@@ -72,7 +73,7 @@ OTHER_FORMS = {
     ".zip": "an archive",
 }  # fmt: skip
 """Files that people have their labels in and that are no label tables."""
-_NOT_CONTENT = ("images", "missing", "duplicates", "buffer", "shards", "unnamed")
+_NOT_CONTENT = ("images", "missing", "duplicates", "buffer", "lanes", "shards", "unnamed")
 
 
 _IMPORT = (

@@ -50,6 +50,8 @@ class EndToEnd(Protocol):
 
     buffer: int
     """How many images wait, of which one at random is shown whenever the next is read."""
+    lanes: int
+    """In how many lines at once files are read."""
 
     def files(self, rows: Rows) -> Rows:
         """Return in which file each of `rows` lies, [n]."""

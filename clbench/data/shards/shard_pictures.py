@@ -20,10 +20,10 @@ class ShardPictures:
     from end to end through a buffer of so many images (`clbench.train.batches.buffered_order`).
     """
 
-    def __init__(self, shards: Shards, table: LabelTable, *, size: int, buffer: int = 0) -> None:
+    def __init__(self, shards: Shards, table: LabelTable, *, size: int, buffer: int = 0, lanes: int = 1) -> None:
         self.shards = shards
         self.size = size
-        self.buffer = buffer
+        self.buffer, self.lanes = buffer, max(lanes, 1)
         self.rows: Rows = table.paths.astype(np.int64)
 
     def read(self, rows: Rows) -> torch.Tensor:

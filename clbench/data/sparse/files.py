@@ -26,7 +26,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from clbench.data.datasets.dataset import Option, resolve_options
-from clbench.data.features.feature_file import BUFFER, check_rows, find_features
+from clbench.data.features.feature_file import BUFFER, LANES, check_rows, find_features
 from clbench.data.shards.shards import SHARDS, UNNAMED, find_shards, refuse_absent_from, refuse_unnamed
 from clbench.data.sparse.labels import BLOCK, Entries
 from clbench.data.sparse.table import SparseTable, listed, sparse_table
@@ -41,6 +41,7 @@ OPTIONS = (
     Option("features", "", "file of features in place of photos, relative to the table", kind="text"),
     SHARDS,
     BUFFER,
+    LANES,
     UNNAMED,
     Option(
         "paths",
@@ -52,7 +53,7 @@ OPTIONS = (
     Option("min_train_positives", "0", "only labels with at least so many positive train images", kind="count"),
     Option("min_test_positives", "0", "only labels with at least so many positive test images", kind="count"),
 )
-_NOT_CONTENT = ("features", "paths", "buffer", "shards", "unnamed")
+_NOT_CONTENT = ("features", "paths", "buffer", "lanes", "shards", "unnamed")
 _CONTENT = "clbench.data.sparse.files says what such a folder holds; `write_csr` writes one."
 
 
