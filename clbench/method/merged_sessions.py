@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clbench.data.ids import by_id
+from clbench.data.sparse.labels import as_lists
+from clbench.data.sparse.merged import MergedLabels
 from clbench.method.strategy import Strategy
 from clbench.stream.stream import Session, Stream
 
@@ -45,9 +49,16 @@ def accumulated(stream: Stream) -> Stream:
     held = np.empty(0, dtype=np.int64)  # ranks, so that images stay sorted by id
     known = np.empty((0, 0), dtype=np.int8)
     sessions = []
+    shown: list[tuple[slice, npt.NDArray[np.int64]]] = []  # of sessions whose labels are lists: columns and ranks
     for session in stream.sessions:
         given = rank[session.rows]
         union = np.union1d(held, given)
+        if lists := as_lists(session.targets):
+            shown.append((slice(*lists.shown.indices(lists.width)[:2]), given))
+            merged = _merged(stream, ordered[union], union, shown=shown, width=session.seen)
+            held = union
+            sessions.append(dataclasses.replace(session, rows=ordered[union], targets=merged))
+            continue
         targets = np.full((len(union), session.seen), -1, dtype=np.int8)
         targets[np.searchsorted(union, held), : known.shape[1]] = known
         places = np.searchsorted(union, given)
@@ -55,3 +66,20 @@ def accumulated(stream: Stream) -> Stream:
         held, known = union, targets
         sessions.append(dataclasses.replace(session, rows=ordered[union], targets=targets))
     return dataclasses.replace(stream, sessions=tuple(sessions))
+
+
+def _merged(
+    stream: Stream,
+    rows: npt.NDArray[np.int64],
+    ranks: npt.NDArray[np.int64],
+    *,
+    shown: list[tuple[slice, npt.NDArray[np.int64]]],
+    width: int,
+) -> Any:
+    """Return what is known of `rows` [n], whose ranks are `ranks`, after sessions that showed columns of some ranks."""
+    parts = []
+    for columns, given in shown:
+        lists = as_lists(stream.table.targets(rows, stream.order[:width], shown=columns, width=width))
+        assert lists is not None
+        parts.append(lists.without(~np.isin(ranks, given)))
+    return MergedLabels(tuple(parts))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from clbench.data.sparse.labels import as_lists
+from clbench.data.sparse.merged import in_lists
 from clbench.method.batch import Batch
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.features import pooled_features
@@ -96,13 +96,14 @@ class Replay(Strategy):
         """Offer a whole session's images, in random order: room that became free goes to the first."""
         if isinstance(self.buffer, HerdingMemory):
             # with `visible: all` the columns of later sessions are there already, but have no images to choose from
-            targets = session.targets[:, : session.learned]
+            held = in_lists(session.targets)
+            targets: Any = session.targets[:, : session.learned] if held is None else held.first(session.learned)
             features = pooled_features(self.net, (batch.images for batch in session.batches()))
             self.buffer.herd(session.rows, targets, features=features.numpy())
             return
         order = self.rng("arrival").permutation(len(session.rows))
         # of lists only what enters becomes dense
-        lists = as_lists(session.targets)
+        lists = in_lists(session.targets)
         offered: Any = session.targets[order] if lists is None else lists.at(order)
         self.buffer.add(session.rows[order], offered, rng=self.rng("memory"))
 

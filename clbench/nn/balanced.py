@@ -92,7 +92,7 @@ class HerdingMemory(Memory):
         quotas = self.quotas()
         new = [label for label in range(self._shelf.width) if label not in self._sets]
         quota = max((quotas[label] for label in new), default=0)
-        for label, chosen in zip(new, herding_per_label(x, given.targets[:, new], quota=quota), strict=True):
+        for label, chosen in zip(new, herding_per_label(x, given.targets, labels=new, quota=quota), strict=True):
             self._sets[label] = given.rows[chosen].tolist()
         for label, ranked in self._sets.items():
             del ranked[quotas[label] :]

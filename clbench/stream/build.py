@@ -85,8 +85,10 @@ def _from_labels(table: LabelTable, spec: ScenarioSpec, *, columns: Sequence[Row
 def _validation(table: LabelTable, spec: ScenarioSpec, *, rows: Rows, takes_part: Mask, order: Rows) -> Mask:
     held = np.zeros(len(rows), dtype=np.bool_)
     if spec.validation.fraction:
-        positive = table.truth(rows[takes_part], order) == 1
-        ids = table.ids[rows[takes_part]].tolist()
+        chosen = rows[takes_part]
+        truth = table.targets(chosen, order, shown=slice(None), width=len(order))
+        positive = truth == 1 if as_lists(truth) is None else as_lists(truth)
+        ids = table.ids[chosen].tolist()
         priority = np.array([derive("validation", spec.validation.seed, text) for text in ids], dtype=np.int64)
         held[takes_part] = held_out(positive, fraction=spec.validation.fraction, priority=priority)
     return held

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from clbench.data.sparse.labels import as_lists
+from clbench.data.sparse.merged import in_lists
 from clbench.data.sparse.table import SparseTable, texts_in_order
 from clbench.data.table import LabelTable
 from clbench.stream.pins.sketch import keys, sketch
@@ -93,7 +93,7 @@ class Stream:
 
 def positives(targets: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     """Return in how many images of a session [images, seen] each label is marked as present, int64 [seen]."""
-    if lists := as_lists(targets):
+    if lists := in_lists(targets):
         return lists.counts(1)
     counts: npt.NDArray[np.int64] = (targets == 1).sum(axis=0)
     return counts
@@ -101,7 +101,7 @@ def positives(targets: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
 
 def known(targets: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     """Return in how many images of a session [images, seen] each label is known, int64 [seen]."""
-    lists = as_lists(targets)
+    lists = in_lists(targets)
     unknown: npt.NDArray[np.int64] = (targets == -1).sum(axis=0) if lists is None else lists.counts(-1)
     return len(targets) - unknown
 
@@ -158,7 +158,7 @@ def _listing(table: LabelTable) -> Callable[[Rows], Body]:
 
 
 def _matrix(targets: npt.NDArray[np.int8]) -> Body:
-    if lists := as_lists(targets):
+    if lists := in_lists(targets):
         return lists.size, (block.data for block in lists.blocks())
     return targets.nbytes, [targets.tobytes()]
 
@@ -174,7 +174,7 @@ def _marks(session: Session) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int6
     """Return image position and number (twice the column, plus one where unknown) of every cell that is not 0."""
     first = int(np.argmax(known(session.targets) > 0)) if len(session.targets) else 0
     found, at = [], 0
-    lists = as_lists(session.targets)
+    lists = in_lists(session.targets)
     for block in [session.targets] if lists is None else lists.blocks():
         image, column = np.nonzero(block[:, first:])
         unknown = block[image, column + first] == -1

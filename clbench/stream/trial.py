@@ -100,8 +100,7 @@ def _first(session: Session, width: int, test_rows: Rows) -> Session:
     seen = min(session.seen, width)
     targets: Any
     if lists := as_lists(session.targets):
-        shown = slice(*lists.shown.indices(lists.width)[:2])
-        targets = lists.view(np.arange(len(lists)), np.arange(seen), shown=shown, width=seen)
+        targets = lists.first(seen)
     else:
         targets = session.targets[:, :seen]
         targets.flags.writeable = False

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from clbench.data.sparse.labels import SparseMembers
+from clbench.data.sparse.labels import SparseLabels, SparseMembers
 from clbench.seeds import derive
 
 
@@ -41,7 +41,7 @@ def disjoint(pool: npt.NDArray[np.bool_], *, ids: npt.NDArray[np.str_], seed: in
 
 
 def held_out(
-    positive: npt.NDArray[np.bool_], *, fraction: float, priority: npt.NDArray[np.int64]
+    positive: npt.NDArray[np.bool_] | SparseLabels, *, fraction: float, priority: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
     """Return [N]: true for the images that are held out, about `fraction` of every label's positives [N, K].
 
@@ -49,26 +49,63 @@ def held_out(
     positives comes first, and its images are dealt so that the label's held-out share comes out right; images that
     carry no label are dealt last. All images of a label are dealt at once, which costs K steps in place of N. Images
     with the smallest `priority` [N] are held out first. A label with positives keeps at least one that is not.
+
+    Only which images are positive for which label is looked at, so labels that are lists stay lists.
     """
-    n = len(positive)
+    n, k = positive.shape
+    owner, column = _positives(positive)
     rank = np.argsort(priority, kind="stable")
-    ranked = np.ascontiguousarray(positive[rank].T)
-    wanted = fraction * ranked.sum(axis=1)
+    place = np.empty(n, dtype=np.int64)
+    place[rank] = np.arange(n)
+    owner = place[owner]
+    of_label, images = _grouped(column, owner, count=k)
+    of_image, labels = _grouped(owner, column, count=n)
+    left = np.diff(of_label)
+    wanted = fraction * left
     held = np.zeros(n, dtype=np.bool_)
     undealt = np.ones(n, dtype=np.bool_)
-    left = ranked.sum(axis=1)
     while left.any():
         label = int(np.argmin(np.where(left > 0, left, n + 1)))
-        rows = np.flatnonzero(undealt & ranked[label])
-        share = round(float(wanted[label] - ranked[label, held].sum()))
+        carriers = images[of_label[label] : of_label[label + 1]]
+        rows = carriers[undealt[carriers]]
+        share = round(float(wanted[label] - held[carriers].sum()))
         held[rows[: max(share, 0)]] = True
         undealt[rows] = False
-        left -= ranked[:, rows].sum(axis=1)
+        left -= np.bincount(labels[_spans(of_image, rows)], minlength=k)
     rest = np.flatnonzero(undealt)
     held[rest[: round(fraction * len(rest))]] = True
-    for label in np.flatnonzero(ranked.any(axis=1)).tolist():
-        if not (ranked[label] & ~held).any():
-            held[np.flatnonzero(ranked[label])[-1]] = False
+    for label in np.flatnonzero(np.diff(of_label)).tolist():
+        carriers = images[of_label[label] : of_label[label + 1]]
+        if held[carriers].all():
+            held[carriers[-1]] = False
     result = np.empty_like(held)
     result[rank] = held
     return result
+
+
+def _positives(positive: npt.NDArray[np.bool_] | SparseLabels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the image and the label of every positive."""
+    if not isinstance(positive, SparseLabels):
+        owner, column = np.nonzero(positive)
+        return owner, column
+    found = [(owner[marks == 1], column[marks == 1]) for owner, column, marks in positive.listed()]
+    empty = np.empty(0, dtype=np.int64)
+    owners, columns = (np.concatenate([empty, *(pair[side] for pair in found)]) for side in (0, 1))
+    return owners, columns.astype(np.int64)
+
+
+def _grouped(
+    by: npt.NDArray[np.int64], values: npt.NDArray[np.int64], *, count: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return where the values of each group begin and end, [count + 1], and the values, rising in each group."""
+    order = np.lexsort((values, by))
+    ends = np.cumsum(np.bincount(by, minlength=count))
+    return np.concatenate([[0], ends]).astype(np.int64), values[order]
+
+
+def _spans(starts: npt.NDArray[np.int64], groups: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the places of all values of `groups`."""
+    counts = starts[groups + 1] - starts[groups]
+    before = np.cumsum(counts) - counts
+    spans: npt.NDArray[np.int64] = np.repeat(starts[groups] - before, counts) + np.arange(int(counts.sum()))
+    return spans

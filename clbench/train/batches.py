@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 from clbench.data.pictures.augment import augmented
 from clbench.data.pictures.read_ahead import hand_over, leave_interrupts_to_the_run
 from clbench.data.pictures.sources import ImageSource, end_to_end
-from clbench.data.sparse.labels import SparseLabels, as_lists
+from clbench.data.sparse.labels import SparseLabels
+from clbench.data.sparse.merged import MergedLabels, in_lists
 from clbench.errors import ClbenchError
 from clbench.nn.memory import Exemplars
 from clbench.ranks.together import mine
@@ -49,7 +50,7 @@ class SessionView(Dataset[tuple[Tensor, Tensor, int]]):
         self.session = session.index
         self.fresh = len(session.rows)
         rows, logits = session.rows, None
-        lists = as_lists(session.targets)
+        lists = in_lists(session.targets)
         y: npt.NDArray[np.int8] | SparseView = session.targets if lists is None else SparseView(lists)
         if exemplars is not None and len(exemplars.rows):
             rows, y, logits = _with_exemplars(session, exemplars)
@@ -119,7 +120,7 @@ class SparseView:
 
     def __init__(
         self,
-        targets: SparseLabels,
+        targets: SparseLabels | MergedLabels,
         *,
         own: npt.NDArray[np.intp] | None = None,
         stored: npt.NDArray[np.int8] | None = None,
@@ -163,7 +164,7 @@ def _with_exemplars(
         logits = torch.full((len(rows), session.seen), float("nan"))
         logits[torch.from_numpy(own[met]), : kept.shape[1]] = kept[torch.from_numpy(met)]
         logits[len(session.rows) :, : kept.shape[1]] = kept[torch.from_numpy(~met)]
-    if lists := as_lists(session.targets):
+    if lists := in_lists(session.targets):
         rising = np.argsort(own[met], kind="stable")
         return (
             rows,

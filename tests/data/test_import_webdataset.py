@@ -61,13 +61,13 @@ def test_labels_are_numbers_names_or_texts(home: Path) -> None:
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"a.jpg": b"A"} | TEST, "the key 'a' has a photo and no labels"),
-        ({"a.json": told("cat")} | TEST, "the key 'a' has labels and no photo"),
+        ({"d.jpg": b"D"} | TEST, "the key 'd' has a photo and no labels"),
+        ({"d.json": told("cat")} | TEST, "the key 'd' has labels and no photo"),
         ({"d.jpg": b"D", "d.json": b'{"tags": []}'}, r"d.json has no field 'labels' \(found: tags\)"),
         ({"d.jpg": b"D", "d.json": b'{"labels": [1.5]}'}, "labels: '1.5' is no label"),
         ({"d.jpg": b"D", "d.json": b'{"labels'}, "d.json: "),
         ({"d.jpg": b"D", "d.json": b" " * (1 << 20) + b"{}"}, "labels of a photo take at most"),
-        ({"a.jpg": b"D", "a.json": told("cat")}, "the key 'a' is there twice: .*test-0.tar: a.jpg, and .*train-0.tar"),
+        ({"a.jpg": b"D", "a.json": told("cat")}, "the key 'a' is there twice: .*train-0.tar: a.jpg, and .*test-0.tar"),
     ],
 )
 def test_what_does_not_fit_together_is_one_message(home: Path, members: dict[str, bytes], message: str) -> None:

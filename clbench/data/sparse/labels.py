@@ -98,6 +98,11 @@ class SparseLabels(NDArrayOperatorsMixin):
         here[-1] = -1  # what this view leaves out
         return replace(self.at(rows), place=here[self.place], width=width, shown=shown)
 
+    def first(self, width: int) -> SparseLabels:
+        """Return the first `width` columns, as a view."""
+        shown = slice(*self.shown.indices(self.width)[:2])
+        return self.view(np.arange(len(self)), np.arange(width), shown=shown, width=width)
+
     def without(self, blank: npt.NDArray[np.bool_]) -> SparseLabels:
         """Return the labels with nothing known of the rows where `blank` [n] is true."""
         stored = np.zeros(len(self.entries.starts) - 1, dtype=np.bool_)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -81,15 +85,30 @@ def herding(features: npt.ArrayLike, m: int) -> Indices:
     return np.array(picks, dtype=np.intp)
 
 
-def herding_per_label(features: npt.ArrayLike, targets: Targets, *, quota: int) -> list[Indices]:
-    """Return for each column of `targets` up to `quota` herded indices among its positives.
+def herding_per_label(
+    features: npt.ArrayLike, targets: Targets, *, quota: int, labels: Sequence[int] | None = None
+) -> list[Indices]:
+    """Return for each of `labels` (None: every column of `targets`) up to `quota` herded indices among its positives.
 
     An image may be chosen for several labels, as in KRT (Dong et al., ICCV 2023). `features` is [n, d], `targets` int8
-    [n, L]; each result is [at most quota].
+    [n, L], also as lists; each result is [at most quota].
     """
     x = np.asarray(features)
-    chosen = []
-    for column in targets.T:
-        members = np.flatnonzero(column == 1)
-        chosen.append(members[herding(x[members], quota)])
-    return chosen
+    labels = range(targets.shape[1]) if labels is None else labels
+    return [members[herding(x[members], quota)] for members in _carriers(targets, labels)]
+
+
+def _carriers(targets: Any, labels: Sequence[int]) -> list[Indices]:
+    """Return the positives of each of `labels`, rising."""
+    if not hasattr(targets, "listed"):
+        return [np.flatnonzero(targets[:, label] == 1) for label in labels]
+    place = np.full(targets.shape[1], -1, dtype=np.intp)
+    place[list(labels)] = np.arange(len(labels))
+    found: list[list[Indices]] = [[] for _ in labels]
+    for owner, column, marks in targets.listed():  # owners rise
+        wanted = np.where(marks == 1, place[column], -1)
+        order = np.argsort(wanted, kind="stable")
+        ends = np.searchsorted(wanted[order], np.arange(len(labels) + 1))
+        for label, (first, last) in enumerate(pairwise(ends.tolist())):
+            found[label].append(owner[order[first:last]].astype(np.intp))
+    return [np.concatenate([np.empty(0, dtype=np.intp), *parts]) for parts in found]

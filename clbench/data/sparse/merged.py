@@ -1,0 +1,101 @@
+"""Labels of images that several sessions show, each its own columns, held as the lists that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from clbench.data.sparse.labels import BLOCK, Block, Ints, SparseLabels
+
+
+@dataclass(frozen=True, eq=False)
+class MergedLabels(NDArrayOperatorsMixin):
+    """Labels int8 [rows, columns], wherever one of `parts` knows an entry what it says, else -1; made dense in parts.
+
+    The parts are views of one table, of the same rows and columns, of which each shows others.
+
+    >>> from clbench.data.sparse.labels import Entries, all_labels
+    >>> whole = all_labels(Entries(np.array([0, 2, 3]), np.array([0, 1, 1], dtype=np.int32), None, width=2, unlisted=0))
+    >>> rows, order = np.arange(2), np.arange(2)
+    >>> first = whole.view(rows, order, shown=slice(0, 1), width=2)
+    >>> second = whole.view(rows, order, shown=slice(1, 2), width=2).without(np.array([True, False]))
+    >>> MergedLabels((first, second)).dense().tolist()
+    [[1, -1], [0, 1]]
+    """
+
+    parts: tuple[SparseLabels, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.parts[0].shape
+
+    @property
+    def dtype(self) -> np.dtype[np.int8]:
+        """int8, as in a dense table."""
+        return np.dtype(np.int8)
+
+    @property
+    def ndim(self) -> int:
+        """Two."""
+        return 2
+
+    @property
+    def size(self) -> int:
+        """How many entries the dense matrix would have."""
+        return self.parts[0].size
+
+    def __len__(self) -> int:
+        return len(self.parts[0])
+
+    def at(self, rows: Ints) -> MergedLabels:
+        """Return the rows at the positions `rows` [m], as a view."""
+        return MergedLabels(tuple(part.at(rows) for part in self.parts))
+
+    def first(self, width: int) -> MergedLabels:
+        """Return the first `width` columns, as a view."""
+        return MergedLabels(tuple(part.first(width) for part in self.parts))
+
+    def __getitem__(self, key: Any) -> Any:
+        return np.maximum.reduce([part[key] for part in self.parts])  # unknown < negative < positive
+
+    def dense(self) -> Block:
+        """Return all of it as an array int8 [rows, columns]."""
+        found: Block = np.maximum.reduce([part.dense() for part in self.parts])
+        return found
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield dense blocks of rows, together all of them, each of a few million entries."""
+        step = max(1, BLOCK // max(1, self.shape[1]))
+        for first in range(0, len(self), step):
+            yield self.at(np.arange(first, min(first + step, len(self)))).dense()
+
+    def counts(self, mark: int) -> npt.NDArray[np.int64]:
+        """Return how many rows of each column are 1, 0 or -1, whichever `mark` is; int64 [columns]."""
+        found = np.zeros(self.shape[1], dtype=np.int64)
+        for block in self.blocks():
+            found += (block == mark).sum(axis=0)
+        return found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return self.dense() if dtype is None else self.dense().astype(dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        plain = [np.asarray(one) if isinstance(one, MergedLabels) else one for one in inputs]
+        return getattr(ufunc, method)(*plain, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        # sum, any, copy, tolist and the like; not what Python itself or NumPy looks for before it asks for an array
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.dense(), name)
+
+
+def in_lists(labels: object) -> SparseLabels | MergedLabels | None:
+    """Return labels that are held as lists, merged ones too, as what they are, and None for a plain array."""
+    return labels if isinstance(labels, (SparseLabels, MergedLabels)) else None
