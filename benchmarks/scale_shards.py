@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
+import resource
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from scale_labels import labelled
+
+from clbench.data.shards.shard import Shard, as_bytes
+from clbench.data.shards.shards import Shards, find_shards
 
 SHARD, READ = 100_000, 8_192
 PICTURE, PER_TAR = 20_000, 1_000
@@ -93,47 +98,79 @@ def parquet(rows: int, labels: int, folder: Path) -> Figures:
 
 
 def tars(rows: int, labels: int, folder: Path) -> Figures:
-    """Pictures of 20 KB in tar files of 1,000, read through a shuffle buffer; and as files of their own."""
-    pictures = max(rows // 100, 10)
+    """Pictures of 20 KB in tars of 1,000: looked up, read by place, through a buffer, and as files of their own.
+
+    What is read cold has been dropped from the system's memory before, as far as the system does what it is told.
+    """
+    from clbench.train.batches import buffered_order  # torch, which the other parts do without
+
+    pictures = max(rows // 100, 40)
     rng = np.random.default_rng(0)
-    start = time.process_time()
     for first in range(0, pictures, PER_TAR):
         with tarfile.open(folder / f"{first:08d}.tar", "w") as tar:
             for number in range(first, min(first + PER_TAR, pictures)):
                 info = tarfile.TarInfo(f"{number:09d}.jpg")
                 info.size = PICTURE
                 tar.addfile(info, io.BytesIO(rng.bytes(PICTURE)))
-    written = time.process_time()
-    met = sum(len(blob) == PICTURE for blob in shuffled(folder, buffer=PER_TAR))
-    read = time.process_time()
-    assert met == pictures
+    os.environ["CLBENCH_CACHE"] = str(folder / "cache")
+    found: Figures = {"bytes an image": sum(path.stat().st_size for path in folder.glob("*.tar")) / pictures}
+    for what in ("look up", "look up again"):
+        start = time.process_time()
+        shards = find_shards(folder, "*.tar", name="shards")
+        found[f"microseconds an image to {what}"] = 1e6 * (time.process_time() - start) / pictures
+    where = {"buffer": PER_TAR // 2, "seed": 0, "session": 0, "epoch": 0}
+    lying = shards.which(np.arange(pictures))
+    orders = {"in any order": rng.permutation(pictures), "buffered": buffered_order(pictures, lying, **where)}
+    for name, order in orders.items():
+        for path in folder.glob("*.tar"):
+            forget(path)
+        cpu, wall, before = time.process_time(), time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+        for row in order.tolist():
+            assert len(shards.read(row, ahead=name == "buffered")) == PICTURE
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        found[f"waits an image read {name}, cold"] = (after.ru_nvcsw - before.ru_nvcsw) / pictures
+        blocks = after.ru_inblock - before.ru_inblock
+        found[f"bytes from the disk an image read {name}, cold"] = 512 * blocks / pictures
+        found[f"microseconds an image to read {name}, cold"] = 1e6 * (time.perf_counter() - wall) / pictures
+        found[f"microseconds an image to read {name}, CPU"] = 1e6 * (time.process_time() - cpu) / pictures
     loose = folder / "loose"
     loose.mkdir()
     some = min(pictures, 2000)
     for number in range(some):
         (loose / f"{number:09d}.jpg").write_bytes(rng.bytes(PICTURE))
-    begun = time.process_time()
+    for path in loose.iterdir():
+        forget(path)
+    wall = time.perf_counter()
     for number in rng.permutation(some).tolist():
         (loose / f"{number:09d}.jpg").read_bytes()
-    return {
-        "bytes an image": sum(path.stat().st_size for path in folder.glob("*.tar")) / pictures,
-        "microseconds an image to write": 1e6 * (written - start) / pictures,
-        "microseconds an image to read": 1e6 * (read - written) / pictures,
-        "microseconds an image to read, single files": 1e6 * (time.process_time() - begun) / some,
-    }
+    found["microseconds an image to read, single files, cold"] = 1e6 * (time.perf_counter() - wall) / some
+    return found
 
 
-def shuffled(folder: Path, *, buffer: int) -> Iterator[bytes]:
-    """Yield the pictures of all shards in an order that is random within `buffer` of them."""
-    rng, held = np.random.default_rng(1), []
-    for path in sorted(folder.glob("*.tar")):
-        with tarfile.open(path, "r|") as tar:
-            for member in tar:
-                file = tar.extractfile(member)
-                assert file is not None
-                held.append(file.read())
-                if len(held) == buffer:
-                    place = int(rng.integers(buffer))
-                    held[place], held[-1] = held[-1], held[place]
-                    yield held.pop()
-    yield from held
+def forget(path: Path) -> None:
+    """Let the system drop what it holds of a file."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(handle)
+
+
+def names(rows: int, labels: int, folder: Path) -> Figures:
+    """Pictures of shards found by the names in a table: what is held for each, and what looking it up takes."""
+    per = 10_000
+    shards = []
+    for first in range(0, rows, per):
+        count = min(per, rows - first)
+        keys = as_bytes([f"train/{number:09d}" for number in range(first, first + count)])
+        places = np.arange(count, dtype=np.int64) * (PICTURE + 512)
+        path, none = folder / f"{first}.tar", np.empty(0, dtype=np.uint32)
+        shards.append(Shard(path, path, np.char.add(keys, b".jpg"), keys, places, np.full(count, PICTURE), none))
+    held = sum(getattr(shard, part).nbytes for shard in shards for part in ("names", "keys", "first", "sizes"))
+    whole = Shards(tuple(shards), "")
+    files = [f"train/{number:09d}.jpg" for number in np.random.default_rng(0).permutation(rows).tolist()]
+    start = time.process_time()
+    assert (whole.rows_of(files) >= 0).all()
+    return {"bytes held an image": held / rows, "microseconds an image": 1e6 * (time.process_time() - start) / rows}

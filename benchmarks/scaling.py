@@ -57,6 +57,7 @@ PARTS = {
     "shards, NumPy": Part("scale_shards.arrays"),
     "shards, Parquet": Part("scale_shards.parquet"),
     "shards, tar": Part("scale_shards.tars"),
+    "shards, names": Part("scale_shards.names"),
 }
 
 

@@ -87,7 +87,8 @@ def _validation(table: LabelTable, spec: ScenarioSpec, *, rows: Rows, takes_part
     if spec.validation.fraction:
         chosen = rows[takes_part]
         truth = table.targets(chosen, order, shown=slice(None), width=len(order))
-        positive = truth == 1 if as_lists(truth) is None else as_lists(truth)
+        lists = as_lists(truth)
+        positive = truth == 1 if lists is None else lists
         ids = table.ids[chosen].tolist()
         priority = np.array([derive("validation", spec.validation.seed, text) for text in ids], dtype=np.int64)
         held[takes_part] = held_out(positive, fraction=spec.validation.fraction, priority=priority)

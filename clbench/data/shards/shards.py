@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -247,7 +247,7 @@ def _kept(path: Path, column: str) -> Shard:
 _PARTS = ("names", "keys", "first", "sizes", "checks")
 
 
-def _load(path: Path, key: str) -> list[npt.NDArray[np.generic]] | None:
+def _load(path: Path, key: str) -> list[Any] | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if str(arrays["key"]) == key:
