@@ -38,14 +38,17 @@ def worker_context(*modules: str) -> BaseContext:
     return context
 
 
-def in_worker(function: Callable[[], T]) -> T:
-    """Return what `function` returns in a process that has imported the loop, or raise what it raises there."""
+def in_worker(function: Callable[[], T], *, otherwise: Callable[[], T] | None = None) -> T:
+    """Return what `function` returns in a process that has imported the loop, or raise what it raises there.
+
+    Where that process is killed, `otherwise` (default: `function`) is called in this one.
+    """
     own = dict(os.environ)
     with ProcessPoolExecutor(1, mp_context=worker_context(), initializer=_begin, initargs=(own,)) as pool:
         try:
             return pool.submit(function).result()
         except BrokenProcessPool:
-            return function()  # what kills its process kills this one
+            return (otherwise or function)()
         except KeyboardInterrupt:
             for process in list((pool._processes or {}).values()):
                 process.kill()

@@ -58,13 +58,15 @@ def one(plan: Plan, options: RunOptions, watch: Watch) -> RunOutcome:
 
 def _crashed(plan: Plan, options: RunOptions, error: BaseException) -> RunError:
     """Return what to tell of an error that nobody expected; its traceback is kept in the run's work folder."""
+    return RunError(f"{plan.title}: {crash_text(plan, error)}", hint=_keep_traceback(plan, options, error))
+
+
+def crash_text(plan: Plan, error: BaseException) -> str:
+    """Return what an error that nobody expected says, with the line of the strategy's file that it came through."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename == str(plan.entry.path)] or frames[-1:]
     text = (str(error).strip() or "no message").splitlines()[0]
-    return RunError(
-        f"{plan.title}: {own[0].filename}, line {own[0].lineno}: {type(error).__name__}: {text}",
-        hint=_keep_traceback(plan, options, error),
-    )
+    return f"{own[0].filename}, line {own[0].lineno}: {type(error).__name__}: {text}"
 
 
 def _keep_traceback(plan: Plan, options: RunOptions, error: BaseException) -> str:

@@ -56,6 +56,7 @@ def run(
     clbench.errors.UsageError: There is no strategy 'naiv'. Did you mean 'naive'?
     ...
     """
+    from clbench.many.buildable import check_buildable
     from clbench.many.here import run_all
     from clbench.plan.place import check_writable
     from clbench.plan.plan import plan
@@ -73,6 +74,7 @@ def run(
         warnings.warn(text, StandInWarning, stacklevel=2)
     options = RunOptions(results=Path(results), device=device)
     check_writable(options.results)
+    check_buildable(plans, options)
     outcomes = run_all(plans, options, jobs=jobs)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:

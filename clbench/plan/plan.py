@@ -80,6 +80,11 @@ class Plan:
         return self.label or f"{self.entry.name} · seed {self.seed}"
 
     @property
+    def named(self) -> str:
+        """What all seeds of the run's configuration are called."""
+        return self.title.removesuffix(f" · seed {self.seed}")
+
+    @property
     def input_note(self) -> str:
         """What to say where a changed backbone gets pixels as the scenario's own wants them; else empty."""
         origin = self.origins.get("train.normalize", "the recipe")

@@ -14,7 +14,7 @@ import torch
 
 from clbench.data.pictures.photo_digest import pictures_digest
 from clbench.data.pictures.sources import ImageSource
-from clbench.errors import ResultsError, UsageError
+from clbench.errors import ResultsError
 from clbench.imports.uncollected import uncollected
 from clbench.method.merged_sessions import as_seen_by
 from clbench.method.session import LiveSession
@@ -32,6 +32,8 @@ from clbench.train.make_record import check_recordable, check_scores, now
 from clbench.train.options import AUTO, Kind, RunOptions
 from clbench.train.prepare import (
     build_network,
+    check_stored,
+    check_uses,
     content_key,
     make_source,
     plan_backbone,
@@ -131,11 +133,7 @@ class Assembly:
         self.source = self.parts.source(self.plan, self.stream, cache=self.options.cache, progress=told)
         features = plan_features(self.plan)
         self.image_bytes = features.row_bytes if features else 0
-        if features and self.options.features != "off":
-            raise UsageError(
-                f"--features {self.options.features}: the data set has features already.",
-                hint="Run it without --features.",
-            )
+        check_stored(self.plan, kind=self.options.features)
         with self.parts.around(self, "network", None):
             self.pretrained = build_network(
                 self.plan, self.strategy, self.stream, self.device, backbone=self._make_backbone
@@ -241,14 +239,7 @@ class Assembly:
 
     def _freeze(self) -> None:
         """Stop training the backbone that the strategy was given; what it sets around or behind that is its own."""
-        used = {id(parameter) for parameter in self.strategy.parameters()}
-        given = list(self.backbone.parameters())
-        if given and not any(id(parameter) in used for parameter in given):
-            raise UsageError(
-                f"{self.name}: train.freeze is '{self.train.freeze}', and {type(self.strategy).__name__} does not use "
-                "the backbone that it was given.",
-                hint="`build` makes its network of the backbone it is handed, or run it with --set train.freeze=none.",
-            )
+        check_uses(self.backbone, self.strategy, name=self.name, freeze=self.train.freeze)
         self.backbone.requires_grad_(False)
 
     def _count(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from clbench.data.datasets.registry import check_whole, open_table
+from clbench.data.datasets.registry import check_whole, open_table, read_table
 from clbench.data.features.feature_file import Features, find_features
 from clbench.data.features.feature_rows import FeatureRows, map_shape
 from clbench.data.importers.direct import shards_of
@@ -22,14 +23,15 @@ from clbench.data.table import LabelTable
 from clbench.errors import UsageError
 from clbench.method.merged_sessions import as_seen_by
 from clbench.method.strategy import Strategy
-from clbench.nn.backbones.by_name import Backbone, build_backbone, features_backbone
+from clbench.nn.backbones.by_name import OWN, Backbone, build_backbone, check_stand_in, features_backbone
 from clbench.plan.plan import Plan
 from clbench.seeds import seed_torch
 from clbench.stream.build import build_stream, check_pins
 from clbench.stream.stream import Stream
 from clbench.stream.trial import TrainImages, trial_stream
+from clbench.train.options import Kind
 from clbench.train.stored_features import weights_digest
-from clbench.weights.resolve import Weights, fetched
+from clbench.weights.resolve import RANDOM, Weights, fetched
 from clbench.weights.stand_in import STAND_IN
 
 
@@ -51,6 +53,21 @@ def plan_backbone(plan: Plan) -> Backbone:
     )
 
 
+def bare_backbone(plan: Plan) -> Backbone:
+    """Return the backbone of the plan's recipe as `plan_backbone` does, whatever its weights are: none is read.
+
+    Raises what `plan_backbone` raises, but for what is wrong with a weights file.
+    """
+    if plan_features(plan):
+        return plan_backbone(plan)
+    weights = plan.weights
+    if weights.name == STAND_IN:
+        check_stand_in(plan.train.backbone)
+    # a name without a file is refused by networks that have no weights, before they look for one
+    unknown = plan.train.backbone in OWN and weights.name not in ("", STAND_IN) and weights.path is None
+    return plan_backbone(dataclasses.replace(plan, weights=weights if unknown else RANDOM))
+
+
 def plan_weights(plan: Plan, *, progress: Progress | None = None) -> Weights:
     """Return the plan's weights, those of the hub fetched and the stand-in's made where they are not here yet."""
     if plan.weights.name != STAND_IN:
@@ -69,9 +86,12 @@ def plan_features(plan: Plan) -> Features | None:
     return find_features(plan.root, named, name=Path(plan.dataset).stem)
 
 
-def plan_stream(plan: Plan) -> Stream:
-    """Return the stream that the plan's scenario makes of its data; that of a trial has no test images."""
-    table = open_table(plan.dataset, root=plan.root, options=plan.options)
+def plan_stream(plan: Plan, *, warn: bool = True) -> Stream:
+    """Return the stream that the plan's scenario makes of its data; that of a trial has no test images.
+
+    With `warn` what is doubtful in a table of the user's is told.
+    """
+    table = (open_table if warn else read_table)(plan.dataset, root=plan.root, options=plan.options)
     stream = build_stream(table, plan.scenario)
     spec = plan.scenario
     if plan.stand_in and spec.stand_in is not None:
@@ -174,3 +194,21 @@ def build_network(
     strategy.build(body, stream.labels)
     strategy.to(device)
     return read
+
+
+def check_uses(backbone: Backbone, strategy: Strategy, *, name: str, freeze: str) -> None:
+    """Raise UsageError where a strategy shares no weight with the backbone that `train.freeze` is to stand still."""
+    used = {id(parameter) for parameter in strategy.parameters()}
+    given = list(backbone.parameters())
+    if given and not any(id(parameter) in used for parameter in given):
+        raise UsageError(
+            f"{name}: train.freeze is '{freeze}', and {type(strategy).__name__} does not use the backbone that it was "
+            "given.",
+            hint="`build` makes its network of the backbone it is handed, or run it with --set train.freeze=none.",
+        )
+
+
+def check_stored(plan: Plan, *, kind: Kind) -> None:
+    """Raise UsageError where features are to be stored of a data set that has them already."""
+    if kind != "off" and plan.options.get("features"):
+        raise UsageError(f"--features {kind}: the data set has features already.", hint="Run it without --features.")

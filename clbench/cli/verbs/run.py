@@ -109,7 +109,7 @@ def command(
         resume=not no_resume,
         keep_weights=keep_weights,
     )
-    plans = planned(partial(plan, scenario, **asked), how, jobs=1 if dry_run or devices > 1 else jobs)
+    plans = planned(partial(plan, scenario, **asked), how, jobs=1 if dry_run or devices > 1 else jobs, dry=dry_run)
     # of several processes the first speaks, or who started them with --devices
     if plans[0].stand_in and launched.number() == 0 and 1 in (devices, launched.processes()):
         output.frame(stand_in_text(plans[0].scenario.dataset, pictures=plans[0].dataset))

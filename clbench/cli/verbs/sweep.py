@@ -68,7 +68,7 @@ def command(
     where = Where(jobs, address, cpus_per_run, gpus_per_run, retries)
     how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
     here = address is None and not dry_run
-    plans = planned(partial(expand_all, files), how, jobs=jobs if here else 1)
+    plans = planned(partial(expand_all, files), how, jobs=jobs if here else 1, dry=dry_run)
     left = unfinished(plans, results)
     stand_ins = sorted({plan.scenario.dataset for plan in plans if plan.stand_in})
     if stand_ins:
@@ -117,7 +117,7 @@ def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: 
     costs: dict[str, Estimate] = {}
     rows = []
     for plan in plans:
-        name = _configuration(plan)
+        name = plan.named
         if name not in costs:
             costs[name] = estimate(plan, calibrate=calibrate, **how)
         images = f"{plan.dataset}{' (stand-in)' if plan.stand_in else ''}"
@@ -125,14 +125,10 @@ def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: 
         rows.append([name, str(plan.seed), images, state, *cells(costs[name])])
     output.table(["run", "seed", "images of", "state", *HEADS], rows, title=f"{len(plans)} runs, {len(left)} to do")
     if left:
-        to_pay = [costs[_configuration(plan)] for plan in left]
+        to_pay = [costs[plan.named] for plan in left]
         print_sum(left, to_pay)
         if calibrate:
             print_times(to_pay, backbone=left[0].train.backbone)
-
-
-def _configuration(plan: Plan) -> str:
-    return plan.title.rpartition(" · seed ")[0]
 
 
 def _finish(outcomes: list[RunOutcome], plans: list[Plan], results: Path) -> None:

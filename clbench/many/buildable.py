@@ -1,0 +1,73 @@
+"""Whether the runs of a command can be put together at all, found out before the first of them trains."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from clbench.errors import ClbenchError, RunError, UsageError
+from clbench.imports.uncollected import uncollected
+from clbench.many.one import crash_text
+
+if TYPE_CHECKING:
+    from clbench.plan.plan import Plan
+    from clbench.train.options import RunOptions
+
+log = logging.getLogger(__name__)
+
+
+def check_buildable(plans: Sequence[Plan], options: RunOptions, *, dry: bool = False) -> None:
+    """Build the network of every configuration once and drop it; raise UsageError naming those that refuse.
+
+    Weights are not read and pictures not looked at, and torch's random numbers stay where they are. What is wrong with
+    data, or crashes, is left to the runs, which the others need not wait for. Finished runs are passed over. A `dry`
+    run asks all, and raises RunError for what crashes.
+    """
+    refused: dict[str, tuple[UsageError, list[str]]] = {}
+    crashed: dict[str, str] = {}
+    asked: set[Any] = set()
+    streams: dict[Any, Any] = {}
+    for plan in plans:
+        if not dry and _is_finished(plan, options):
+            continue
+        what = (plan.scenario_path, plan.dataset, plan.root, plan.entry.path, plan.configuration)
+        if what in asked:
+            continue
+        asked.add(what)
+        with uncollected():
+            from clbench.train.beforehand.put_together import put_together
+        try:
+            put_together(plan, options, streams=streams)
+        except UsageError as error:
+            refused.setdefault(str(error), (error, []))[1].append(plan.named)
+        except ClbenchError as error:
+            log.debug("%s: left to the run", plan.named, exc_info=error)
+        except (Exception, SystemExit) as error:  # as a run has it
+            log.debug("%s: left to the run", plan.named, exc_info=error)
+            crashed[plan.named] = crash_text(plan, error)
+    if refused:
+        raise _refused(refused, len(asked))
+    if crashed and dry:
+        raise RunError("\n".join(f"{name}: {text}" for name, text in crashed.items()))
+
+
+def _is_finished(plan: Plan, options: RunOptions) -> bool:
+    with contextlib.suppress(OSError, ClbenchError):
+        return options.resume and plan.place(options.results).record.exists()
+    return False
+
+
+def _refused(refused: dict[str, tuple[UsageError, list[str]]], count: int) -> UsageError:
+    """Return one error that names every configuration that cannot be built, and why."""
+    told = [(_named(error.message, names), error.hint) for error, names in refused.values()]
+    if len(told) == 1:
+        return UsageError(told[0][0], hint=told[0][1])
+    lines = "\n".join(f"{message}\n  {hint}" if hint else message for message, hint in told)
+    number = sum(len(names) for _, names in refused.values())
+    return UsageError(f"{number} of {count} configurations cannot run.\n{lines}")
+
+
+def _named(message: str, names: Sequence[str]) -> str:
+    return message if message.startswith(names[0]) else f"{', '.join(names)}: {message}"
