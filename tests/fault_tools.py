@@ -51,6 +51,7 @@ def make_data(folder: Path, *, train: int = 40, test: int = 16, epochs: int = 2)
 PACED = '''
 """For tests of stopping."""
 
+import glob
 import os
 import time
 
@@ -60,18 +61,24 @@ from clbench import Batch, Replay
 
 
 class {name}(Replay):
-    """Replays, and takes its time where PACE says so."""
+    """Replays, and takes its time where PACE says so; waits while there are files that HELD describes, and no `go`."""
 
     memory: int = 12
 
     def after_step(self, batch: Batch, logits: Tensor) -> None:
         super().after_step(batch, logits)
         time.sleep(float(os.environ.get("PACE", "0")))
+        held = os.environ.get("HELD", "")
+        while held and glob.glob(held, recursive=True) and not os.path.exists("go"):
+            time.sleep(0.02)
 '''
 
 
 def paced(folder: Path, *names: str) -> list[str]:
-    """Write strategies that are slow in processes of `start`, whatever the machine; return their paths."""
+    """Write strategies that are slow in processes of `start`, whatever the machine; return their paths.
+
+    In a process whose HELD is a pattern they wait, after a step, from when a file matches until there is a file `go`.
+    """
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / f"{name}.py").write_text(PACED.format(name=name.capitalize()))

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 
+import numpy as np
 import torch
 
 for name in (
@@ -19,5 +20,13 @@ for name in (
 ):
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
+
+with contextlib.suppress(ImportError):
+    # what every process works out once: tiny's labels, the shapes that its pictures are made of, versions
+    from clbench.data.scenes.scenes import known_scenes
+    from clbench.train.environment import describe
+
+    known_scenes(train=200, test=100).render(np.arange(0, 300, 4))
+    describe(torch.device("cpu"), threads=1)
 
 torch.set_num_threads(1)

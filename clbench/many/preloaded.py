@@ -28,14 +28,28 @@ gc.freeze()  # what is imported stays, so that no worker looks through it again
 _server = os.getpid()
 
 
+_blocked: set[int] = set()
+
+
+def _hold() -> None:
+    """Keep a signal that comes from here on until `_let_in`: one that a fork ignores is lost."""
+    global _blocked
+    _blocked = set(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+
+
+def _let_in() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _blocked)
+
+
 def _stop_as_usual() -> None:
     if os.getppid() == _server and signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _let_in()
 
 
 # a signal to the whole group asks workers to save and to stop, and their parent to wait: only the server can tell it
 # when they have ended, and it ends after them anyhow
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-os.register_at_fork(after_in_child=_stop_as_usual)
+os.register_at_fork(before=_hold, after_in_parent=_let_in, after_in_child=_stop_as_usual)
 # Python 3.12 warns of the threads that NumPy's BLAS has; it stops them before a fork and starts them again
 warnings.filterwarnings("ignore", message="This process .* is multi-threaded", category=DeprecationWarning)

@@ -24,11 +24,15 @@ from clbench.train.evaluate import BadScoresError
 from clbench.train.loss_meter import NonFiniteLossError
 from clbench.train.resume.witness import ChangedScoresError
 
+FIRST = ("clbench.train.loop", "clbench.train.resume.plugin_state", "numpy.ma", "torch.utils.serialization.config")
+"""What runs import when they first need it, and the battery before any strategy: it is part of what a strategy may not
+touch, and every process of the strategy would import it anew."""
+
 
 def runs_to_its_end(subject: Subject) -> None:
     """A run over the sessions of a tiny scenario ends with a record."""
-    # imported before the strategy is, so that it is part of what a strategy may not touch
-    importlib.import_module("clbench.train.loop")
+    for module in FIRST:
+        importlib.import_module(module)
     kinds = [kind for check in CHECKS for kind in check.probes]
     run, subject.told = subject.heard(watched, kind=Watched, kinds=kinds)
     subject.watched = run

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from fault_tools import paced, wait_until
 from forked import Forked, clbench
 from tiny_scenarios import planned, scenario
 
@@ -271,13 +271,12 @@ def test_two_sweeps_in_one_results_folder_share_the_work(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
-    sweep = sweep_file(tmp_path, seeds=[0], set={"train.epochs": 10})
+    sweep = sweep_file(tmp_path, seeds=[0], strategies=paced(tmp_path / "own", "held"))
     words = ["sweep", sweep, "--jobs", "1", "--device", "cpu"]
-    process = Forked(words, cwd=tmp_path)
-    deadline = time.monotonic() + 240
-    while not list(tmp_path.rglob("state.pt")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    process = Forked(words, cwd=tmp_path, env=os.environ | {"HELD": "results/**/state.pt"})
+    wait_until(tmp_path, "state.pt", process=process)
     process.send_signal(signal.SIGTERM)
+    (tmp_path / "go").touch()
     _, said = process.communicate(timeout=240)
     assert process.returncode == 130 and "the state is saved" in said, said
     (state,) = tmp_path.rglob("state.pt")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import several_ranks
+from fault_tools import paced
 from forked import FORKS, Forked, clbench
 from tiny_scenarios import backbone_of
 
@@ -118,15 +119,20 @@ def test_three_processes_give_the_scores_of_one_whatever_the_method(inside: bool
 def test_a_run_whose_processes_are_ended_goes_on_to_the_same_record(how: str, tmp_path: Path) -> None:
     # killed after its first steps; stopped some seconds later, for which there has to be enough to do
     often, epochs = (["--save-minutes", "0"], 3) if how == "killed" else ([], 40)
-    words = [*RUN, "--strategy", "naive", "--set", f"train.epochs={epochs}", "--results"]
+    (strategy,) = paced(tmp_path / "own", "held") if how == "killed" else ["naive"]
+    words = [*RUN, "--strategy", strategy, "--set", f"train.epochs={epochs}", "--results"]
     command = [sys.executable, "-m", "clbench", *words, str(tmp_path / how), "--devices", "2", *often]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    held = {"HELD": f"{tmp_path / how}/**/state.pt"} if how == "killed" else {}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT | held, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     while not list((tmp_path / how).rglob("state.pt" if how == "killed" else "progress.json")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     if how == "killed":
         children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout
         os.kill(int(children.split()[-1]), signal.SIGKILL)
+        (tmp_path / "go").touch()
     else:
         time.sleep(3)  # some steps
         process.send_signal(signal.SIGTERM)

@@ -23,16 +23,25 @@ def fresh_server() -> None:
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
-NO_GPU = f"""
-import sys, threading
+AS_A_SERVER = f"""
+import os, signal, threading, time
 import torch
 def touched(*_, **__):
     raise AssertionError("a GPU was touched before the fork")
 torch.cuda._lazy_init = torch.cuda.is_available = torch.cuda.device_count = touched
 torch._C._cuda_getDeviceCount = torch._C._cuda_init = touched
+early = False
+os.register_at_fork(after_in_child=lambda: early and os.kill(os.getpid(), signal.SIGTERM))  # before the server's own
 import {PRELOADED}
 assert not torch.cuda.is_initialized() and not torch.cuda._is_in_bad_fork()
 assert threading.active_count() == 1
+early = True
+child = os.fork()
+if not child:
+    time.sleep(60)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == signal.SIGTERM
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
 """
 
 
@@ -56,8 +65,8 @@ def worker_tells(found: Path, **environment: str) -> list[str]:
     return found.read_text().split(" ")
 
 
-def test_the_server_touches_no_gpu_and_starts_no_thread():
-    done = subprocess.run([sys.executable, "-c", NO_GPU], capture_output=True, text=True, check=False)
+def test_the_server_touches_no_gpu_starts_no_thread_and_loses_no_signal_to_a_fork():
+    done = subprocess.run([sys.executable, "-c", AS_A_SERVER], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 import yaml
+from fault_tools import paced, wait_until
 from forked import Forked
 from tiny_scenarios import scenario
 
@@ -267,11 +268,12 @@ def test_another_space_is_another_search(tmp_path: Path, pretended: Pretended) -
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_killed_search_goes_on_and_ends_the_same(tmp_path: Path) -> None:
-    path = search_file(tmp_path, trials=4, batch=2, strategies=["er"], space=SPACE | {"er.memory": [6, 12]}, sessions=0)
+    space = SPACE | {"held.memory": [6, 12]}
+    path = search_file(tmp_path, trials=4, batch=2, strategies=paced(tmp_path / "own", "held"), space=space, sessions=0)
     words = ["search", path, "--device", "cpu", "--quiet", "--no-cache"]
 
-    def start(results: Path, jobs: int) -> Forked:
-        return Forked([*words, "--results", results, "--jobs", jobs], cwd=tmp_path)
+    def start(results: Path, jobs: int, **variables: str) -> Forked:
+        return Forked([*words, "--results", results, "--jobs", jobs], cwd=tmp_path, env=os.environ | variables)
 
     def contents(results: Path) -> dict[str, Any]:
         """Every record but when it was made and by which commit, which may change while this test runs."""
@@ -283,10 +285,8 @@ def test_a_killed_search_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     whole = start(tmp_path / "whole", 1)
     _, told = whole.communicate(timeout=400)
     assert whole.returncode == 0, told
-    killed = start(tmp_path / "killed", 1)
-    deadline = time.monotonic() + 400
-    while not list((tmp_path / "killed").rglob("trial*.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    killed = start(tmp_path / "killed", 1, HELD="killed/**/trial*.json")
+    wait_until(tmp_path / "killed", "trial*.json", process=killed)
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=30)
     done = {file: file.stat().st_mtime_ns for file in (tmp_path / "killed").rglob("trial*.json")}
