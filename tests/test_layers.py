@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "seeds": "",
     "files": "errors",
     "imports": "",
-    "spec": "errors files",
+    "spec": "errors seeds files",
     "metrics": "errors",
     "strategies": "files",
     "weights": "errors files",

@@ -47,6 +47,26 @@ def choice(command: Command) -> Command:
     return command
 
 
+orders_option = click.option(
+    "--orders",
+    metavar="N|NAME[,NAME]",
+    default="",
+    help="Class orders: 5 is the scenario's own and four shuffled ones; or alphabetical, frequency, shuffle:7, …",
+)
+"""`--orders`, whose text `orders` reads."""
+
+
+def orders(text: str) -> int | list[str]:
+    """Return how many class orders are asked for, or their names. Raises UsageError for none at all."""
+    if text.isascii() and text.isdigit():
+        if int(text) == 0:
+            raise UsageError(
+                "--orders 0: at least one order is run.", hint="Leave --orders out for the scenario's own."
+            )
+        return int(text)
+    return _split(text)
+
+
 class Workers(complete.Text):
     """A number of loader processes, or `auto`."""
 

@@ -25,6 +25,7 @@ def run(
     *,
     strategies: Sequence[str | Path] = (),
     seeds: Sequence[int] = (),
+    orders: int | Sequence[str] = (),
     set: Mapping[str, Any] | None = None,
     data: str | Path | None = None,
     results: str | Path = "results",
@@ -33,17 +34,18 @@ def run(
 ) -> list[Record]:
     """Train and evaluate strategies on a scenario and return the records, one for each strategy and seed.
 
-    `scenario` and `strategies` are names or paths of files; without `strategies` or `seeds` the scenario's own are
-    taken. `set` changes values: `{"train.epochs": 1}` of the recipe, `{"er.memory": 400}` of one strategy,
-    `{"head": "queries"}` of every strategy. `data` is the folder of the data set. Records are written below `results`;
-    a run that is finished there is not repeated, and one that was stopped goes on where it was. `device` is `auto`,
-    `cpu`, `cuda` or `cuda:N`. With `jobs` above 1 runs are shared between processes, which import the caller's script
-    anew: it must have its calls under `if __name__ == "__main__":`. `jobs` moves no number.
+    `scenario` and `strategies` are names or paths of files; without `strategies`, `seeds` or `orders` the scenario's
+    own are taken. `orders` are class orders: how many, the scenario's own first, or names such as `shuffle:1`. `set`
+    changes values: `{"train.epochs": 1}` of the recipe, `{"er.memory": 400}` of one strategy, `{"head": "queries"}` of
+    every strategy. `data` is the folder of the data set. Records are written below `results`; a run that is finished
+    there is not repeated, and one that was stopped goes on where it was. `device` is `auto`, `cpu`, `cuda` or `cuda:N`.
+    With `jobs` above 1 runs are shared between processes, which import the caller's script anew: it must have its calls
+    under `if __name__ == "__main__":`. `jobs` moves no number.
 
-    Every strategy runs once before any gets its second seed, and the records come in that order. Nothing is printed;
-    where generated pictures stand in for the data set, a StandInWarning says so. Raises UsageError for names or values
-    that cannot be meant, DataError for missing or damaged data, ResultsError where nothing can be written, and RunError
-    where runs failed: it names each, the others are finished and kept.
+    Every strategy runs once before any gets its second seed or order, and the records come in that order. Nothing is
+    printed; where generated pictures stand in for the data set, a StandInWarning says so. Raises UsageError for names
+    or values that cannot be meant, DataError for missing or damaged data, ResultsError where nothing can be written,
+    and RunError where runs failed: it names each, the others are finished and kept.
 
     >>> records = clbench.run("tiny", strategies=["naive"], set={"train.epochs": 1}, results="results")
     >>> records[0].strategy.name, records[0].seed
@@ -66,6 +68,7 @@ def run(
         str(scenario),
         strategies=[_strategy(name) for name in ([strategies] if isinstance(strategies, (str, Path)) else strategies)],
         seeds=[_seed(number) for number in seeds],
+        orders=_orders(orders),
         sets=[_setting(name, value) for name, value in (set or {}).items()],
         data=None if data is None else Path(data),
     )
@@ -110,6 +113,14 @@ def _seed(number: object) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise UsageError(f"seeds: {number!r} is not a whole number from 0.")
     return number
+
+
+def _orders(asked: object) -> int | list[str]:
+    if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
+        return asked
+    if isinstance(asked, (list, tuple)) and all(isinstance(name, str) for name in asked):
+        return list(asked)
+    raise UsageError(f"orders: {asked!r} is neither how many nor a list of names.", hint="Such as 5, or ['shuffle:1'].")
 
 
 def _setting(name: str, value: Any) -> str:

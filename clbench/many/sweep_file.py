@@ -1,4 +1,4 @@
-"""Many runs from one file: scenarios x settings x strategies x seeds, expanded to plans."""
+"""Many runs from one file: scenarios x settings x strategies x class orders x seeds, expanded to plans."""
 
 import dataclasses
 import itertools
@@ -26,6 +26,8 @@ class SweepSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """Names or paths; empty means each scenario's own list."""
     seeds: list[Annotated[int, Meta(ge=0)]] = field(default_factory=list)
     """Empty means each scenario's own seeds."""
+    orders: Annotated[int, Meta(ge=1)] | list[str] = field(default_factory=list)
+    """Class orders: names such as `shuffle:1`, or how many, the scenario's own first; empty: each scenario's own."""
     set: dict[str, Value] = field(default_factory=dict)
     """Values for every run, written as for `--set`: `train.epochs: 1`, `er.memory: 400`, `head: queries`."""
     grid: dict[str, list[Value]] = field(default_factory=dict)
@@ -50,13 +52,23 @@ def load_sweep(path: Path) -> SweepSpec:
     return spec
 
 
-def expand_all(paths: Sequence[Path], *, read_only: bool = False) -> list[Plan]:
-    """Return the runs of the sweeps in the files `paths`. Raises UsageError or DataError."""
-    return [item for path in paths for item in expand(load_sweep(path), path=path, read_only=read_only)]
+def expand_all(paths: Sequence[Path], *, orders: int | Sequence[str] = (), read_only: bool = False) -> list[Plan]:
+    """Return the runs of the sweeps in the files `paths`, in these class orders where some are given.
+
+    Raises UsageError or DataError.
+    """
+    specs = [(load_sweep(path), path) for path in paths]
+    return [
+        item
+        for spec, path in specs
+        for item in expand(
+            msgspec.structs.replace(spec, orders=orders) if orders else spec, path=path, read_only=read_only
+        )
+    ]
 
 
 def expand(spec: SweepSpec, *, path: Path, read_only: bool = False) -> list[Plan]:
-    """Return the sweep's runs, each once: all of a scenario's first seed before its second one.
+    """Return the sweep's runs, each once: all of a scenario's first order and seed before the second one.
 
     `path` is the sweep file, for messages and for paths written in it; `read_only` is that of `plan`. Raises UsageError
     or DataError.
@@ -67,8 +79,8 @@ def expand(spec: SweepSpec, *, path: Path, read_only: bool = False) -> list[Plan
         found: list[Plan] = []
         for setting in combinations(spec):
             found += _planned(spec, scenario, setting, path=path, read_only=read_only)
-        rank = {seed: number for number, seed in enumerate(dict.fromkeys(item.seed for item in found))}
-        for item in sorted(found, key=lambda item: rank[item.seed]):
+        rank = {which: number for number, which in enumerate(dict.fromkeys(map(_order_and_seed, found)))}
+        for item in sorted(found, key=lambda item: rank[_order_and_seed(item)]):
             # a value that only one strategy has leaves the runs of the others as they are
             plans.setdefault(_identity(item), item)
     check_data(spec.data, list(plans.values()), path=path)
@@ -103,6 +115,7 @@ def _planned(
             strategies=[beside(name, path, suffix=".py") for name in spec.strategies],
             sets=texts,
             seeds=spec.seeds,
+            orders=spec.orders,
             data=data_folder(spec.data, scenario, path=path),
             unpinned=spec.unpinned,
             read_only=read_only,
@@ -114,7 +127,8 @@ def _planned(
 
     def named(item: Plan) -> Plan:
         shown = [text for text in texts if _sets_apart(text, item, varying, names)]
-        return dataclasses.replace(item, label=" · ".join([item.scenario.name, item.entry.name, *shown]))
+        told = [item.scenario.name, item.entry.name, *shown, *([item.order] if item.order else [])]
+        return dataclasses.replace(item, label=" · ".join(told))
 
     return [named(item) for item in found]
 
@@ -167,6 +181,11 @@ def check_data(data: Mapping[str, str], plans: list[Plan], *, path: Path) -> Non
             )
 
 
+def _order_and_seed(item: Plan) -> tuple[str, int]:
+    return item.order, item.seed
+
+
 def _identity(item: Plan) -> str:
-    parts = [str(item.scenario_path), str(item.entry.path), item.fields, msgspec.to_builtins(item.train), item.seed]
+    files = [str(item.scenario_path), str(item.entry.path)]
+    parts = [*files, item.fields, msgspec.to_builtins(item.train), item.order, item.seed]
     return msgspec.json.encode(parts, order="deterministic").decode()

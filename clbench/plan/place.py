@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from clbench.errors import ResultsError
 from clbench.files import roots
 from clbench.files.whole_file import PART, remove_unfinished
+from clbench.spec.orders import file_name
 
 SEARCHES = ".search"
 """The folder below the results that holds what searches tried out; readers of results do not enter it."""
@@ -81,9 +82,12 @@ class Place:
                 self.state_file.unlink(missing_ok=True)
 
 
-def scenario_id(name: str, *, version: int, stand_in: str = "") -> str:
-    """Return the folder name of a scenario's results; `stand_in` names the data set that stood in, if one did."""
-    return f"{name}.v{version}" + (f".{stand_in}" if stand_in else "")
+def scenario_id(name: str, *, version: int, stand_in: str = "", order: str = "") -> str:
+    """Return the folder name of a scenario's results; `stand_in` names the data set that stood in, if one did.
+
+    `order` is the class order where it is not the scenario's own.
+    """
+    return ".".join(filter(None, [name, f"v{version}", stand_in, file_name(order)]))
 
 
 def unpinned_id(data_digest: str) -> str:

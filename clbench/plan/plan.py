@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,8 @@ from clbench.plan.place import SEARCHES, Place, run_folder, scenario_id, unpinne
 from clbench.plan.read_kind import read_kind
 from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
 from clbench.plan.source import STAND_IN, DataSource, find_source
+from clbench.spec.foreign_pins import check_protocol
+from clbench.spec.orders import chosen_orders, in_order
 from clbench.spec.scenario import ScenarioSpec, TrainSpec, TrialSpec, entries, load_scenario, read_text_of
 from clbench.weights.resolve import RANDOM, Weights, resolve
 
@@ -63,6 +66,10 @@ class Plan:
     """Whether data other than the pinned may be shown; its rows are marked and stay apart."""
     label: str = ""
     """What the run is called while it runs, where strategy and seed do not set it apart from others."""
+    order: str = ""
+    """The class order of `scenario`, empty for the one that its file has."""
+    own: ScenarioSpec | None = None
+    """The scenario in its own order, where it is `scenario` in another one."""
     trial: TrialSpec | None = None
     """Set for a trial of a search: it sees no test image, and its record is no row."""
     tuning: dict[str, Any] | None = None
@@ -77,7 +84,7 @@ class Plan:
     @property
     def title(self) -> str:
         """What the run is called while it runs."""
-        return self.label or f"{self.entry.name} · seed {self.seed}"
+        return self.label or " · ".join(filter(None, [self.entry.name, self.order, f"seed {self.seed}"]))
 
     @property
     def named(self) -> str:
@@ -115,7 +122,8 @@ class Plan:
 
     def place(self, results: Path) -> Place:
         """Return where the run's files lie below the folder `results`. Raises UsageError as `values` does."""
-        scenario = scenario_id(self.scenario.name, version=self.scenario.version, stand_in=self._instead)
+        about = self.scenario
+        scenario = scenario_id(about.name, version=about.version, stand_in=self._instead, order=self.order)
         if self.trial is None:
             return Place(results, run_folder(results, scenario, self.entry.name, self.configuration), self.seed)
         # a trial is told apart by what it is scored on, so that searches of one scenario share what they have in common
@@ -166,22 +174,26 @@ def plan(
     strategies: Sequence[str] = (),
     sets: Sequence[str] = (),
     seeds: Sequence[int] = (),
+    orders: int | Sequence[str] = (),
     data: Path | None = None,
     unpinned: bool = False,
     read_only: bool = False,
 ) -> list[Plan]:
-    """Return the runs that a command asks for, every strategy once before any gets its second seed.
+    """Return the runs that a command asks for, every strategy once before any gets its second seed or order.
 
     `scenario` and `strategies` are names or paths; `sets` are texts such as `train.epochs=1`, `er.memory=400` or
-    `head=queries`. Without `strategies` or `seeds` the scenario's own are taken. `data` names the data set's folder; if
-    it is None and none is configured, the scenario's stand-in takes its place. With `unpinned` a stream that is not the
-    pinned one is shown nevertheless. With `read_only`, for who only looks, strategies are read instead of imported
-    where that tells the same. Raises UsageError or DataError.
+    `head=queries`. Without `strategies`, `seeds` or `orders` the scenario's own are taken. `data` names the data set's
+    folder; if it is None and none is configured, the scenario's stand-in takes its place. With `unpinned` a stream that
+    is not the pinned one is shown nevertheless. With `read_only`, for who only looks, strategies are read instead of
+    imported where that tells the same. Raises UsageError or DataError.
     """
     found = catalog.find_scenario(scenario)
     text = read_text_of(found.path)
     spec = load_scenario(found.path, source=shown(found))
     source = find_source(spec, path=found.path, data=data)
+    if not unpinned:
+        pins = spec.stand_in.pins if source.stand_in and spec.stand_in is not None else spec.pins
+        check_protocol(spec, pins, path=found.path, source=shown(found))
     chosen = _chosen(spec, source, strategies, where=shown(found), read_only=read_only)
     settings = parse_settings(sets, chosen)
     origins, train, changed, weights = _recipe(
@@ -189,12 +201,15 @@ def plan(
     )
     origins = {"scenario": found.origin, "dataset": source.origin} | origins
     plans = []
-    for seed in _distinct(seeds or spec.seeds):
+    each = [(in_order(spec, order, path=found.path), order) for order in _orders(orders, spec, where=shown(found))]
+    for (asked, order), seed in itertools.product(each, _distinct(seeds or spec.seeds)):
         for strategy in chosen:
             values = _strategy_values(strategy, settings)
             plans.append(
                 Plan(
-                    scenario=spec,
+                    scenario=asked,
+                    order=order,
+                    own=spec if order else None,
                     scenario_path=found.path,
                     scenario_origin=found.origin,
                     stand_in=source.stand_in,
@@ -210,16 +225,23 @@ def plan(
                     | {f"{strategy.entry.name}.{name}": origin for name, (_, origin) in values.items()},
                     changed_train=changed,
                     weights=weights,
-                    unpinned=unpinned and not source.stand_in,
+                    unpinned=unpinned,
                     kind=strategy.kind if read_only else None,
                 )
             )
     if read_only and any(map(_asks_for_more, plans)):
-        return plan(scenario, strategies=strategies, sets=sets, seeds=seeds, data=data, unpinned=unpinned)
+        return plan(
+            scenario, strategies=strategies, sets=sets, seeds=seeds, orders=orders, data=data, unpinned=unpinned
+        )
     if not read_only:
         _check_strategies(plans)
     _check_distinct(plans, where=shown(found))
     return plans
+
+
+def _orders(asked: int | Sequence[str], spec: ScenarioSpec, *, where: str) -> list[str]:
+    """Return the orders to run: those asked for, else those of the scenario's file."""
+    return chosen_orders(asked, spec, source="--orders") if asked else chosen_orders(spec.orders, spec, source=where)
 
 
 def _asks_for_more(item: Plan) -> bool:
@@ -308,9 +330,9 @@ def _nested(mapping: dict[str, Any], path: list[str], value: Any) -> dict[str, A
 
 def _check_distinct(plans: Sequence[Plan], *, where: str) -> None:
     """Raise UsageError where two plans are one run: of one name and one configuration, which is one record."""
-    met: dict[tuple[str, str, int], Plan] = {}
+    met: dict[tuple[str, str, int, str], Plan] = {}
     for item in plans:
-        first = met.setdefault((item.entry.name, item.configuration, item.seed), item)
+        first = met.setdefault((item.entry.name, item.configuration, item.seed, item.order), item)
         if first is not item:
             files = list(dict.fromkeys([shown(first.entry), shown(item.entry)]))
             raise UsageError(

@@ -8,26 +8,23 @@ import msgspec
 
 from clbench.errors import UsageError
 from clbench.files.yaml_text import read_yaml
+from clbench.records.orders import order_of
 from clbench.records.record import Record
 
 
-def configuration_text(*, scenario: str, dataset: str, strategy: str, fields: Any, train: Any) -> str:
+def configuration_text(*, scenario: str, dataset: str, strategy: str, fields: Any, train: Any, order: str = "") -> str:
     """Return the text of `config.yaml`, from values as a run has them or as a record has them."""
     import yaml
 
-    told = {"scenario": scenario, "dataset": dataset, "strategy": {strategy: fields}, "train": train}
+    told = _told(scenario, order, dataset, {strategy: fields}, train)
     # as JSON has them: what two fields share would be written once and referred to
     return yaml.safe_dump(msgspec.json.decode(msgspec.json.encode(told)), sort_keys=False)
 
 
 def other_section(record: Record, text: bytes) -> str:
     """Return which section of a `config.yaml` is not what the record says, "" where all of it is."""
-    told = {
-        "scenario": record.scenario.name,
-        "dataset": record.scenario.dataset,
-        "strategy": {record.strategy.name: record.strategy.fields},
-        "train": record.train,
-    }
+    about, order = record.scenario, order_of(record)
+    told = _told(about.name, order, about.dataset, {record.strategy.name: record.strategy.fields}, record.train)
     try:
         found = read_yaml(text, source="config.yaml")
     except UsageError as error:
@@ -35,8 +32,9 @@ def other_section(record: Record, text: bytes) -> str:
     if found == told:
         return ""
     right = configuration_text(
-        scenario=record.scenario.name,
-        dataset=record.scenario.dataset,
+        scenario=about.name,
+        order=order,
+        dataset=about.dataset,
         strategy=record.strategy.name,
         fields=record.strategy.fields,
         train=record.train,
@@ -45,3 +43,9 @@ def other_section(record: Record, text: bytes) -> str:
         return ""
     names = found if isinstance(found, dict) else {}
     return next((str(name) for name in [*told, *names] if name not in told or names.get(name) != told[name]), "text")
+
+
+def _told(scenario: str, order: str, dataset: str, strategy: dict[str, Any], train: Any) -> dict[str, Any]:
+    """Return the sections of `config.yaml`; the scenario's own class order goes without saying."""
+    first = {"scenario": scenario} | ({"order": order} if order else {})
+    return {**first, "dataset": dataset, "strategy": strategy, "train": train}

@@ -13,9 +13,10 @@ from clbench.data.pictures.photo_digest import pictures_digest
 from clbench.errors import ClbenchError, DataError
 from clbench.plan import catalog
 from clbench.plan.source import DataSource, find_source
+from clbench.records.orders import order_of
 from clbench.records.record import Record
 from clbench.records.schema import DataPart
-from clbench.spec.scenario import load_scenario
+from clbench.spec.orders import load_in_order
 
 
 def changed_since(record: Record) -> str:
@@ -26,7 +27,7 @@ def changed_since(record: Record) -> str:
     about = record.scenario
     if about.stand_in or about.dataset == "scenes":
         return ""
-    source = _source(about.name, about.digest)
+    source = _source(about.name, about.digest, order_of(record))
     if source is None:
         return ""
     return difference(about.data, source.dataset, root=source.root, options=source.options)
@@ -63,10 +64,10 @@ def data_here(dataset: str, *, root: Path | None, options: Mapping[str, str]) ->
 
 
 @lru_cache(maxsize=64)
-def _source(scenario: str, digest: str) -> DataSource | None:
+def _source(scenario: str, digest: str, order: str) -> DataSource | None:
     try:
         entry = catalog.find_scenario(scenario)
-        spec = load_scenario(entry.path)
+        spec = load_in_order(entry.path, order)
         source = find_source(spec, path=entry.path, data=None)
     except ClbenchError:
         return None

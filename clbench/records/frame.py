@@ -14,6 +14,7 @@ import numpy.typing as npt
 from clbench.errors import ResultsError, UsageError, suggest
 from clbench.files.user_folders import cache_folder
 from clbench.metrics.continual import session_maps
+from clbench.records.orders import shown_order
 from clbench.records.record import Record
 from clbench.records.store import record_scenario_id
 from clbench.records.verify.findings import Verification
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RUN = ("scenario", "table", "strategy", "head", "configuration", "settings", "seed", "marks", "trust")
+RUN = ("scenario", "table", "order", "strategy", "head", "configuration", "settings", "seed", "marks", "trust")
 """The columns that say which run a number belongs to."""
 PLACE = ("session", "label")
 """The columns that say where in a run: `session` is missing for the whole run, `label` for all labels together."""
@@ -37,8 +38,9 @@ def load_results(
     """Return the records below the folder `results` as one table, each verified as it is read.
 
     Every row says of which run it is: `scenario`; `table`, the folder of results (rows of two tables may not be
-    compared); `strategy`, `head`, `configuration` (eight digits of its digest), `settings` (what differs from the
-    defaults), `seed`, `marks`, and `trust` (`consistent` or `unverified`, whose findings are logged).
+    compared); `order`, the class order; `strategy`, `head`, `configuration` (eight digits of its digest), `settings`
+    (what differs from the defaults), `seed`, `marks`, and `trust` (`consistent` or `unverified`, whose findings are
+    logged).
 
     `session` counts from 0 and is missing (`<NA>`) where a number is of the whole run; `label` is missing where it is
     of all labels together. With `shape="long"` a row is one number, `measure` and `value`; numbers that are not defined
@@ -100,6 +102,7 @@ def _run(record: Record) -> dict[str, Any]:
     return {
         "scenario": record.scenario.name,
         "table": record_scenario_id(record),
+        "order": shown_order(record),
         "strategy": record.strategy.name,
         "head": record.strategy.head,
         "configuration": record.configuration[:8],

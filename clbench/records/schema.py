@@ -68,6 +68,15 @@ class DataPart(_Part, frozen=True, kw_only=True):
     """Of the sizes of its photos, and of bytes of as many as a moment lets read; absent for generated pictures."""
 
 
+class OrderPart(_Part, frozen=True, kw_only=True):
+    """The class order of a run that was not in its scenario's own."""
+
+    name: Text
+    """`alphabetical`, `official`, `frequency` or `shuffle:SEED`."""
+    scenario: Sha
+    """The digest of the scenario in its own order."""
+
+
 class ScenarioPart(_Part, frozen=True, kw_only=True):
     """The protocol of the run, as it was found on disk."""
 
@@ -80,6 +89,8 @@ class ScenarioPart(_Part, frozen=True, kw_only=True):
     """Whether generated pictures stood in for the data set."""
     local: bool
     """Whether the scenario is not one that clbench ships."""
+    order: OrderPart | UnsetType = UNSET
+    """Absent where labels arrived in the scenario's own order."""
     sessions: Annotated[list[SessionPart], Meta(min_length=1)]
     stream: StreamPart
     data: DataPart

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clbench.errors import ResultsError
 from clbench.plan.place import run_folder, scenario_id, unpinned_id
+from clbench.records.orders import order_of
 from clbench.records.record import Record, read_record
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def record_scenario_id(record: Record) -> str:
     instead = scenario.dataset if scenario.stand_in else ""
     if "unpinned" in record.marks:
         instead = unpinned_id(scenario.data.digest)
-    return scenario_id(scenario.name, version=scenario.version, stand_in=instead)
+    return scenario_id(scenario.name, version=scenario.version, stand_in=instead, order=order_of(record))
 
 
 def record_path(results: Path, record: Record) -> Path:

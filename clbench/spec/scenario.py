@@ -61,6 +61,9 @@ class TrialSpec(Struct, frozen=True, kw_only=True):
 class PinsSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Digests (sha256, hexadecimal) that the built stream must have; empty means not pinned."""
 
+    protocol: str = ""
+    """Digest of the protocol that they were written for (`ScenarioSpec.protocol_digest`); empty: not kept."""
+
     images: str = ""
     """Digest over the session and test image ids."""
     labels: str = ""
@@ -69,10 +72,16 @@ class PinsSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     """One line per session, so that a mismatch can name the first session and image that differ."""
 
 
-class PinsFile(PinsSpec, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What `NAME.pins.json` beside `NAME.yaml` holds: the pins of the scenario's data, and those of its stand-in."""
+class OrderPins(PinsSpec, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The pins of the scenario's data, and those of its stand-in, in one class order."""
 
     stand_in: PinsSpec = field(default_factory=PinsSpec)
+
+
+class PinsFile(OrderPins, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What `NAME.pins.json` beside `NAME.yaml` holds: the pins in the scenario's own order, and in others by name."""
+
+    orders: dict[str, OrderPins] = field(default_factory=dict)
 
 
 class TrainSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -170,6 +179,8 @@ class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
     train: TrainSpec = field(default_factory=TrainSpec)
     strategies: list[Yaml] = field(default_factory=lambda: ["naive"])
     seeds: Annotated[list[Count], Meta(min_length=1)] = field(default_factory=lambda: [0])
+    orders: Positive | list[str] = field(default_factory=list)
+    """Class orders to run: names such as `shuffle:1`, or how many, its own among them; empty: its own alone."""
     stand_in: StandInSpec | None = None
 
     def identity(self) -> dict[str, Yaml]:
@@ -182,6 +193,10 @@ class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
     def digest(self) -> str:
         """Return the sha256 of the identity: two scenarios with the same digest ask for the same stream."""
         return digest(self.identity())
+
+    def protocol_digest(self) -> str:
+        """Return the sha256 of the identity without the version, which changes with the recipe too."""
+        return digest({name: value for name, value in self.identity().items() if name != "version"})
 
 
 def entries(strategies: list[Yaml], *, source: str) -> list[tuple[str, dict[str, Yaml]]]:
@@ -250,6 +265,12 @@ def load_scenario(path: Path, *, source: str = "") -> ScenarioSpec:
     return _with_pins(spec, beside, source=source) if named or beside.is_file() else spec
 
 
+def pins_beside(path: Path) -> PinsFile:
+    """Return what the file beside the scenario file `path` pins, nothing where there is none. Raises UsageError."""
+    files = scenario_files(path)
+    return _read_pins(files[1], source=str(path)) if len(files) > 1 else PinsFile()
+
+
 def read_text_of(path: Path) -> bytes:
     """Return what stands in a scenario's file. Raises UsageError where it is no plain file, or too large."""
     try:
@@ -273,7 +294,7 @@ def pins_name(path: Path) -> str:
     return f"{path.stem}.pins.json"
 
 
-def _with_pins(spec: ScenarioSpec, path: Path, *, source: str) -> ScenarioSpec:
+def _read_pins(path: Path, *, source: str) -> PinsFile:
     try:
         text = read_given(path, largest=_LARGEST_PINS)
         found: PinsFile = convert(msgspec.json.decode(text), PinsFile, source=str(path))
@@ -284,10 +305,26 @@ def _with_pins(spec: ScenarioSpec, path: Path, *, source: str) -> ScenarioSpec:
         ) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not readable as JSON: {error}.", hint=_PIN_ANEW) from error
+    return found
+
+
+def _with_pins(spec: ScenarioSpec, path: Path, *, source: str) -> ScenarioSpec:
+    found = _read_pins(path, source=source)
     inner = found.stand_in
     if spec.pins != PinsSpec() or (inner != PinsSpec() and (spec.stand_in is None or spec.stand_in.pins != PinsSpec())):
         raise UsageError(f"{source}: pins stand in it and in {path}, or are of a stand-in it lacks.", hint=_PIN_ANEW)
-    if spec.stand_in is not None and inner != PinsSpec():
-        spec = msgspec.structs.replace(spec, stand_in=msgspec.structs.replace(spec.stand_in, pins=inner))
-    pins = PinsSpec(images=found.images, labels=found.labels, sessions=found.sessions)
+    if inner != PinsSpec():
+        inner = msgspec.structs.replace(inner, protocol=found.protocol)
+    elif spec.stand_in is not None:
+        inner = spec.stand_in.pins
+    own = PinsSpec(images=found.images, labels=found.labels, sessions=found.sessions)
+    if own != PinsSpec():
+        own = msgspec.structs.replace(own, protocol=found.protocol)
+    return with_pins(spec, own, stand_in=inner)
+
+
+def with_pins(spec: ScenarioSpec, pins: PinsSpec, *, stand_in: PinsSpec) -> ScenarioSpec:
+    """Return the scenario with these pins of its data, and those of its stand-in where it has one."""
+    if spec.stand_in is not None:
+        spec = msgspec.structs.replace(spec, stand_in=msgspec.structs.replace(spec.stand_in, pins=stand_in))
     return msgspec.structs.replace(spec, pins=pins)

@@ -7,7 +7,7 @@ from itertools import chain
 
 from clbench.data.table import LabelTable
 from clbench.errors import UsageError, suggest
-from clbench.seeds import derive
+from clbench.spec.orders import sorted_labels
 from clbench.spec.scenario import LabelsSpec
 
 
@@ -57,22 +57,19 @@ def ordered(table: LabelTable, labels: LabelsSpec, *, source: str) -> tuple[str,
                 hint="Where only some labels take part, name the same ones in `labels.subset`.",
             )
         return tuple(order)
-    if order == "alphabetical":
-        return tuple(sorted(chosen))
     if order == "official":
         return tuple(label for label in table.labels if label in chosen)
     if order == "frequency":
         counts = table.positives("train").tolist()
         positives = dict(zip(table.labels, counts, strict=True))
         return tuple(sorted(chosen, key=lambda label: (-positives[label], label)))
-    kind, _, seed = order.partition(":")
-    if kind == "shuffle" and seed.isascii() and seed.isdigit():
-        return tuple(sorted(chosen, key=lambda label: derive("label order", int(seed), label)))
-    options = ["alphabetical", "official", "frequency", "shuffle:0"]
-    raise UsageError(
-        f"{source}: labels.order: {order!r} is not an order.{suggest(order, options)}",
-        hint="Write alphabetical, official, frequency, shuffle:SEED or the list of labels.",
-    )
+    try:
+        found = sorted_labels(list(chosen), order)
+    except UsageError as error:
+        hint = "Write alphabetical, official, frequency, shuffle:SEED or the list of labels."
+        raise UsageError(f"{source}: labels.order: {error.message}", hint=hint) from error
+    assert found is not None  # the two that need the data set stand above
+    return found
 
 
 def _starts(count: int, labels: LabelsSpec, *, source: str) -> list[int]:

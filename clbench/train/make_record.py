@@ -36,6 +36,7 @@ from clbench.records.schema import (
     CostPart,
     CountsPart,
     DataPart,
+    OrderPart,
     ScenarioPart,
     ScorePart,
     SessionPart,
@@ -174,6 +175,7 @@ def known_before(plan: Plan, strategy: Strategy, stream: Stream) -> dict[str, An
             dataset=stream.table.name if is_path(plan.dataset) else plan.dataset,
             stand_in=plan.stand_in,
             local=plan.scenario_origin != "shipped",
+            order=msgspec.UNSET if plan.own is None else OrderPart(name=plan.order, scenario=plan.own.digest()),
             sessions=[
                 SessionPart(
                     labels=list(stream.labels[session.new]),

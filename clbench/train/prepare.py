@@ -20,12 +20,13 @@ from clbench.data.importers.direct import shards_of
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, Rows, SceneImages, cached
 from clbench.data.shards.shard_pictures import ShardPictures
 from clbench.data.table import LabelTable
-from clbench.errors import UsageError
+from clbench.errors import DataError, UsageError
 from clbench.method.merged_sessions import as_seen_by
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import OWN, Backbone, build_backbone, check_stand_in, features_backbone
 from clbench.plan.plan import Plan
 from clbench.seeds import seed_torch
+from clbench.spec.scenario import ScenarioSpec
 from clbench.stream.build import build_stream, check_pins
 from clbench.stream.stream import Stream
 from clbench.stream.trial import TrainImages, trial_stream
@@ -93,16 +94,35 @@ def plan_stream(plan: Plan, *, warn: bool = True) -> Stream:
     """
     table = (open_table if warn else read_table)(plan.dataset, root=plan.root, options=plan.options)
     stream = build_stream(table, plan.scenario)
-    spec = plan.scenario
-    if plan.stand_in and spec.stand_in is not None:
-        spec = msgspec.structs.replace(spec, pins=spec.stand_in.pins)
-    if not plan.unpinned:
-        check_pins(stream, spec)
-        if not (spec.pins.images or spec.pins.labels):
-            check_whole(table, plan.dataset, options=plan.options)
+    if not (plan.unpinned or _is_pinned(stream, plan)):
+        check_whole(table, plan.dataset, options=plan.options)
     if plan.trial is not None:
         return trial_stream(table, plan.scenario, plan.trial)
     return stream
+
+
+def _is_pinned(stream: Stream, plan: Plan) -> bool:
+    """Return whether the plan's stream, or the data that it is cut from, are pinned.
+
+    Raises DataError where either is not the pinned one. The pins of the scenario's own order say more of what differs.
+    """
+    try:
+        found = _has_pins(stream, plan.scenario, plan)
+    except DataError:
+        if plan.own is not None:
+            _has_pins(build_stream(stream.table, plan.own), plan.own, plan)
+        raise
+    if found or plan.own is None:
+        return found
+    return _has_pins(build_stream(stream.table, plan.own), plan.own, plan)
+
+
+def _has_pins(stream: Stream, spec: ScenarioSpec, plan: Plan) -> bool:
+    """Return whether the scenario has pins. Raises DataError where they are not those of `stream`."""
+    if plan.stand_in and spec.stand_in is not None:
+        spec = msgspec.structs.replace(spec, pins=spec.stand_in.pins)
+    check_pins(stream, spec)
+    return bool(spec.pins.images or spec.pins.labels)
 
 
 def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: Progress | None = None) -> ImageSource:

@@ -16,9 +16,11 @@ from clbench.plan import plan as resolve
 from clbench.plan.plan import Plan
 from clbench.plan.source import find_source, stand_in_source
 from clbench.records.json_paths import join
+from clbench.records.orders import order_of
 from clbench.records.record import Record, read_record, to_plain, tuning_of
 from clbench.records.verify.findings import Finding
-from clbench.spec.scenario import ScenarioSpec, TrainSpec, load_scenario
+from clbench.spec.orders import load_in_order, order_name
+from clbench.spec.scenario import ScenarioSpec, TrainSpec
 from clbench.train.events import Watch
 from clbench.train.run import RunOptions, run
 from clbench.weights.resolve import resolve as found_weights
@@ -75,7 +77,8 @@ def plan_of(
     if strategy is not None and strategy.stem != ran.name:
         raise UsageError(f"{strategy}: the record's strategy is {ran.name}, in a file of that name.")
     found = catalog.find_scenario(str(scenario or about.name))
-    spec = load_scenario(found.path)
+    order = order_of(record)
+    spec = load_in_order(found.path, order)
     if spec.digest() != about.digest:
         raise UsageError(
             f"{found.path} is not the scenario of the record: its digest is {spec.digest()[:12]}, not "
@@ -93,8 +96,10 @@ def plan_of(
         str(found.path),
         strategies=[str(strategy or ran.name)],
         seeds=[record.seed],
+        orders=[order or order_name(spec.labels)],
         sets=["train.weights="],
         data=source.root,
+        unpinned="unpinned" in record.marks,
     )
     train: TrainSpec = convert(record.train, TrainSpec, source=f"record of {about.name}: train")
     return dataclasses.replace(
@@ -106,7 +111,6 @@ def plan_of(
         fields=dict(ran.fields),
         train=train,
         changed_train=_changed(train, spec, stand_in=about.stand_in),
-        unpinned="unpinned" in record.marks,
         tuning=tuning_of(record),
         protocol=record.protocol,
     )

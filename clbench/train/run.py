@@ -33,7 +33,8 @@ from clbench.records.configuration import configuration_text
 from clbench.records.data_since import difference
 from clbench.records.record import read_record, write_record
 from clbench.seeds import seed_torch
-from clbench.spec.scenario import load_scenario, scenario_files
+from clbench.spec.orders import load_in_order
+from clbench.spec.scenario import scenario_files
 from clbench.stream.stream import Session
 from clbench.train.assembly import Assembly, Parts
 from clbench.train.batches import SessionView, steps_per_epoch
@@ -193,7 +194,7 @@ class Run(Assembly):
             found = {entry.path: read_given(entry.path, largest=LARGEST_TEXT)}
             if hashlib.sha256(found[entry.path]).hexdigest() != digest_read(entry):
                 found.clear()
-            if load_scenario(scenario).digest() == self.plan.scenario.digest():
+            if load_in_order(scenario, self.plan.order).digest() == self.plan.scenario.digest():
                 found |= {path: read_given(path, largest=LARGEST_TEXT) for path in scenario_files(scenario)}
         except (OSError, UsageError) as error:
             log.warning("%s: what runs is not copied beside its scores: %s", self.name, error)
@@ -205,6 +206,7 @@ class Run(Assembly):
     def _write_config(self, *, dataset: str) -> None:
         text = configuration_text(
             scenario=self.plan.scenario.name,
+            order=self.plan.order,
             dataset=dataset,
             strategy=self.plan.entry.name,
             fields=self.strategy.values(),

@@ -173,7 +173,7 @@ def test_a_run_asks_for_the_known_counts_unless_it_may_show_other_data(
     about = {"name": "part", "version": 1, "title": "A part.", "dataset": "pa100k", "labels": {"base": 1}}
     spec = msgspec.convert(about, ScenarioSpec)
     plan = SimpleNamespace(
-        dataset="pa100k", root=None, options={}, scenario=spec, stand_in=False, unpinned=unpinned, trial=None
+        dataset="pa100k", root=None, options={}, scenario=spec, own=None, stand_in=False, unpinned=unpinned, trial=None
     )
     if unpinned:
         assert len(prepare.plan_stream(plan)) == 60

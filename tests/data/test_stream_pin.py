@@ -89,7 +89,9 @@ def test_pins_of_data_and_stand_in_that_stood_in_the_scenario_move_together(tmp_
     before = load_scenario(path)
     pin(path, table=TABLE, labels=True)
     after = load_scenario(path)
-    assert after.stand_in == before.stand_in is not None and after.pins != before.pins
+    assert after.stand_in is not None and before.stand_in is not None and after.pins != before.pins
+    assert after.stand_in.pins.images == before.stand_in.pins.images == "def"
+    assert after.stand_in.train == before.stand_in.train
     assert "images" not in path.read_text().replace("images: any", "")
 
 

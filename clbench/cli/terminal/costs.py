@@ -38,11 +38,18 @@ def print_costs(plans: list[Plan], *, calibrate: bool, device: str, threads: int
     from clbench.cost.estimate import estimate
 
     seeds = len({plan.seed for plan in plans})
+    orders = list(dict.fromkeys(plan.order for plan in plans))
     chosen = [plan for plan in plans if plan.seed == plans[0].seed]
     costs = [estimate(plan, calibrate=calibrate, device=device, threads=threads, **pictures) for plan in chosen]
-    rows = [[plan.entry.name, *cells(cost)] for plan, cost in zip(chosen, costs, strict=True)]
+    rows = [
+        [" · ".join(filter(None, [plan.entry.name, plan.order])), *cells(cost)]
+        for plan, cost in zip(chosen, costs, strict=True)
+    ]
+    several = f"{len(orders)} class orders and " if len(orders) > 1 else ""
     output.table(
-        ["strategy", *HEADS], rows, title=f"{plans[0].scenario.name} on {plans[0].dataset}, each of {seeds} seeds"
+        ["strategy", *HEADS],
+        rows,
+        title=f"{plans[0].scenario.name} on {plans[0].dataset}, each of {several}{seeds} seeds",
     )
     if calibrate:
         print_times(seeds * costs, backbone=plans[0].train.backbone)

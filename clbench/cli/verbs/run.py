@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("scenario", type=complete.SCENARIO)
 @options.choice
+@options.orders_option
 @options.results
 @options.machine
 @options.pictures
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 def command(
     scenario: str,
     *,
+    orders: str,
     results: Path,
     device: str,
     jobs: int | None,
@@ -83,6 +85,7 @@ def command(
       clbench run coco_b40c10
       clbench run scenarios/coco_b40c10.yaml --strategy er,dlfl --seed 0,1,2
       clbench run coco_b40c10 --strategy mine.py --set mine.weight=2 --data /data/coco
+      clbench run coco_b40c10 --strategy er,lwf --orders 5
       clbench run coco_b40c10 --dry-run
       clbench run coco_b40c10 --strategy dlfl --devices 4
     """
@@ -95,7 +98,7 @@ def command(
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
     _check_devices(devices, jobs=jobs, calibrate=calibrate)
-    asked = options.parsed(**chosen)
+    asked = options.parsed(**chosen) | {"orders": options.orders(orders)}
     if asked.get("data") is not None:
         _look_inside(scenario, asked["data"])
     how = RunOptions(

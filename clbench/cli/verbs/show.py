@@ -9,10 +9,11 @@ import click
 
 from clbench.cli import complete, options
 from clbench.cli.terminal import output
-from clbench.errors import DataError
+from clbench.errors import DataError, UsageError
 from clbench.plan import catalog
 from clbench.plan.plan import Plan, all_values, plan
 from clbench.plan.provenance import provenance
+from clbench.spec.orders import order_name
 
 if TYPE_CHECKING:
     from clbench.data.table import LabelTable
@@ -24,9 +25,12 @@ GLANCED = 200
 @click.command()
 @click.argument("scenario", type=complete.SCENARIO)
 @options.choice
+@options.orders_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(scenario: str, as_json: bool, **chosen: Any) -> None:
+def command(scenario: str, orders: str, as_json: bool, **chosen: Any) -> None:
     """Show every value of a run and where it comes from, or what a strategy says of itself.
+
+    Of a scenario it shows the labels in their order and the images of each session too, in each order asked for.
 
     SCENARIO is a name or the path of a scenario file, or the name of a strategy.
 
@@ -35,18 +39,26 @@ def command(scenario: str, as_json: bool, **chosen: Any) -> None:
       clbench show coco_b40c10
       clbench show coco_b40c10 --strategy er --set er.memory=400
       clbench show scenarios/coco_b40c10.yaml --json
+      clbench show coco_b40c10 --orders 5
       clbench show ridge
     """
     method = next((entry for entry in catalog.strategies() if entry.name == scenario and not entry.problem), None)
     if method is not None and scenario not in {entry.name for entry in catalog.scenarios()}:
         _show_strategy(method, as_json=as_json)
         return
-    plans = plan(scenario, **options.parsed(**chosen), read_only=True)
-    firsts = [item for item in plans if item.seed == plans[0].seed]
+    plans = plan(scenario, orders=options.orders(orders), **options.parsed(**chosen), read_only=True)
+    firsts = [item for item in plans if (item.seed, item.order) == (plans[0].seed, plans[0].order)]
+    table = _read(firsts[0])
+    each = {item.order: item for item in plans}
     if as_json:
-        click.echo(json.dumps([_plain(item) for item in firsts], indent=2, ensure_ascii=False))
+        told = {order: _sessions(item, table) for order, item in each.items()}
+        wanted = [item for item in plans if item.seed == plans[0].seed]
+        plain = [_plain(item) | {"order": _order(item), "sessions": told[item.order]} for item in wanted]
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
         return
-    _show_scenario(firsts[0], seeds=list(dict.fromkeys(item.seed for item in plans)))
+    _show_scenario(firsts[0], table, seeds=list(dict.fromkeys(item.seed for item in plans)))
+    for item in each.values():
+        _show_sessions(item, table)
     shown: set[str] = set()
     for item in firsts:
         values = {name: found for name, found in all_values(item).items() if name not in shown}
@@ -70,7 +82,7 @@ def _show_strategy(entry: catalog.Entry, *, as_json: bool) -> None:
     output.table(["field", "default"], [[name, _text(value)] for name, value in values.items()])
 
 
-def _show_scenario(item: Plan, *, seeds: list[int]) -> None:
+def _show_scenario(item: Plan, table: LabelTable | DataError, *, seeds: list[int]) -> None:
     spec = item.scenario
     data = f"{item.dataset} (stand-in for {spec.dataset})" if item.stand_in else item.dataset
     choices = ", ".join(f"{name}: {value}" for name, value in item.options.items())
@@ -80,7 +92,7 @@ def _show_scenario(item: Plan, *, seeds: list[int]) -> None:
             ["file", f"{item.scenario_path} ({item.scenario_origin})"],
             ["data", f"{data}{f' ({choices})' if choices else ''} <- {item.origins['dataset']}"],
             ["labels", _labels(item)],
-            *_table(item),
+            *_table(item, table),
             ["images", f"{spec.images}; visible labels: {spec.visible}; test: {spec.test}"],
             ["seeds", f"{', '.join(map(str, seeds))} <- {item.origins['seed']}"],
             *([["input", item.input_note]] if item.input_note else []),
@@ -89,15 +101,50 @@ def _show_scenario(item: Plan, *, seeds: list[int]) -> None:
     )
 
 
-def _table(item: Plan) -> list[list[str]]:
-    """Return what the label table says, or why it cannot be read."""
-    from clbench.data.datasets.registry import is_path, read_table
-    from clbench.data.fetch.describe_labels import head, label_lines, remarks, summary
+def _show_sessions(item: Plan, table: LabelTable | DataError) -> None:
+    """Print which labels arrive in each session of a plan's stream, and on how many images."""
+    from clbench.cli.terminal.sessions import TITLES, session_rows
+
+    if isinstance(table, DataError):
+        return
+    click.echo()
+    try:
+        output.table(TITLES, session_rows(item, table), title=f"Sessions, {_order(item)} order")
+    except (DataError, UsageError) as error:
+        output.say(f"Its sessions in {_order(item)} order cannot be shown: {error.message}")
+
+
+def _sessions(item: Plan, table: LabelTable | DataError) -> list[dict[str, Any]] | None:
+    """Return what the sessions of a plan show; None where that is not known here."""
+    from clbench.cli.terminal.sessions import sessions
 
     try:
-        table = read_table(item.dataset, root=item.root, options=item.options, photos=False)
+        return None if isinstance(table, DataError) else sessions(item, table)
+    except (DataError, UsageError):
+        return None
+
+
+def _order(item: Plan) -> str:
+    return item.order or order_name(item.scenario.labels)
+
+
+def _read(item: Plan) -> LabelTable | DataError:
+    """Return the label table, or why it cannot be read."""
+    from clbench.data.datasets.registry import read_table
+
+    try:
+        return read_table(item.dataset, root=item.root, options=item.options, photos=False)
     except DataError as error:
-        return [["", f"not readable: {error.message}"]]
+        return error
+
+
+def _table(item: Plan, table: LabelTable | DataError) -> list[list[str]]:
+    """Return what the label table says, or why it cannot be read."""
+    from clbench.data.datasets.registry import is_path
+    from clbench.data.fetch.describe_labels import head, label_lines, remarks, summary
+
+    if isinstance(table, DataError):
+        return [["", f"not readable: {table.message}"]]
     listed = [f"{what}: {names}" for what, names in label_lines(table)]
     odd = (
         [f"{one.text}{': ' if one.names else ''}{one.listed}" for one in remarks(table)]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="SWEEP.yaml...", type=click.Path(path_type=Path))
+@options.orders_option
 @options.results
 @options.machine
 @options.cluster
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 def command(
     files: tuple[Path, ...],
     *,
+    orders: str,
     results: Path,
     device: str,
     jobs: int | None,
@@ -48,7 +50,7 @@ def command(
     calibrate: bool,
     quiet: bool,
 ) -> None:
-    """Carry out many runs: scenarios x settings x strategies x seeds.
+    """Carry out many runs: scenarios x settings x strategies x class orders x seeds.
 
     What is finished is not repeated, what another process carries out is left to it, and a run that fails stops no
     other. So the same command may be started several times at once, on one machine or on many with one results folder.
@@ -68,7 +70,8 @@ def command(
     where = Where(jobs, address, cpus_per_run, gpus_per_run, retries)
     how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
     here = address is None and not dry_run
-    plans = planned(partial(expand_all, files), how, jobs=jobs if here else 1, dry=dry_run)
+    runs = partial(expand_all, files, orders=options.orders(orders))
+    plans = planned(runs, how, jobs=jobs if here else 1, dry=dry_run)
     left = unfinished(plans, results)
     stand_ins = sorted({plan.scenario.dataset for plan in plans if plan.stand_in})
     if stand_ins:

@@ -17,10 +17,12 @@ from clbench.plan import catalog
 from clbench.plan.source import DataSource, find_source, stand_in_source
 from clbench.records.collection import reference_folder
 from clbench.records.data_since import data_here
+from clbench.records.orders import order_of
 from clbench.records.record import Record
 from clbench.records.verify.findings import Finding, Verification
 from clbench.records.verify.verify import verify, verify_all, verify_scores
-from clbench.spec.scenario import ScenarioSpec, load_scenario
+from clbench.spec.orders import load_in_order
+from clbench.spec.scenario import ScenarioSpec
 from clbench.stream.build import build_stream
 from clbench.stream.stream import Stream
 
@@ -85,7 +87,9 @@ def stream_of(record: Record, *, data: Path | None = None, scenario: Path | None
     The scenario is the one of that name, or in the file `scenario`.
     """
     about = record.scenario
-    return _stream(str(scenario or about.name), about.digest, stand_in=about.stand_in, data=data)
+    return _stream(
+        str(scenario or about.name), about.digest, order=order_of(record), stand_in=about.stand_in, data=data
+    )
 
 
 def tested_places(record: Record, stream: Stream) -> list[npt.NDArray[np.int64]]:
@@ -114,22 +118,25 @@ def _other_photos(record: Record, *, data: Path | None, scenario: Path | None) -
     about = record.scenario
     if about.data.photos is UNSET or about.stand_in:
         return
-    _, source = _spec_and_source(str(scenario or about.name), about.digest, stand_in=False, data=data)
+    name, order = str(scenario or about.name), order_of(record)
+    _, source = _spec_and_source(name, about.digest, order=order, stand_in=False, data=data)
     here = data_here(source.dataset, root=source.root, options=source.options).photos
     if here not in (UNSET, about.data.photos):  # labels are enough to score again where there are no photos at all
         yield Finding("scenario.data.photos", f"is not the digest of the photos here: {source.root}")
 
 
 @lru_cache(maxsize=2)
-def _stream(name: str, digest: str, *, stand_in: bool, data: Path | None) -> Stream:
-    spec, source = _spec_and_source(name, digest, stand_in=stand_in, data=data)
+def _stream(name: str, digest: str, *, order: str, stand_in: bool, data: Path | None) -> Stream:
+    spec, source = _spec_and_source(name, digest, order=order, stand_in=stand_in, data=data)
     table = open_table(source.dataset, root=source.root, options=source.options, photos=False)
     return build_stream(table, spec)
 
 
-def _spec_and_source(name: str, digest: str, *, stand_in: bool, data: Path | None) -> tuple[ScenarioSpec, DataSource]:
+def _spec_and_source(
+    name: str, digest: str, *, order: str, stand_in: bool, data: Path | None
+) -> tuple[ScenarioSpec, DataSource]:
     entry = catalog.find_scenario(name)
-    spec = load_scenario(entry.path)
+    spec = load_in_order(entry.path, order)
     if spec.digest() != digest:
         raise UsageError(
             f"{entry.path} is not the scenario of the record: its digest is {spec.digest()[:12]}, not {digest[:12]}.",

@@ -18,9 +18,11 @@ from clbench.files.yaml_text import digest
 from clbench.metrics.summary import summarize
 from clbench.plan.identity import configuration_digest
 from clbench.records.json_paths import join
+from clbench.records.orders import order_of, own_digest
 from clbench.records.record import Record, tuning_of
 from clbench.records.rows import required_marks
 from clbench.records.verify.findings import Finding
+from clbench.spec.orders import is_order, sorted_labels
 from clbench.stream.budget import UNTOLD_DRAWS, most_seen, most_stored
 
 TOLERANCE = 1e-12
@@ -71,10 +73,23 @@ def _labels(record: Record) -> Iterator[Finding]:
         yield Finding(f"labels[{place}]", "is not the label that scenario.sessions has at this place")
     if len(set(record.labels)) != len(record.labels):
         yield Finding("labels", "has the same label twice")
+    yield from _order(record)
     dealt = [index for index, session in enumerate(record.scenario.sessions) for _ in session.labels]
     if record.learned != dealt:
         place = _first_difference(record.learned, dealt)
         yield Finding(f"learned[{place}]", "is not the session that scenario.sessions gives this label to")
+
+
+def _order(record: Record) -> Iterator[Finding]:
+    order = order_of(record)
+    if not order:
+        return
+    if not is_order(order):
+        yield Finding("scenario.order.name", f"{order[:40]!r} is not a class order")
+    elif sorted_labels(record.labels, order) not in (None, tuple(record.labels)):
+        yield Finding("scenario.order.name", f"is {order}, but the labels are in another order")
+    if own_digest(record) == record.scenario.digest:
+        yield Finding("scenario.order.scenario", "is the digest of the scenario in another order")
 
 
 def _first_difference(a: Sequence[object], b: Sequence[object]) -> int:

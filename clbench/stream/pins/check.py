@@ -36,9 +36,9 @@ def check_pins(stream: Stream, pins: PinsSpec | ScenarioSpec, *, source: str = "
             where = _locate(stream, pins, found=found, labels=what == "labels", source=source)
             raise DataError(
                 f"{source}: this is not the pinned stream: {where}",
-                hint=f"The annotations of {stream.table.name}, its options or the protocol are not those of the pins. "
-                f"Look at `clbench data check {stream.table.name}`; a protocol of your own needs a name of its own. "
-                "To run on it all the same, in rows of their own: --unpinned.",
+                hint=f"The annotations of {stream.table.name}, its options or the protocol are not those of the pins: "
+                f"clbench data check {stream.table.name}. A protocol of your own needs pins of its own, or none: "
+                f"docs/orders.md. To run on it all the same, in rows that are marked: --unpinned.",
             )
 
 

@@ -4,43 +4,92 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from clbench.data.table import LabelTable
 from clbench.errors import ClbenchError, UsageError
-from clbench.spec.scenario import PinsFile, PinsSpec, ScenarioSpec, load_scenario, parse_scenario, pins_name
+from clbench.spec.orders import chosen_orders, labels_in_order
+from clbench.spec.scenario import (
+    OrderPins,
+    PinsFile,
+    PinsSpec,
+    ScenarioSpec,
+    load_scenario,
+    parse_scenario,
+    pins_beside,
+    pins_name,
+)
 from clbench.stream.build import build_stream
 from clbench.stream.stream import StreamDigest
 
 
-def pin(path: Path, *, table: LabelTable, labels: bool, lists: Path | None = None, stand_in: bool = False) -> PinsSpec:
+def pin(
+    path: Path,
+    *,
+    table: LabelTable,
+    labels: bool,
+    lists: Path | None = None,
+    stand_in: bool = False,
+    orders: int | Sequence[str] = (),
+) -> PinsSpec:
     """Write the pins of the scenario file `path` for `table` into `NAME.pins.json` beside it, and return them.
 
     The scenario gets a line that names this file; pins that stood in it move there, everything else stays as it is.
     `labels` pins the label values too; leave it out where only the images are established. `lists` is the folder of
-    published id lists. `stand_in` pins the stand-in's stream. Raises UsageError where the file has no stand-in, and as
-    `build_stream` does.
+    published id lists. `stand_in` pins the stand-in's stream. `orders` are class orders to pin beside the scenario's
+    own, as `chosen_orders` takes them; those that the file pins already stay in it. Raises UsageError where the file
+    has no stand-in, and as `build_stream` does.
     """
     # bytes are decoded by hand: the line ends of the file are the writer's business
     text = path.read_bytes().decode()
     spec = load_scenario(path)
-    wanted = stand_in_spec(spec) if stand_in else spec
-    pins = pins_of(build_stream(table, wanted, lists=lists).digest(), labels=labels)
-    own = spec.pins if stand_in else pins
-    inner = pins if stand_in else spec.stand_in.pins if spec.stand_in is not None else PinsSpec()
+    before = pins_beside(path)
+
+    def found(order: str) -> PinsSpec:
+        asked = msgspec.structs.replace(spec, labels=labels_in_order(spec, order))
+        stream = build_stream(table, stand_in_spec(asked) if stand_in else asked, lists=lists)
+        return pins_of(stream.digest(), labels=labels)
+
+    pins = found("")
+    protocol = spec.protocol_digest()
+    same = before.protocol in ("", protocol)  # pins of another protocol are of no use any more
+    others = before.orders if same else {}
+    for order in chosen_orders(orders, spec, source=str(path)):
+        if order:
+            # where another order differs, the sessions of the scenario's own say what does
+            told = msgspec.structs.replace(found(order), sessions=[])
+            others = others | {order: _beside(told, others.get(order, OrderPins()), stand_in=stand_in)}
+    earlier = OrderPins(
+        **_bare(spec.pins), stand_in=PinsSpec(**_bare(spec.stand_in.pins if spec.stand_in else PinsSpec()))
+    )
+    own = _beside(pins, earlier if same else OrderPins(), stand_in=stand_in)
     after = with_pins_named(text, pins_name(path))
     bare = msgspec.structs.replace(spec, pins=PinsSpec())
     if spec.stand_in is not None:
         bare = msgspec.structs.replace(bare, stand_in=msgspec.structs.replace(spec.stand_in, pins=PinsSpec()))
     if parse_scenario(after, source=str(path)) != bare:
         raise UsageError(f"{path}: its pins cannot be moved.", hint="Write `pins:` on lines of their own.")
-    whole = PinsFile(images=own.images, labels=own.labels, sessions=own.sessions, stand_in=inner)
+    whole = PinsFile(**_bare(own), protocol=protocol, stand_in=own.stand_in, orders=others)
     beside = msgspec.json.format(msgspec.json.encode(whole), indent=2)
     path.with_name(pins_name(path)).write_bytes(beside + b"\n")
     path.write_bytes(after.encode())
-    return pins
+    return msgspec.structs.replace(pins, protocol=protocol)
+
+
+def _beside(pins: PinsSpec, before: OrderPins, *, stand_in: bool) -> OrderPins:
+    """Return the pins of data and stand-in where those of one of them are new."""
+    if stand_in:
+        return msgspec.structs.replace(before, stand_in=pins)
+    return OrderPins(**_bare(pins), stand_in=before.stand_in)
+
+
+def _bare(pins: PinsSpec) -> dict[str, Any]:
+    """Return the digests alone: what they were written for stands in a file once."""
+    return {"images": pins.images, "labels": pins.labels, "sessions": pins.sessions}
 
 
 def pins_of(digest: StreamDigest, *, labels: bool) -> PinsSpec:
@@ -107,6 +156,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="the data set's folder; default: where `clbench data get` puts it")
     parser.add_argument("--lists", type=Path, help="the folder of published id lists")
     parser.add_argument("--labels", action="store_true", help="pin the label values too")
+    parser.add_argument(
+        "--orders", default="", metavar="N|NAME[,NAME]", help="class orders to pin too: how many, or which"
+    )
     parser.add_argument("--stand-in", action="store_true", help="pin the stand-in's stream")
     given = parser.parse_args(arguments)
     try:
@@ -115,7 +167,15 @@ def main(arguments: list[str] | None = None) -> int:
         own = given.scenario.parent / spec.dataset
         dataset = str(own) if own.is_file() else spec.dataset
         table = open_table(dataset, root=given.data, options=spec.options, photos=False)
-        pins = pin(given.scenario, table=table, labels=given.labels, lists=given.lists, stand_in=given.stand_in)
+        orders = int(given.orders) if given.orders.isdigit() else [name for name in given.orders.split(",") if name]
+        pins = pin(
+            given.scenario,
+            table=table,
+            labels=given.labels,
+            lists=given.lists,
+            stand_in=given.stand_in,
+            orders=orders,
+        )
     except (ClbenchError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return getattr(error, "exit_code", 1)

@@ -9,8 +9,10 @@ from clbench.files.yaml_text import convert
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import Backbone, build_backbone
 from clbench.plan import catalog
+from clbench.records.orders import order_of
 from clbench.records.record import Record
-from clbench.spec.scenario import ScenarioSpec, TrainSpec, load_scenario
+from clbench.spec.orders import load_in_order
+from clbench.spec.scenario import ScenarioSpec, TrainSpec
 from clbench.stream.stream import Session
 from clbench.train.resume.structure import bare_sessions
 
@@ -24,7 +26,7 @@ def recipe_of(record: Record) -> TrainSpec:
 def scenario_of(record: Record, *, scenario: str = "") -> ScenarioSpec:
     """Return the record's scenario, from the file `scenario` or by its name. Raises UsageError for another stream's."""
     found = catalog.find_scenario(scenario or record.scenario.name)
-    spec = load_scenario(found.path)
+    spec = load_in_order(found.path, order_of(record))
     if spec.digest() != record.scenario.digest:
         raise UsageError(
             f"{found.path} is not the scenario of the record: another stream.",
