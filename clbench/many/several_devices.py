@@ -45,7 +45,7 @@ def launch(count: int, arguments: Sequence[str], *, device: str) -> None:
         raise KeyboardInterrupt from error
     except ChildFailedError as error:
         codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
-        raise _told(codes, count=count) from None
+        raise told(codes, count=count) from None
 
 
 def _check_count(count: int, *, device: str) -> None:
@@ -78,7 +78,7 @@ def _check_cores(count: int) -> None:
         )
 
 
-def _told(codes: dict[int, int], *, count: int) -> BaseException:
+def told(codes: dict[int, int], *, count: int) -> BaseException:
     """Return what to raise for processes that ended with `codes`: below zero those of signals, as subprocess has it."""
     # whoever is left is asked to stop by SIGTERM, which says nothing of the cause
     killed = [rank for rank, code in codes.items() if code < 0 and -code != signal.SIGTERM]

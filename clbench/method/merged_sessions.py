@@ -77,9 +77,8 @@ def _merged(
     width: int,
 ) -> Any:
     """Return what is known of `rows` [n], whose ranks are `ranks`, after sessions that showed columns of some ranks."""
-    parts = []
-    for columns, given in shown:
-        lists = as_lists(stream.table.targets(rows, stream.order[:width], shown=columns, width=width))
-        assert lists is not None
-        parts.append(lists.without(~np.isin(ranks, given)))
-    return MergedLabels(tuple(parts))
+    whole = as_lists(stream.table.targets(rows, stream.order[:width], shown=slice(0, width), width=width))
+    assert whole is not None
+    return MergedLabels(
+        tuple(dataclasses.replace(whole, shown=columns).without(~np.isin(ranks, given)) for columns, given in shown)
+    )

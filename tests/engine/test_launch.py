@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clbench.errors import RunError, UsageError
-from clbench.many.several_devices import _told, launch
+from clbench.many.several_devices import launch, told
 from clbench.ranks import launched
 from clbench.train import reader_processes as processes
 from clbench.train.run import RunOptions, run
@@ -60,10 +60,10 @@ def test_processes_that_would_use_up_the_memory_are_refused(device: str, monkeyp
 
 
 def test_the_first_cause_is_what_counts() -> None:
-    killed = _told({0: 5, 1: -signal.SIGKILL}, count=2)
+    killed = told({0: 5, 1: -signal.SIGKILL}, count=2)
     assert isinstance(killed, RunError) and killed.message == "Process 2 of 2 was killed (SIGKILL)."
     for codes, code in (({0: 5, 1: 3}, 3), ({0: 130, 1: 2}, 2), ({0: 5, 1: -signal.SIGTERM}, 5), ({1: -15}, 1)):
-        left = _told(codes, count=2)
+        left = told(codes, count=2)
         assert isinstance(left, SystemExit) and left.code == code
 
 

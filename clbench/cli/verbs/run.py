@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Share every run between so many processes of this machine, one GPU each; torchrun does it on several.",
+    help="Share every run between so many processes of this machine, one GPU each; torchrun or --address does it on "
+    "several.",
 )
+@click.option("--address", metavar="ADDRESS", help="With --devices: on a Ray cluster, auto, local or HOST:PORT.")
 @click.option(
     "--save-minutes",
     type=click.FloatRange(min=0),
@@ -66,6 +68,7 @@ def command(
     features: Any,
     threads: int,
     devices: int,
+    address: str | None,
     save_minutes: float,
     no_resume: bool,
     dry_run: bool,
@@ -97,7 +100,7 @@ def command(
 
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
-    _check_devices(devices, jobs=jobs, calibrate=calibrate)
+    _check_devices(devices, jobs=jobs, calibrate=calibrate, address=address)
     asked = options.parsed(**chosen) | {"orders": options.orders(orders)}
     if asked.get("data") is not None:
         _look_inside(scenario, asked["data"])
@@ -128,6 +131,12 @@ def command(
     from clbench.watch.progress_file import followed
 
     check_writable(results)
+    if address and launched.processes() == 1:
+        from clbench.many.ray import together
+
+        cpus = float(threads + (max(workers, 0)))
+        together.launch(devices, sys.argv[1:], address=address, device=device, cpus=cpus, say=_pass_on)
+        return
     if devices > 1 and launched.processes() == 1:
         from clbench.many.several_devices import launch
 
@@ -169,10 +178,15 @@ def _look_inside(scenario: str, data: Path) -> None:
             open_table(source.dataset, root=source.root, options=source.options, photos=False)
 
 
-def _check_devices(devices: int, *, jobs: int | None, calibrate: bool) -> None:
+def _check_devices(devices: int, *, jobs: int | None, calibrate: bool, address: str | None) -> None:
     """Raise UsageError where several processes for each run go with something else that was asked for, or that is."""
     from clbench.ranks import launched
 
+    if devices == 1 and address:
+        raise UsageError(
+            f"--address {address}: one process of a run needs no cluster.",
+            hint="Share a run with --devices N too, or hand out many runs with clbench sweep.",
+        )
     if devices == 1:
         return
     if jobs is not None:
@@ -183,6 +197,12 @@ def _check_devices(devices: int, *, jobs: int | None, calibrate: bool) -> None:
         raise UsageError(
             f"--devices {devices}, and torchrun started {launched.processes()} processes.", hint="Leave out --devices."
         )
+
+
+def _pass_on(said: tuple[str, str]) -> None:
+    """Print a line that a process on another machine has printed."""
+    stream, text = said
+    click.echo(text, err=stream == "err")
 
 
 def _finish(outcomes: list[RunOutcome], results: Path) -> None:

@@ -88,7 +88,7 @@ class Cluster:
         told = self._ray is not None
         ray = self._ray = import_ray()
         if not ray.is_initialized():
-            _connect(ray, self.address)
+            connect(ray, self.address)
             self._started = True
         resources = _resources(ray, self.options, self.share)
         if not told:
@@ -121,11 +121,12 @@ def import_ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, address: str) -> None:
+def connect(ray: Any, address: str) -> None:
+    """Join the cluster at `address`, or start one of this machine. Raises UsageError where none answers."""
     try:
         ray.init(
             address=address,
-            runtime_env={"env_vars": _environment()},
+            runtime_env={"env_vars": environment()},
             log_to_driver=False,
             logging_level=logging.ERROR,
             # the dashboard is a server that nobody asked for
@@ -138,7 +139,7 @@ def _connect(ray: Any, address: str) -> None:
         ) from error
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the variables of this process that decide what a run finds."""
     found = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     if roots.is_root(Path.cwd()):
