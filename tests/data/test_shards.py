@@ -231,6 +231,7 @@ def test_a_damaged_picture_is_named_by_its_shard_in_a_run_and_in_the_check(home:
     assert "1 of 3 photos cannot be decoded" in told and "a-1.tar: x/3.jpg" in told
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # it leaves files open
 def test_webdataset_reads_the_same_keys_and_bytes(home: Path) -> None:
     wds = pytest.importorskip("webdataset")
     found = {}

@@ -17,7 +17,7 @@ class SumsInOrder:
     Floating-point sums depend on their order, so that two processes and three would end with other weights. Here each
     part is summed up by one process alone, batch by batch, from zero: part p by process p mod `world`. After each round
     all processes add the parts of that round in their order, (((0 + part 0) + part 1) + part 2) + ..., and hold the
-    same bits, whatever their number. A process has one part, one that it receives, and the total in memory.
+    same bits, whatever their number. A process holds a part, one that it receives, and the total.
 
     >>> kept = BlockSums(1)
     >>> sums = SumsInOrder(kept, [1])
