@@ -172,6 +172,18 @@ def test_what_does_not_fit_can_be_left_out_and_is_said(home: Path) -> None:
     assert any("1 of 4 photos are absent" in note for note in table.notes)
 
 
+def test_equal_photos_are_one_photo_and_never_in_train_and_in_test(home: Path) -> None:
+    same = {"x/2.png": PICTURES["x/1.jpg"]}
+    write_tar(home / "a-0.tar", ONE | same)
+    table = opened(home)
+    assert table.ids.tolist() == ["x/1.jpg", "x/3.jpg"] and table.y.tolist() == [[1, 1], [0, 1]]
+    (note,) = [note for note in table.notes if "byte for byte the same" in note]
+    assert "a-0.tar: x/1.jpg and" in note and len(opened(home, duplicates="keep")) == 3
+    write_tar(home / "a-1.tar", {"x/3.jpg": PICTURES["x/1.jpg"]})
+    with pytest.raises(DataError, match=r"in train and in test, .*a-0.tar: x/1.jpg and .*a-1.tar: x/3.jpg"):
+        opened(home)
+
+
 def test_shards_of_another_number_or_kind_than_told_are_refused(home: Path) -> None:
     for named, message in {
         "a-{0..3}.tar": r"2 of 4 are not there: a-2.tar, a-3.tar",

@@ -94,8 +94,10 @@ def _tar(archive: Path) -> Iterator[list[_Member]]:
             yield members
 
 
-def tar_places(archive: Path) -> list[tuple[str, int, int]]:
+def tar_places(archive: Path, *, most: int = 0) -> list[tuple[str, int, int]]:
     """Return (path, first byte, bytes) of every file in a tar that is not packed; only headers are read.
+
+    With `most` no more than so many are looked at, and nothing behind them.
 
     What `unpack` refuses raises DataError here too, and so do a packed archive, a sparse member, and an archive that is
     cut: one without an end mark, and nothing behind it.
@@ -110,7 +112,9 @@ def tar_places(archive: Path) -> list[tuple[str, int, int]]:
                 )
             file.seek(0)
             with tarfile.open(fileobj=_Headers(file), mode="r:") as opened:
-                places = _tar_places(archive, opened)
+                places = _tar_places(archive, opened, most=most)
+            if most and len(places) == most:
+                return places
             file.seek(opened.offset)
             rest = file.read(MAX_HEADER)
             if len(rest) < tarfile.BLOCKSIZE or rest.strip(b"\0") or file.read(1):
@@ -124,7 +128,7 @@ def tar_places(archive: Path) -> list[tuple[str, int, int]]:
         raise DataError(f"{archive} cannot be read ({error.strerror or error}).") from error
 
 
-def _tar_places(archive: Path, opened: tarfile.TarFile) -> list[tuple[str, int, int]]:
+def _tar_places(archive: Path, opened: tarfile.TarFile, *, most: int) -> list[tuple[str, int, int]]:
     places, seen = [], set[str]()
     for info in opened:
         path = _safe(info.name, archive=archive)
@@ -138,6 +142,8 @@ def _tar_places(archive: Path, opened: tarfile.TarFile) -> list[tuple[str, int, 
         if info.size < 0 or len(seen) > MAX_FILES:
             raise DataError(f"{archive}: member {len(seen):,} of {info.size:,} bytes, which no shard has.")
         places.append((path, info.offset_data, info.size))
+        if len(places) == most:
+            break
     return places
 
 

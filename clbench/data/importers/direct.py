@@ -10,14 +10,17 @@ import numpy as np
 from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.features.feature_file import BUFFER, LANES
 from clbench.data.importers.detect import FORMS, form_of
+from clbench.data.importers.export import Form
 from clbench.data.importers.import_export import Wish, plan_import
 from clbench.data.importers.source import Source
-from clbench.data.own_table.same_photos import DUPLICATES, merged
+from clbench.data.own_table.same_photos import DUPLICATES, merged, merged_in
 from clbench.data.shards.shards import Shards, find_shards, shards_at
 from clbench.data.sparse.files import is_csr
 from clbench.data.table import LabelTable
+from clbench.data.table_cache import cached
 from clbench.errors import DataError
 
+WEBDATASET = "webdataset"
 TABLES = ("labels.csv", "labels.tsv", "labels.npz", "labels.json")
 PLAIN = {
     ".csv": ("columns", "open-images", "label-studio"),
@@ -63,8 +66,19 @@ def open_export(path: Path, *, root: Path, options: Mapping[str, str]) -> LabelT
     Options are those above and those of the form. Raises DataError as an import does, and where the export holds its
     photos in itself, or has none.
     """
-    form, _ = form_of(Source(path), named=options.get("form", ""))
+    form, files = form_of(Source(path), named=options.get("form", ""))
     values = resolve_options(path.name, (*OPTIONS, *form.options), options)
+    home = path if path.is_dir() else path.parent
+    if form.name != WEBDATASET:
+        return _opened(path, root=root, values=values, form=form)
+    stamp = shards_at([home / file for file in files]).stamp
+    key = {"reader": form.name, "version": "1", "path": str(path.resolve()), "shards of": stamp, **values}
+    return cached(
+        key, sources=[home / "classes.json"], build=lambda: _opened(path, root=root, values=values, form=form)
+    )
+
+
+def _opened(path: Path, *, root: Path, values: Mapping[str, str], form: Form) -> LabelTable:
     share = float(values["split"])
     wish = Wish(
         form=values["form"],
@@ -94,7 +108,9 @@ def open_export(path: Path, *, root: Path, options: Mapping[str, str]) -> LabelT
         split=np.array(table.splits, dtype=np.str_),
         notes=tuple(plan.export.notes),
     )
-    return merged(opened, root=root) if values["duplicates"] == "merge" and shards is None else opened
+    if values["duplicates"] != "merge":
+        return opened
+    return merged(opened, root=root) if shards is None else merged_in(shards, opened)
 
 
 def shards_of(dataset: str, *, root: Path | None, options: Mapping[str, str]) -> Shards | None:
@@ -109,7 +125,7 @@ def shards_of(dataset: str, *, root: Path | None, options: Mapping[str, str]) ->
         return None
     form, files = form_of(Source(path), named=options.get("form", ""))
     home = path if path.is_dir() else path.parent
-    return shards_at([home / file for file in files]) if form.name == "webdataset" else None
+    return shards_at([home / file for file in files]) if form.name == WEBDATASET else None
 
 
 def _default(name: str, options: tuple[Option, ...]) -> str:

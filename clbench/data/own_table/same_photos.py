@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from clbench.data.datasets.dataset import Option
+from clbench.data.shards.shards import Shards
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
 
@@ -42,7 +43,25 @@ def merged(table: LabelTable, *, root: Path) -> LabelTable:
     A label is positive where any row says so, else unknown where any row does. Raises DataError for a photo that is in
     train and in test.
     """
-    groups = same_photos(root, table.paths.tolist())
+    return _one_each(table, same_photos(root, table.paths.tolist()), called=lambda row: str(table.paths[row]))
+
+
+def merged_in(shards: Shards, table: LabelTable) -> LabelTable:
+    """Return what `merged` does, for a table whose paths are rows of shards.
+
+    Pictures as long as another are read once, in the order in which they lie.
+    """
+    places = table.paths.astype(np.int64)
+    _, which, times = np.unique(shards.sizes[places], return_inverse=True, return_counts=True)
+    alike = np.flatnonzero(times[which] > 1)
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for row in alike[np.argsort(places[alike], kind="stable")].tolist():
+        found[hashlib.sha256(shards.read(int(places[row]), ahead=True)).digest()].append(row)
+    groups = sorted(sorted(group) for group in found.values() if len(group) > 1)
+    return _one_each(table, groups, called=lambda row: shards.place(int(places[row])))
+
+
+def _one_each(table: LabelTable, groups: list[list[int]], *, called: Callable[[int], str]) -> LabelTable:
     if not groups:
         return table
     across = [group for group in groups if len(set(table.split[group].tolist())) > 1]
@@ -50,7 +69,7 @@ def merged(table: LabelTable, *, root: Path) -> LabelTable:
         pair = [next(row for row in across[0] if table.split[row] == split) for split in ("train", "test")]
         raise DataError(
             f"{table.name}: {len(across):,} photos are in train and in test, byte for byte the same: "
-            f"{table.paths[pair[0]]} and {table.paths[pair[1]]}.",
+            f"{called(pair[0])} and {called(pair[1])}.",
             hint="Take them out of one split, or allow it with the option duplicates=keep.",
         )
     y, member, keep = table.y.copy(), table.member.copy(), np.ones(len(table), dtype=np.bool_)
@@ -59,7 +78,7 @@ def merged(table: LabelTable, *, root: Path) -> LabelTable:
         y[first] = np.where((rows == 1).any(axis=0), 1, np.where((rows == -1).any(axis=0), -1, 0))
         member[first] = table.member[[first, *others]].any(axis=0)
         keep[others] = False
-    one, other = (str(table.paths[row]) for row in groups[0][:2])
+    one, other = (called(row) for row in groups[0][:2])
     note = (
         f"{sum(map(len, groups)):,} rows are {len(groups):,} photos, byte for byte the same ({one} and {other}); "
         "each counts once, with the labels of all its rows"

@@ -20,7 +20,7 @@ from clbench.data.features.feature_file import BUFFER, LANES, check_rows, find_f
 from clbench.data.own_table.csv_file import OPTIONS as CSV_OPTIONS
 from clbench.data.own_table.csv_file import read_csv, vocabulary_file
 from clbench.data.own_table.npz_and_json import JSON_OPTIONS, read_json, read_npz
-from clbench.data.own_table.same_photos import DUPLICATES, merged
+from clbench.data.own_table.same_photos import DUPLICATES, merged, merged_in
 from clbench.data.own_table.unchecked import Draft
 from clbench.data.pictures.photo_files import below, refuse_absent, settle
 from clbench.data.shards.shards import SHARDS, UNNAMED, Shards, find_shards, refuse_absent_from, refuse_unnamed
@@ -125,7 +125,8 @@ def read(path: Path, *, root: Path, options: Mapping[str, str], photos: bool = T
         if shards is not None:
             if values["unnamed"] == "refuse" and values["val"] != "drop":  # rows of val are gone from the draft
                 refuse_unnamed(shards, draft.files, name=name)
-            return _in_shards(table, shards, values=values)
+            found = _in_shards(table, shards, values=values)
+            return merged_in(shards, found) if values["duplicates"] == "merge" else found
         return _with_photos(table, root=root, values=values) if photos and features is None else table
 
     key = {"reader": "custom", "version": str(VERSION), "file": str(file.resolve()), "root": str(root.resolve())}

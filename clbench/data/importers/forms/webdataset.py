@@ -19,6 +19,8 @@ from clbench.data.shards.shards import shards_at
 from clbench.errors import DataError
 
 LABELS = ("json", "cls")
+LOOKED_AT = 32
+"""Members of the first tar that tell whether it is of this form."""
 LARGEST = 1 << 20
 """Bytes that the labels of one photo may take."""
 OPTIONS = (
@@ -34,7 +36,7 @@ def fits(source: Source) -> list[str]:
     if not tars:
         return []
     try:
-        endings = {split_name(name)[1] for name, _, _ in tar_places(source.root / tars[0])}
+        endings = {split_name(name)[1] for name, _, _ in tar_places(source.root / tars[0], most=LOOKED_AT)}
     except DataError:
         return tars
     return tars if endings & {*ENDINGS, *LABELS} else []
