@@ -151,8 +151,7 @@ def _pass_on(ray: Any, mailbox: Any, say: Callable[[Said], None]) -> None:
 
 def meeting_place() -> tuple[str, int]:
     """Return the address of this node, and a port that is free, where the processes find each other."""
-    import ray
-
+    ray = import_ray()
     with socket.socket() as free:
         free.bind(("", 0))
         return str(ray.util.get_node_ip_address()), int(free.getsockname()[1])
