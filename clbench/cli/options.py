@@ -168,6 +168,20 @@ def results(command: Command) -> Command:
     return option(command)
 
 
+def several_results(command: Command) -> Command:
+    """Add --results, which may be given more than once: the folders of records that a report is about."""
+    option = click.option(
+        "--results",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        multiple=True,
+        default=(Path("results"),),
+        show_default="results",
+        help="A folder of records; repeat for several.",
+    )
+    return option(command)
+
+
 def reference(command: Command) -> Command:
     """Add --reference/--no-reference: whether the rows that clbench ships are shown."""
     option = click.option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from clbench.records.verify.verify import verify, verify_all
 log = logging.getLogger(__name__)
 
 Check = Callable[[Path], Verification]
+Places = Path | Sequence[Path]
+"""A results folder, or several whose records belong together."""
 
 
 @dataclass(frozen=True)
@@ -54,53 +56,70 @@ class Collection:
 
 
 def collect(
-    results: Path, *, check: Check | None = None, scenario: str = "", reference: bool | None = None
+    results: Places, *, check: Check | None = None, scenario: str = "", reference: bool | None = None
 ) -> Collection:
     """Return the rows below `results`, followed by reference rows, which are those that clbench ships.
 
-    `reference` says whether these are wanted; None means: of the scenarios of which `results` has no row. What is wrong
-    with a file is logged. `check` verifies one file; without it, a text that was found whole before is not checked
-    again (see `Verdicts`). With `scenario` the folders of other scenarios are left out, unless it has none: then what
-    there is can be suggested. Raises ResultsError when there is nothing at all.
+    Of several folders the records are put together: seeds of one configuration make one row. `reference` says whether
+    shipped rows are wanted; None means: of the scenarios of which `results` has no row. What is wrong with a file is
+    logged. `check` verifies one file; without it, a text that was found whole before is not checked again (see
+    `Verdicts`). With `scenario` the folders of other scenarios are left out, unless it has none: then what there is
+    can be suggested. Raises ResultsError when there is nothing at all, or a seed has two records that differ.
     """
-    shipped = reference_folder(results) if reference is not False else None
-    places = [folder for folder in (results, shipped) if folder is not None and folder.is_dir()]
-    if scenario and not any(next(folder.glob(f"{scenario}.v*"), None) for folder in places):
+    own = [results] if isinstance(results, Path) else list(results)
+    shipped = reference_folder(own) if reference is not False else None
+    there, beside = ([folder for folder in places if folder and folder.is_dir()] for places in (own, [shipped]))
+    if len(own) > 1 and len(there) < len(own):
+        missing = next(folder for folder in own if not folder.is_dir())
+        raise ResultsError(f"{missing}: no such results folder.", hint="Every --results names a folder of records.")
+    if scenario and not any(next(folder.glob(f"{scenario}.v*"), None) for folder in (*there, *beside)):
         scenario = ""
     verdicts = Verdicts(cache_folder() / "verdicts")
     found = Collection()
-    for folder in places:
-        own = {row.first.scenario.name for row in found.rows} if reference is None else set()
-        runs: dict[tuple[object, ...], Record] = {}
-        for outcome in verify_all(folder, check=check or verdicts.check, scenario=scenario):
-            for finding in outcome.findings[:3]:
-                log.warning("%s: %s", outcome.path, finding)
-            found.wrong.extend([outcome] * (not outcome.ok))
-            record = outcome.record
-            if record is not None and record.scenario.name not in own:
-                runs.setdefault((identity(record), record.seed), record)
-                # a record that was changed may name the content of one that was not
-                level = found.trust.get(record.content, outcome.level)
-                found.trust[record.content] = min(level, outcome.level, key=LEVELS.index)
-        found.rows.extend(Row(row.records, reference=folder is not results) for row in group_rows(runs.values()))
+    for places, is_shipped in ((there, False), (beside, True)):
+        known = {row.first.scenario.name for row in found.rows} if reference is None else set()
+        runs: list[Record] = []
+        for folder in places:
+            runs += _records(folder, found, check=check or verdicts.check, scenario=scenario)
+        runs = [record for record in runs if record.scenario.name not in known]
+        found.rows.extend(Row(row.records, reference=is_shipped) for row in group_rows(runs))
     verdicts.save()
     if not found.rows:
-        raise ResultsError(f"{results}: there are no records yet.", hint="Run something first: clbench run tiny")
+        told = ", ".join(map(str, own))
+        raise ResultsError(f"{told}: there are no records yet.", hint="Run something first: clbench run tiny")
     return found
 
 
-def reference_folder(results: Path) -> Path | None:
+def _records(folder: Path, found: Collection, *, check: Check, scenario: str) -> list[Record]:
+    """Return the records of one folder, the first of every seed, and note in `found` how far each is believed."""
+    runs: dict[tuple[object, ...], Record] = {}
+    for outcome in verify_all(folder, check=check, scenario=scenario):
+        for finding in outcome.findings[:3]:
+            log.warning("%s: %s", outcome.path, finding)
+        found.wrong.extend([outcome] * (not outcome.ok))
+        record = outcome.record
+        if record is not None:
+            runs.setdefault((identity(record), record.seed), record)
+            # a record that was changed may name the content of one that was not
+            level = found.trust.get(record.content, outcome.level)
+            found.trust[record.content] = min(level, outcome.level, key=LEVELS.index)
+    return list(runs.values())
+
+
+def reference_folder(results: Places) -> Path | None:
     """Return the folder of the records that clbench ships, None where there is none or `results` is that folder."""
     shipped = roots.reference_results()
-    return None if shipped is None or results.resolve() == shipped.resolve() else shipped
+    own = [results] if isinstance(results, Path) else results
+    return None if shipped is None or any(one.resolve() == shipped.resolve() for one in own) else shipped
 
 
-def folders(results: Path) -> list[Path]:
+def folders(results: Places) -> list[Path]:
     """Return the results folders that exist: `results`, then the one that clbench ships if it is another."""
-    return [folder for folder in (results, reference_folder(results)) if folder is not None and folder.is_dir()]
+    own = [results] if isinstance(results, Path) else list(results)
+    return [folder for folder in (*own, reference_folder(own)) if folder is not None and folder.is_dir()]
 
 
-def find(text: str, *, results: Path) -> Record | Row:
+def find(text: str, *, results: Places) -> Record | Row:
     """Return the record or row that `text` names: a record's file, or the folder of a configuration's records.
 
     Paths may begin below a results folder; a folder with one configuration in it stands for that. Raises UsageError.
@@ -111,7 +130,7 @@ def find(text: str, *, results: Path) -> Record | Row:
     return Row(tuple(sorted(map(_read, paths), key=lambda record: record.seed)))
 
 
-def find_files(text: str, *, results: Path) -> list[Path]:
+def find_files(text: str, *, results: Places) -> list[Path]:
     """Return the files of the records that `find` reads. Raises UsageError."""
     for base in (Path(), *folders(results)):
         path = base / text

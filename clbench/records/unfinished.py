@@ -55,9 +55,12 @@ def _finished(results: Path) -> Iterator[RunStatus]:
         yield _status("damaged", broken.path, sessions=0, note=broken.error.message)
 
 
-def unfinished(results: Path) -> Iterator[RunStatus]:
-    """Yield every run below a results folder that has no record yet: running now, or stopped on the way."""
-    for folder in sorted(results.glob("*/*/*/seed*")):
+def unfinished(results: Path, *, scenario: str = "") -> Iterator[RunStatus]:
+    """Yield every run below a results folder, of one scenario or of all, that has no record yet.
+
+    It is running now, or failed or stopped on the way.
+    """
+    for folder in sorted(results.glob(f"{scenario}.v*/*/*/seed*" if scenario else "*/*/*/seed*")):
         if not folder.is_dir() or not WORK_FOLDER.match(folder.name) or folder.with_suffix(".json").exists():
             continue
         sessions = len(list(folder.glob("scores-*.npy")))

@@ -19,6 +19,10 @@ RELAY_STEPS = 20
 """A run in another process tells of every so many steps: a line per step would cost more than some steps."""
 
 
+RELAY_SECONDS = 10.0
+"""Where steps are slow it tells of one after so long."""
+
+
 @dataclass(frozen=True)
 class RunStarted:
     """A run begins; `run` names it in all its events."""
@@ -60,11 +64,18 @@ class StepEnded:
     steps: int
     images: int
     read_loss: Callable[[], float]
+    summed: int = 1
+    """Over how many entries, labels and with `reduction: total` images too, the loss is a sum; 1 where it is a mean."""
 
     @cached_property
     def loss(self) -> float:
         """The session's mean loss so far, read once for all who listen: reading it waits for the device."""
         return self.read_loss()
+
+    @property
+    def loss_of_label(self) -> float:
+        """The loss of one label of one image, so that it neither grows with the labels nor with the batch."""
+        return self.loss / self.summed
 
 
 @dataclass(frozen=True)
@@ -136,12 +147,17 @@ def several(*watches: Watch) -> Watch:
 def relay(put: Callable[[Event], object]) -> Watch:
     """Return a watch that hands events to `put`, as values that can be pickled: `put` takes them to another process."""
 
+    told = time.monotonic()
+
     def tell(event: Event) -> None:
+        nonlocal told
         if isinstance(event, StreamBuilt):
             return
         if isinstance(event, StepEnded):
-            if event.step % RELAY_STEPS and event.step != event.steps:
+            now = time.monotonic()
+            if event.step % RELAY_STEPS and event.step != event.steps and now - told < RELAY_SECONDS:
                 return
+            told = now
             event = dataclasses.replace(event, read_loss=partial(float, event.loss))
         with contextlib.suppress(OSError, EOFError):  # nobody listens any more; the run goes on
             put(event)

@@ -259,6 +259,8 @@ class Run(Assembly):
         self.base_seconds = progress.train_seconds
         self.base_total = progress.total_seconds
         self.view = view
+        images = min(len(view), self.train.batch_size)
+        self.summed = {"mean": 1, "sum": session.seen, "total": session.seen * images}[self.train.reduction]
         self.watch(SessionStarted(self.name, session.index, labels=session.learned, images=len(view), steps=steps))
         try:
             with self.stop.patient():
@@ -322,6 +324,7 @@ class Run(Assembly):
                 steps=loop.steps * loop.train_epochs,
                 images=loop.parts.images,
                 read_loss=loop.losses.mean,
+                summed=self.summed,
             )
         )
         # what follows the last step, the evaluation, may take long and may be interrupted

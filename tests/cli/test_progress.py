@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clbench.cli.terminal.progress import Live, Meter, Plain, seconds_text, watching
+from clbench.cli.terminal.progress import Live, Meter, Plain, loss_text, seconds_text, watching
 from clbench.train.events import (
     Making,
     Message,
@@ -62,6 +62,32 @@ def drive(watch: Plain, *, losses: list[float]) -> None:
     watch(RunFinished(run="er · seed 0", record=Path("r.json"), seconds=4.0))
     watch(RunFailed(run="er · seed 1", message="[bold]no"))
     watch(Message("a word"))
+
+
+def step(number: int, *, loss: float = 0.5, summed: int = 1) -> StepEnded:
+    return StepEnded("er", session=1, epoch=0, step=number, steps=400, images=16, read_loss=lambda: loss, summed=summed)
+
+
+def test_where_output_is_a_file_a_long_session_says_a_line_a_minute(capsys: pytest.CaptureFixture[str]):
+    now = 0.0
+    watch = Plain(clock=lambda: now)
+    watch(RunStarted(run="er", strategy="er", seed=0, sessions=2, stand_in=False))
+    watch(SessionStarted(run="er", session=1, labels=1673, images=6400, steps=100))
+    for number in range(1, 202):  # a step a second, on a loss that is a sum over 1,673 labels
+        now += 1.0
+        watch(step(number, loss=83.65, summed=1673))
+    assert capsys.readouterr().err.splitlines() == [
+        "er: started",
+        "er: session 2: step 60 of 400, loss 0.0500, 5 min 40 s left",
+        "er: session 2: step 120 of 400, loss 0.0500, 4 min 40 s left",
+        "er: session 2: step 180 of 400, loss 0.0500, 3 min 40 s left",
+    ]
+
+
+def test_a_loss_is_told_per_label_whatever_its_size():
+    assert loss_text(step(1, loss=1673.0, summed=1673)) == "loss 1.0000"
+    assert loss_text(step(1, loss=0.5, summed=1673)) == "loss 3.0e-04"
+    assert loss_text(step(1, loss=0.0)) == "loss 0.0000"
 
 
 def test_plain_lines_tell_sessions_and_ends_only(capsys: pytest.CaptureFixture[str]):

@@ -12,9 +12,9 @@ from clbench.cli.reports.collected import collected
 
 @click.command("choose")
 @click.argument("scenario", type=complete.SCENARIO)
-@options.results
+@options.several_results
 @options.reference
-def choose(scenario: str, results: Path, reference: bool | None) -> None:
+def choose(scenario: str, results: tuple[Path, ...], reference: bool | None) -> None:
     """Say which row of a scenario to take, by what may be kept and what it costs.
 
     By the mAP after the last session; docs/choose.md says how to read it.

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from clbench.records.collection import Collection
+    from clbench.records.collection import Collection, Places
 
 log = logging.getLogger(__name__)
 
 UNVERIFIED = "clbench.report.unverified"
 
 
-def collected(scenario: str, results: Path, reference: bool | None) -> Collection:
+def collected(scenario: str, results: Places, reference: bool | None) -> Collection:
     """Return the rows of one scenario, or of all where it is empty."""
     from clbench.records.collection import collect
 

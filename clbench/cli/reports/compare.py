@@ -24,7 +24,7 @@ from clbench.cli.reports.formats import printed
 @click.option(
     "--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Draws of the test images."
 )
-@options.results
+@options.several_results
 @options.reference
 @printed("text", "md", "csv", note="csv: fractions.")
 @click.option("--data", type=options.FOLDER, help="The data set's folder, for the labels of the test images.")
@@ -33,7 +33,7 @@ def compare(
     baseline: str,
     measure: str,
     resamples: int,
-    results: Path,
+    results: tuple[Path, ...],
     reference: bool | None,
     form: str,
     data: Path | None,

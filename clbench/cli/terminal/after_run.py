@@ -33,7 +33,8 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     rows = [row for row in collection.rows if row.first.scenario.stand_in == plan.stand_in]
     shipped = _shipped(results, name)
     standings = {row.first.configuration: standing(row, shipped) for row in rows}
-    print_board(leaderboard(rows, trust=collection.trust), beside={key: one.kind for key, one in standings.items()})
+    board = leaderboard(rows, trust=collection.trust, threshold="")
+    print_board(board, beside={key: one.kind for key, one in standings.items()}, briefly=True)
     for row in rows:
         found = standings[row.first.configuration]
         if found.kind == "differs":

@@ -6,7 +6,7 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 READ_SECONDS = 0.5
 """Reading the loss waits for the GPU, so it is not read more often than this."""
+SILENT_SECONDS = 60.0
+"""After so long a run that writes plain lines says how far its session is."""
 MAKING_SECONDS = 5.0
 """How often plain lines tell how far the picture cache is."""
 
@@ -71,15 +73,30 @@ def session_line(event: SessionFinished) -> str:
     )
 
 
-class Plain:
-    """Writes a line per session to stderr."""
+def loss_text(event: StepEnded) -> str:
+    """Return the loss of one label as text: a sum over a thousand labels says nothing at a glance."""
+    value = event.loss_of_label
+    return f"loss {value:.4f}" if not 0 < abs(value) < 0.001 else f"loss {value:.1e}"
 
-    def __init__(self) -> None:
+
+class Plain:
+    """Writes a line per session to stderr, and inside a long one a line a minute."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._told: dict[str, float] = {}
+        self._clock = clock
+        self._heard: dict[str, float] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
 
     def __call__(self, event: Event) -> None:
-        """Say what is news for a reader of logs: a session's begin is none, nor is a step."""
+        """Say what is news for a reader of logs: no session's begin, and of steps a word after a silent minute."""
+        if isinstance(event, RunStarted | SessionFinished | RunFinished | RunFailed):
+            self._heard[event.run] = self._clock()
         match event:
+            case SessionStarted():
+                self._begun.pop(event.run, None)
+            case StepEnded():
+                self._still(event)
             case RunStarted():
                 self._say(f"{event.run}: started")
             case SessionFinished():
@@ -92,6 +109,19 @@ class Plain:
                 self._making(event.what, event.done, event.total)
             case Message():
                 self._say(event.text)
+
+    def _still(self, event: StepEnded) -> None:
+        """Say how far a session is, where its run has been silent for `SILENT_SECONDS`."""
+        now = self._clock()
+        start, first = self._begun.setdefault(event.run, (now, event.step))
+        if now - self._heard.setdefault(event.run, now) < SILENT_SECONDS:
+            return
+        self._heard[event.run] = now
+        done = event.step - first
+        left = (now - start) / done * (event.steps - event.step) if done > 0 else math.nan
+        told = "" if math.isnan(left) else f", {seconds_text(left)} left"
+        place = f"{event.run}: session {event.session + 1}: step {event.step:,} of {event.steps:,}"
+        self._say(f"{place}, {loss_text(event)}{told}")
 
     def _making(self, what: str, done: int, total: int) -> None:
         """Say how far it is at its beginning, every few seconds, and at its end."""
@@ -157,6 +187,9 @@ class Live(Plain):
         self._tasks[event.run] = self._progress.add_task(self._short(event.run), total=None, place=place, numbers="")
         self._meters[event.run] = Meter()
 
+    def _still(self, event: StepEnded) -> None:
+        """Say nothing: the run's line has it all."""
+
     def _step(self, event: StepEnded) -> None:
         if event.run not in self._tasks:
             return
@@ -164,7 +197,7 @@ class Live(Plain):
         meter.add(step=event.step, images=event.images)
         if meter.due() or event.step == event.steps:
             place = f"{self._place(event.run, event.session)}, epoch {event.epoch + 1}"
-            numbers = f"loss {event.loss:.4f}  {meter.rate():.0f} images/s"
+            numbers = f"{loss_text(event)}  {meter.rate():.0f} images/s"
             self._progress.update(
                 self._tasks[event.run], completed=event.step, total=event.steps, place=place, numbers=numbers
             )

@@ -11,7 +11,8 @@ from clbench.cli import complete, options
 from clbench.cli.reports.choose import choose
 from clbench.cli.reports.collected import UNVERIFIED, collected, note_unverified
 from clbench.cli.reports.compare import compare
-from clbench.cli.reports.formats import printed
+from clbench.cli.reports.formats import digits, printed, sort, threshold, unprinted
+from clbench.cli.reports.leaderboard import leaderboard
 from clbench.cli.reports.published import published
 from clbench.errors import CheckError, UsageError
 
@@ -21,13 +22,7 @@ if TYPE_CHECKING:
 
 FIGURES = ("pdf", "svg", "png")
 
-sort = click.option("--sort", default="average_map", show_default=True, help="The column that orders and ranks.")
-threshold = click.option(
-    "--threshold", default="0.5", show_default=True, help="The rule of the F1 columns: 0.5, 0.8, top3."
-)
-digits = click.option("--digits", type=click.IntRange(1, 2), default=1, show_default=True, help="Decimals of per cent.")
 labels = click.option("--data", type=options.FOLDER, help="The data set's folder, for CP and CR over the threshold.")
-unprinted = click.option("--no-published", is_flag=True, help="Leave out the numbers printed in papers.")
 
 
 @click.group()
@@ -52,55 +47,9 @@ def command() -> None:
     """
 
 
-@command.command("leaderboard")
-@click.argument("scenario", type=complete.SCENARIO)
-@options.results
-@options.reference
-@printed("text", "md", "csv", "latex", "html", "json", note="text is for terminals.")
-@sort
-@threshold
-@digits
-@unprinted
-def leaderboard(
-    scenario: str,
-    results: Path,
-    reference: bool | None,
-    form: str,
-    sort: str,
-    threshold: str,
-    digits: int,
-    no_published: bool,
-) -> None:
-    """Print the table of a scenario.
-
-    \b
-    Examples:
-      clbench report leaderboard coco_b40c10
-      clbench report leaderboard coco_b40c10 --format md --sort last_map
-      clbench report leaderboard coco_b40c10 --format csv > rows.csv
-    """
-    from clbench.cli.terminal.board import print_board
-    from clbench.report.formats.write import TABLES
-    from clbench.report.table import leaderboard as tables
-
-    collection = collected(scenario, results, reference)
-    board = tables.leaderboard(
-        collection.rows,
-        sort=sort,
-        threshold=threshold,
-        trust=collection.trust,
-        published=not no_published,
-        digits=digits,
-    )
-    if form == "text":
-        print_board(board)
-    else:
-        click.echo(TABLES["tex" if form == "latex" else form](board), nl=False)
-
-
 @command.command("curves")
 @click.argument("scenario", type=complete.SCENARIO)
-@options.results
+@options.several_results
 @options.reference
 @click.option("--out", type=options.FOLDER, default=Path("report"), show_default=True, help="Where figures go.")
 @click.option(
@@ -108,7 +57,12 @@ def leaderboard(
 )
 @labels
 def curves(
-    scenario: str, results: Path, reference: bool | None, out: Path, formats: tuple[str, ...], data: Path | None
+    scenario: str,
+    results: tuple[Path, ...],
+    reference: bool | None,
+    out: Path,
+    formats: tuple[str, ...],
+    data: Path | None,
 ) -> None:
     """Draw the figures of a scenario.
 
@@ -134,13 +88,13 @@ def curves(
 
 @command.command("heads")
 @click.argument("scenario", type=complete.SCENARIO)
-@options.results
+@options.several_results
 @options.reference
 @printed("text", "md", "csv", "latex", note="csv: per seed.")
 @click.option(
     "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw it too: a .pdf, .svg or .png file."
 )
-def heads(scenario: str, results: Path, reference: bool | None, form: str, figure: Path | None) -> None:
+def heads(scenario: str, results: tuple[Path, ...], reference: bool | None, form: str, figure: Path | None) -> None:
     """Compare methods that ran with several heads.
 
     The question of DLFL: does a feature of its own for each label (OFOL) beat one that all labels share (OFML)? Angles
@@ -184,11 +138,11 @@ def heads(scenario: str, results: Path, reference: bool | None, form: str, figur
 
 @command.command("groups")
 @click.argument("scenario", type=complete.SCENARIO)
-@options.results
+@options.several_results
 @options.reference
 @printed("text", "md", "csv", "latex", note="csv: fractions.")
 @click.option("--data", type=options.FOLDER, help="The data set's folder, for groups on their own images.")
-def groups(scenario: str, results: Path, reference: bool | None, form: str, data: Path | None) -> None:
+def groups(scenario: str, results: tuple[Path, ...], reference: bool | None, form: str, data: Path | None) -> None:
     """Print mAP over base, new and seen labels after each session.
 
     On one test set for all three; and on each group's own images, as KRT's code scores them, where the runs' score
@@ -221,7 +175,7 @@ def groups(scenario: str, results: Path, reference: bool | None, form: str, data
 
 @command.command("html")
 @click.argument("scenario", type=complete.SCENARIO, default="")
-@options.results
+@options.several_results
 @options.reference
 @click.option(
     "--out",
@@ -233,7 +187,7 @@ def groups(scenario: str, results: Path, reference: bool | None, form: str, data
 @unprinted
 @labels
 def html(
-    scenario: str, results: Path, reference: bool | None, out: Path, no_published: bool, data: Path | None
+    scenario: str, results: tuple[Path, ...], reference: bool | None, out: Path, no_published: bool, data: Path | None
 ) -> None:
     """Write one page with every table, curve and label.
 
@@ -251,7 +205,7 @@ def html(
 
 
 @command.command("all")
-@options.results
+@options.several_results
 @options.reference
 @click.option("--out", type=options.FOLDER, default=Path("report"), show_default=True, help="Where everything goes.")
 @sort
@@ -260,7 +214,7 @@ def html(
 @unprinted
 @labels
 def all_(
-    results: Path,
+    results: tuple[Path, ...],
     reference: bool | None,
     out: Path,
     sort: str,
@@ -296,8 +250,8 @@ def all_(
 @command.command("diff")
 @click.argument("a")
 @click.argument("b")
-@options.results
-def diff(a: str, b: str, results: Path) -> None:
+@options.several_results
+def diff(a: str, b: str, results: tuple[Path, ...]) -> None:
     """Say which ingredients differ between two records or rows.
 
     A and B are record files, or folders of one configuration, which stand for all its seeds.
@@ -379,7 +333,7 @@ def _end(ctx: click.Context, result: object) -> None:
         )
 
 
-def _decided(results: Path, *, data: Path | None) -> Decided:
+def _decided(results: tuple[Path, ...], *, data: Path | None) -> Decided:
     from clbench.records.collection import folders
     from clbench.report.figures.from_scores import over_thresholds
 
@@ -387,7 +341,7 @@ def _decided(results: Path, *, data: Path | None) -> Decided:
     return lambda rows: over_thresholds(rows, folders=places, data=data)
 
 
-def _page(collection: Collection, results: Path, *, out: Path, published: bool, data: Path | None) -> Path:
+def _page(collection: Collection, results: tuple[Path, ...], *, out: Path, published: bool, data: Path | None) -> Path:
     from clbench.plan.provenance import provenance_by_digest
     from clbench.records.collection import folders
     from clbench.report.page.document import write_page
@@ -409,4 +363,5 @@ def _page(collection: Collection, results: Path, *, out: Path, published: bool, 
 
 command.add_command(choose)
 command.add_command(compare)
+command.add_command(leaderboard)
 command.add_command(published)

@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from clbench.report.table.model import Leaderboard
+from msgspec import UnsetType
+
+from clbench.report.table.model import Leaderboard, Table, TableRow
 from clbench.report.table.published import Printed
 
 _ABOUT = (
@@ -50,7 +52,8 @@ def sheet(board: Leaderboard) -> str:
     under `macro_f1` only where it is known to be that, at the decision rule of this leaderboard. Texts that a
     spreadsheet would run as a formula get a quote in front.
     """
-    names = [*_ABOUT, *(name for key in board.columns for name in (key, f"{key}_std")), *_AFTER]
+    beside = ["printed"] if any(board.beside(row, table) for table in board.tables for row in table.rows) else []
+    names = [*_ABOUT, *(name for key in board.columns for name in (key, f"{key}_std")), *beside, *_AFTER]
     lines: list[dict[str, Any]] = []
     for table in board.tables:
         about = {name: getattr(table, name) for name in ("scenario", "version", "dataset", "protocol", "digest")}
@@ -70,6 +73,7 @@ def sheet(board: Leaderboard) -> str:
                     "settings": row.settings,
                     "seeds": " ".join(map(str, row.seeds)),
                     "n": len(row.seeds),
+                    "printed": _beside(board, row, table),
                     "trust": row.trust,
                     "marks": " ".join(row.marks),
                     "configuration": row.configuration,
@@ -77,6 +81,12 @@ def sheet(board: Leaderboard) -> str:
             )
         lines += [about | _printed(printed, board) for printed in table.printed]
     return as_csv(names, ([line.get(name) for name in names] for line in lines))
+
+
+def _beside(board: Leaderboard, row: TableRow, table: Table) -> float | None:
+    """Return the printed number that stands beside a row, a fraction of the column that ranks the table."""
+    known = {} if isinstance(row.printed, UnsetType) else row.printed
+    return _fraction(known.get(board.printed_key(table), ""))
 
 
 def _printed(row: Printed, board: Leaderboard) -> dict[str, Any]:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from msgspec import UnsetType
+
 from clbench import PROTOCOL
 from clbench.records.rows import PROTOCOLS
+from clbench.report.table.columns import SMALL
 from clbench.report.table.model import Leaderboard, Table, TableRow
 from clbench.report.table.published import CAUTION
 
 RANK, STRATEGY, HEAD, SETTINGS, SEEDS = "Rank", "Strategy", "Head", "Settings", "Seeds"
 TRACK, TRUST, MARKS = "Pretraining", "Trust", "Marks"
+BESIDE = "Printed"
+"""The printed number of the method, and the row's difference to it in points."""
 PRINTED = ("Method", "Year", "Buffer", "Backbone", "Avg. mAP", "Last mAP", "CF1", "OF1", "Source", "Remarks")
+NO_RECORD = "No record of it here: printed numbers alone."
 NUMBERS_OF_PRINTED = ("Avg. mAP", "Last mAP", "CF1", "OF1")
 
 
@@ -62,16 +68,19 @@ def grid(board: Leaderboard, table: Table, *, keys: Iterable[str] = (), texts: I
     """
     wanted = list(keys) or list(board.columns)
     shown = [key for key in wanted if any(row.cells[key].mean is not None for row in table.rows)]
-    said = list(texts) or [RANK, STRATEGY, HEAD, SETTINGS, SEEDS, TRACK, TRUST, MARKS]
+    said = list(texts) or [RANK, STRATEGY, HEAD, SETTINGS, SEEDS, BESIDE, TRACK, TRUST, MARKS]
     if not any(row.changed for row in table.rows):
         said = [text for text in said if text != SETTINGS]
-    before = [text for text in said if text not in (TRACK, TRUST, MARKS)]
-    after = [text for text in said if text in (TRACK, TRUST, MARKS)]
-    headings = [(text, "") for text in before] + [(board.title(key), key) for key in shown] + [(t, "") for t in after]
+    if not any(board.beside(row, table) for row in table.rows):
+        said = [text for text in said if text != BESIDE]
+    before = [text for text in said if text not in (BESIDE, TRACK, TRUST, MARKS)]
+    after = [text for text in said if text in (BESIDE, TRACK, TRUST, MARKS)]
+    headings = [(text, "") for text in before] + [(board.title(key), key) for key in shown]
+    headings += [(f"{text} {board.title(board.printed_key(table))}" if text == BESIDE else text, "") for text in after]
     rows = [
         [Field(_said(row, text)) for text in before]
         + [Field(board.text(row, key), row.cells[key].best) for key in shown]
-        + [Field(_said(row, text)) for text in after]
+        + [Field((board.beside(row, table) or "–") if text == BESIDE else _said(row, text)) for text in after]
         for row in table.rows
     ]
     return Grid(headings, rows)
@@ -112,11 +121,36 @@ def notes(board: Leaderboard, table: Table) -> list[str]:
             f"Stand-in: these rows ran on the generated pictures '{table.dataset}', not on the scenario's data set."
         )
     found += kept_apart(table)
+    if not table.rows:
+        return [*found, NO_RECORD]
+    found += told_of(board, table)
     found.append(
-        f"Ranked by {board.sort_title}. mAP and F1 in per cent, forgetting, BWT and gap in points: mean ± sample "
-        f"standard deviation over the seeds. F1 @{board.threshold}: {board.decided}. Protocol {table.protocol}, "
+        f"Ranked by {board.known[board.ranked_by(table)].title}. mAP and F1 in per cent, forgetting, BWT and gap in "
+        f"points: mean ± sample standard deviation over the seeds. F1 @{board.threshold}: {board.decided}. "
+        f"Protocol {table.protocol}, "
         f"scenario digest {table.digest[:12]}."
     )
+    return found
+
+
+def told_of(board: Leaderboard, table: Table) -> list[str]:
+    """Return what to know of a table besides: another order than the usual, printed numbers, the luck of the images."""
+    found = (
+        [] if isinstance(table.tested, UnsetType) else [f"Tested on {table.tested:,} images after the last session."]
+    )
+    if board.ranked_by(table) != board.sort:
+        few = f"Avg. mAP begins with test sets of fewer than {SMALL} labels, which a method may forget later"
+        found.append(f"{few}: the rows go by Last mAP.")
+    if any(board.beside(row, table) for row in table.rows):
+        found.append(
+            "Printed: the number that papers print for the method with a memory of the same size, in brackets the row "
+            "minus it, in points. Backbone and recipe may differ."
+        )
+    if any("error_images" in row.cells and row.cells["error_images"].mean is not None for row in table.rows):
+        found.append(
+            "± images: standard error of Last mAP from the luck of these test images (infinitesimal jackknife); ranks "
+            "know of seeds alone."
+        )
     return found
 
 

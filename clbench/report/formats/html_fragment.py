@@ -26,8 +26,9 @@ def _section(board: Leaderboard, table: Table) -> str:
         f"<h2>{escape(table.heading)}</h2>",
         f"<p>{escape(table.title)}</p>",
         *(f'<p class="note">{escape(note)}</p>' for note in notes(board, table)),
-        *_grid(grid(board, table), tips={key: _tip(column) for key, column in board.columns.items()}),
     ]
+    if table.rows:
+        lines += _grid(grid(board, table), tips={key: _tip(column) for key, column in board.columns.items()})
     if table.marks():
         meanings = (f"<dt>{escape(mark)}</dt><dd>{escape(meaning)}</dd>" for mark, meaning in table.marks().items())
         lines.append(f'<dl class="marks">{"".join(meanings)}</dl>')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from msgspec import UnsetType
+
 from clbench.report.formats.grid import Grid
 from clbench.report.table.columns import Column
 from clbench.report.table.model import Leaderboard, Table, TableRow
@@ -27,7 +29,8 @@ _SPECIAL = {
 def latex(board: Leaderboard) -> str:
     """Return one `table*` per table; the preamble needs `\\usepackage{booktabs}`."""
     head = "% Made by clbench; needs \\usepackage{booktabs}.\n"
-    return head + "\n".join(_table(board, table) + _printed(table) for table in board.tables)
+    tables = ((_table(board, table) if table.rows else "") + _printed(table) for table in board.tables)
+    return head + "\n".join(tables)
 
 
 def escape(text: str) -> str:
@@ -36,7 +39,7 @@ def escape(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in shown)
 
 
-def _label(*parts: str) -> str:
+def label_command(*parts: str) -> str:
     """Return the command that labels a table, of letters that a label may have."""
     return rf"\label{{tab:{re.sub(r'[^A-Za-z0-9._-]', '-', '-'.join(parts))}}}"
 
@@ -47,7 +50,7 @@ def _table(board: Leaderboard, table: Table) -> str:
         r"\begin{table*}[t]",
         r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
         rf"\caption{{{escape(_caption(board, table))}}}",
-        _label(table.slug),
+        label_command(table.slug),
         *_rows(board, table, settings),
     ]
     lines += _below({_letter(place): text for place, text in enumerate(settings)})
@@ -58,7 +61,7 @@ def _caption(board: Leaderboard, table: Table) -> str:
     parts = [
         f"{table.heading}: {table.title.rstrip('.')}.",
         f"Mean ± sample standard deviation over the seeds, in per cent; F1 at {board.threshold}.",
-        f"Ranked by {board.sort_title}; overlapping seed intervals share a rank.",
+        f"Ranked by {board.known[board.ranked_by(table)].title}; overlapping seed intervals share a rank.",
     ]
     if table.stand_in:
         parts.append(f"Generated pictures ({table.dataset}) stood in for the data set.")
@@ -74,8 +77,9 @@ def _caption(board: Leaderboard, table: Table) -> str:
 def _rows(board: Leaderboard, table: Table, settings: list[str]) -> list[str]:
     shown = [
         (group, {key: name for key, name in keys.items() if any(row.cells[key].mean is not None for row in table.rows)})
-        for group, keys in GROUPS
+        for group, keys in _groups(board)
     ]
+    beside = any(board.beside(row, table) for row in table.rows)
     spans, rules, place = ["", "", "", ""], [], 5
     for name, group in shown:
         if name and group:
@@ -86,16 +90,31 @@ def _rows(board: Leaderboard, table: Table, settings: list[str]) -> list[str]:
             spans += [""] * len(group)
         place += len(group)
     keys = [key for _, group in shown for key in group]
-    names = ["", "Strategy", "Head", "Seeds", *(name for _, group in shown for name in group.values())]
+    names = ["", "Strategy", "Head", "Seeds", *(escape(name) for _, group in shown for name in group.values())]
+    if beside:
+        names.append(escape(f"Printed {board.title(board.printed_key(table))}"))
+        spans.append("")
     columns = board.columns
-    lines = [rf"\begin{{tabular}}{{@{{}}rllr{'r' * len(keys)}@{{}}}}", r"\toprule"]
+    lines = [rf"\begin{{tabular}}{{@{{}}rllr{'r' * (len(keys) + beside)}@{{}}}}", r"\toprule"]
     lines += [" & ".join(spans) + r" \\", "".join(rules), " & ".join(names) + r" \\", r"\midrule"]
     for row in table.rows:
         note = rf"$^{{{_letter(settings.index(row.settings))}}}$" if row.changed else ""
         cells = ["--" if row.rank is None else str(row.rank), escape(row.strategy) + note, escape(row.head)]
         cells += [str(len(row.seeds)), *(_number(row, columns[key], board.digits) for key in keys)]
+        cells += [escape(board.beside(row, table) or "–")] if beside else []
         lines.append(" & ".join(cells) + r" \\")
     return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def _groups(board: Leaderboard) -> list[tuple[str, dict[str, str]]]:
+    """Return the columns under their common headings; those that were chosen or measured besides have none."""
+    grouped = {key for _, keys in GROUPS for key in keys}
+    chosen = not isinstance(board.shown, UnsetType)
+    wanted = board.columns if chosen or not isinstance(board.measured, UnsetType) else {}
+    found = [(name, {key: text for key, text in keys.items() if key in board.columns}) for name, keys in GROUPS]
+    measured = set() if isinstance(board.measured, UnsetType) else set(board.measured)
+    rest = {key: board.title(key) for key in wanted if key not in grouped and (chosen or key in measured)}
+    return [*found, ("", rest)]
 
 
 def _number(row: TableRow, column: Column, digits: int) -> str:
@@ -117,7 +136,7 @@ def _printed(table: Table) -> str:
         r"\begin{table*}[t]",
         r"\centering\scriptsize",
         rf"\caption{{{escape(caption)}}}",
-        _label(table.slug, "printed"),
+        label_command(table.slug, "printed"),
         r"\begin{tabular}{@{}lllrrrr@{}}",
         r"\toprule",
         r"Method & Year & Buffer & Avg.\ mAP & Last mAP & CF1 & OF1 \\",
@@ -137,7 +156,7 @@ def grid_table(shown: Grid, *, caption: str, label: str) -> str:
         r"\begin{table*}[t]",
         r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
         rf"\caption{{{escape(caption)}}}",
-        _label(label),
+        label_command(label),
         rf"\begin{{tabular}}{{@{{}}{shown.aligned.replace('-', 'l')}@{{}}}}",
         r"\toprule",
         " & ".join(map(escape, shown.titles)) + r" \\",

@@ -26,7 +26,9 @@ def markdown_table(board: Leaderboard, table: Table, *, keys: Iterable[str] = ()
 
     `keys` and `texts` choose the columns as in `grid.grid`.
     """
-    blocks = [quoted(notes(board, table)), grid_lines(grid(board, table, keys=keys, texts=texts))]
+    blocks = [quoted(notes(board, table))]
+    if table.rows:
+        blocks.append(grid_lines(grid(board, table, keys=keys, texts=texts)))
     if table.marks():
         blocks.append([f"- **{escape(mark)}**: {escape(meaning)}" for mark, meaning in table.marks().items()])
     if table.printed:

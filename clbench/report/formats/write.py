@@ -46,7 +46,7 @@ def write_report(
     trust: Mapping[str, str],
     out: Path,
     formats: Iterable[str] = (*TABLES, *FIGURES),
-    sort: str = "average_map",
+    sort: str = "",
     threshold: str = "0.5",
     published: bool = True,
     digits: int = 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +16,14 @@ Unit = Literal["percent", "points", "count", "bytes", "parameters", "seconds", "
 
 RULES = {"0.5": "probability > 0.5", "0.8": "probability > 0.8", "top3": "three highest scores"}
 """Decision rules behind CF1, macro-F1 and OF1, by the name that records give them."""
+
+
+SMALL = 10
+"""A stream that begins with fewer labels is ranked by last mAP: its average begins with test sets of so few labels, on
+which a method that forgets them later still shines."""
+
+Measured = Mapping[str, Mapping[str, float]]
+"""Column -> content digest of a record -> a number that is not in the record but follows from its score files."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,8 @@ class Column:
     """Whether the best value is set in bold."""
     decided: bool = False
     """Whether the number depends on the decision rule."""
+    spread: bool = True
+    """Whether the standard deviation over the seeds is shown."""
 
     def text(self, mean: float | None, std: float | None = None, *, digits: int = 1) -> str:
         """Return a mean and its spread as printed: percent and points scaled by 100, an en dash for nothing."""
@@ -45,20 +55,26 @@ class Column:
         ](mean)
 
 
-def columns(threshold: str) -> dict[str, Column]:
-    """Return the columns by key, F1 figures at the decision rule `threshold`. Raises UsageError for an unknown one."""
+def columns(threshold: str, *, measured: Iterable[str] = ()) -> dict[str, Column]:
+    """Return the columns by key, F1 figures at the decision rule `threshold`. Raises UsageError for an unknown one.
+
+    With `measured` there are those of `MEASURED` besides, which `read` nothing: their numbers come from score files.
+    """
     if threshold not in RULES:
         raise UsageError(
             f"threshold: {threshold!r} is not a decision rule of records.{suggest(threshold, RULES)}",
             hint=f"Choose one of {', '.join(RULES)}.",
         )
     decided = [replace(column, read=_summary(f"{column.key}@{threshold}")) for column in _F1]
-    return {column.key: column for column in (*_MAP, *decided, *_CONTINUAL, *_COSTS, *_TRIALS)}
+    asked = [MEASURED[key] for key in measured]
+    luck = [column for column in asked if column is ERROR]
+    rest = [column for column in asked if column is not ERROR]
+    return {column.key: column for column in (*_MAP, *luck, *decided, *_CONTINUAL, *rest, *_COSTS, *_TRIALS)}
 
 
-def column(key: str, *, threshold: str) -> Column:
+def column(key: str, *, threshold: str, measured: Iterable[str] = ()) -> Column:
     """Return one column. Raises UsageError naming the nearest key."""
-    known = columns(threshold)
+    known = columns(threshold, measured=measured)
     if key not in known:
         raise UsageError(f"--sort {key}: no such column.{suggest(key, known)}", hint=f"Columns: {', '.join(known)}.")
     return known[key]
@@ -120,6 +136,12 @@ _CONTINUAL = (
     # filled in by the table, which knows the joint row
     Column("gap", "Gap to joint", "points", lambda record: None),
 )
+ERROR = Column("error_images", "± images", "points", lambda record: None, False, False, spread=False)
+"""Standard error of last mAP from the size of the test set."""
+
+MEASURED = {column.key: column for column in (ERROR,)}
+"""Columns whose numbers come from score files."""
+
 _TRIALS = (Column("trials", "Trials", "count", lambda r: r.tuning.trials if r.tuning else None, False, False),)
 """Configurations that a search tried before it chose this one; of rows that no search chose, nothing is known."""
 _COSTS = (

@@ -14,7 +14,8 @@ from clbench.files.yaml_text import digest
 from clbench.records.record import Record
 from clbench.records.rows import Row, comparable_groups, group_rows, why_not
 from clbench.records.store import is_unpinned_id, record_scenario_id
-from clbench.report.table.columns import column, columns
+from clbench.report.table.beside_printed import told_threshold
+from clbench.report.table.columns import RULES, SMALL, Measured, column, columns
 from clbench.report.table.model import Leaderboard, Table
 from clbench.report.table.published import printed_for
 from clbench.report.table.ranking import RULE
@@ -27,29 +28,37 @@ def leaderboard(
     records: Iterable[Record | Row],
     *,
     scenario: str = "",
-    sort: str = "average_map",
+    sort: str = "",
     threshold: str = "0.5",
     trust: Mapping[str, str] | None = None,
     published: bool = True,
     digits: int = 1,
+    measured: Measured | None = None,
 ) -> Leaderboard:
     """Return the leaderboard of `records` (or rows), of one scenario or of all.
 
-    `sort` is the column that orders and ranks; `threshold` the decision rule of the F1 columns (0.5, 0.8, top3).
-    `trust` maps a record's content digest to the level that verification gave it; without an entry a record is
-    `unverified`. `published` adds the numbers printed in papers. `digits` are the decimals of per cent, 1 or 2. Raises
-    UsageError for an unknown column, rule or number of digits.
+    `sort` is the column that orders and ranks; empty means Avg. mAP, or last mAP where the stream begins with fewer
+    labels than `columns.SMALL`. `threshold` is the decision rule of the F1 columns (0.5, 0.8, top3); empty means that
+    of the printed numbers where all have one, else 0.5. `trust` maps a record's content digest to the level that
+    verification gave it; without an entry a record is `unverified`. `published` adds the numbers printed in papers.
+    `digits` are the decimals of per cent, 1 or 2. `measured` has what score files tell, by column and content digest.
+    Raises UsageError for an unknown column, rule or number of digits.
     """
     if digits not in (1, 2):
         raise UsageError(f"digits: {digits} decimals of per cent are not offered.", hint="Choose 1 or 2.")
-    by, known = column(sort, threshold=threshold), columns(threshold)
+    found = sections(records, scenario=scenario)
+    threshold = threshold or (_printed_threshold(found) if published else "") or "0.5"
+    known = columns(threshold, measured=measured or ())
+    asked = column(sort or "average_map", threshold=threshold, measured=measured or ())
     tables: list[Table] = []
     with_printed: set[str] = set()
-    for rows, apart in sections(records, scenario=scenario):
+    for rows, apart in found:
         first, track, shipped = rows[0].first, track_name(rows[0]), rows[0].reference
         about = first.scenario
         beside = published and not (apart or about.stand_in or about.name in with_printed)
         with_printed |= {about.name} if beside else set()
+        small = begins_with(rows) < SMALL and not sort
+        by = known["last_map"] if small else asked
         tables.append(
             Table(
                 scenario=about.name,
@@ -66,12 +75,37 @@ def leaderboard(
                 digest=about.digest,
                 protocol=first.protocol,
                 track=track,
-                rows=table_rows(rows, by=by, known=known, trust=trust or {}, digits=digits),
+                rows=table_rows(
+                    rows,
+                    by=by,
+                    known=known,
+                    trust=trust or {},
+                    digits=digits,
+                    printed=printed_for(about.name) if published else [],
+                    measured=measured,
+                    plain=("average_map",) if small else (),
+                ),
                 printed=printed_for(about.name) if beside else [],
                 reference=shipped or UNSET,
+                sort="last_map" if small else UNSET,
+                tested=first.scenario.sessions[-1].test_images,
             )
         )
-    return Leaderboard(sort, by.title, threshold, digits, RULE, tables)
+    return Leaderboard(asked.key, asked.title, threshold, digits, RULE, tables, measured=list(measured or ()) or UNSET)
+
+
+def begins_with(rows: Iterable[Row]) -> int:
+    """Return with how many labels the stream of a table begins; what saw all in one session says nothing of it."""
+    counts = [len(row.first.scenario.sessions[0].labels) for row in rows if len(row.first.scenario.sessions) > 1]
+    return min(counts, default=SMALL)
+
+
+def _printed_threshold(found: Iterable[tuple[list[Row], str]]) -> str:
+    """Return the decision rule of the numbers that are printed for one scenario on its own data, or nothing."""
+    names = {rows[0].first.scenario.name for rows, _ in found}
+    own = [rows[0] for rows, _ in found if not rows[0].first.scenario.stand_in and not _is_unpinned(rows[0])]
+    told = told_threshold(printed_for(names.pop())) if len(names) == 1 and own else ""
+    return told if told in RULES else ""
 
 
 def heading_of(row: Row) -> str:

@@ -35,6 +35,8 @@ class TableRow(Struct, frozen=True):
     track: str
     trust: str
     configuration: str
+    printed: dict[str, str] | UnsetType = UNSET
+    """`average_map` and `last_map` as papers print them of this method under this protocol, in per cent."""
 
     @property
     def settings(self) -> str:
@@ -64,6 +66,10 @@ class Table(Struct, frozen=True):
     printed: list[Printed]
     reference: bool | UnsetType = UNSET
     """True for rows that clbench ships; absent for others."""
+    sort: str | UnsetType = UNSET
+    """The column that orders and ranks these rows, where it is not that of the leaderboard."""
+    tested: int | UnsetType = UNSET
+    """Images of the growing test set after the last session."""
 
     def marks(self) -> dict[str, str]:
         """Return the marks that occur, with their meaning."""
@@ -80,11 +86,21 @@ class Leaderboard(Struct, frozen=True):
     digits: int
     rule: str
     tables: list[Table]
+    shown: list[str] | UnsetType = UNSET
+    """The keys of the number columns, where they were chosen; absent: all of them."""
+    measured: list[str] | UnsetType = UNSET
+    """The keys of columns that come from score files; absent: none of them."""
+
+    @property
+    def known(self) -> dict[str, Column]:
+        """Every number column by key."""
+        return columns(self.threshold, measured=() if isinstance(self.measured, UnsetType) else self.measured)
 
     @property
     def columns(self) -> dict[str, Column]:
-        """The number columns by key."""
-        return columns(self.threshold)
+        """The number columns by key, in the order in which they are shown."""
+        known = self.known
+        return known if isinstance(self.shown, UnsetType) else {key: known[key] for key in self.shown}
 
     @property
     def decided(self) -> str:
@@ -93,13 +109,30 @@ class Leaderboard(Struct, frozen=True):
 
     def title(self, key: str) -> str:
         """Return the heading of a number column, F1 figures with their decision rule."""
-        column = self.columns[key]
+        column = self.known[key]
         return f"{column.title} @{self.threshold}" if column.decided else column.title
+
+    def ranked_by(self, table: Table) -> str:
+        """Return the key of the column that orders and ranks a table."""
+        return self.sort if isinstance(table.sort, UnsetType) else table.sort
+
+    def beside(self, row: TableRow, table: Table) -> str:
+        """Return the printed number of a row and the row's difference to it in points, empty where there is none."""
+        key = self.printed_key(table)
+        mean = row.cells[key].mean
+        if isinstance(row.printed, UnsetType) or key not in row.printed or mean is None:
+            return ""
+        return f"{row.printed[key]} ({100 * mean - float(row.printed[key]):+.{self.digits}f})"
+
+    def printed_key(self, table: Table) -> str:
+        """Return which printed number stands beside the rows of a table."""
+        by = self.ranked_by(table)
+        return by if by in ("average_map", "last_map") else "average_map"
 
     def text(self, row: TableRow, key: str) -> str:
         """Return a cell as printed."""
         cell = row.cells[key]
-        return self.columns[key].text(cell.mean, cell.std, digits=self.digits)
+        return self.known[key].text(cell.mean, cell.std, digits=self.digits)
 
 
 def _plain(value: Any) -> str:

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from msgspec import UNSET
 
 from clbench.records.rows import Row, Stat, adds_the_past, is_static
 from clbench.records.verify.findings import LEVELS
-from clbench.report.table.columns import Column
+from clbench.report.table.beside_printed import beside
+from clbench.report.table.columns import Column, Measured
 from clbench.report.table.model import Cell, TableRow
 from clbench.report.table.pretraining_tracks import saw_coco, track
+from clbench.report.table.published import Printed
 from clbench.report.table.ranking import order, ranks
 
 Stats = Mapping[str, Stat | None]
 
 
 def table_rows(
-    group: Sequence[Row], *, by: Column, known: Mapping[str, Column], trust: Mapping[str, str], digits: int
+    group: Sequence[Row],
+    *,
+    by: Column,
+    known: Mapping[str, Column],
+    trust: Mapping[str, str],
+    digits: int,
+    printed: Sequence[Printed] = (),
+    measured: Measured | None = None,
+    plain: Collection[str] = (),
 ) -> list[TableRow]:
-    """Return comparable rows as lines, best first by the column `by`; see `tables.leaderboard` for the rest."""
+    """Return comparable rows as lines, best first by the column `by`; see `tables.leaderboard` for the rest.
+
+    `plain` are keys of columns of which nothing is set in bold.
+    """
     bounds = upper_bounds(group)
     wrong = [any(trust.get(record.content) == LEVELS[0] for record in row.records) for row in group]
     believed = [row for row, is_wrong in zip(group, wrong, strict=True) if row in bounds and not is_wrong]
-    stats = [_stats(row, known, bounds=bounds, joint=believed) for row in group]
+    stats = [_stats(row, known, bounds=bounds, joint=believed) | _measured(row, measured or {}) for row in group]
     placed = order([stat[by.key] for stat in stats], higher_is_better=by.higher_is_better)
     placed.sort(key=lambda place: wrong[place])  # found to be wrong: below, no rank, never the best
     competing = [place for place in placed if group[place] not in bounds and not wrong[place]]
     ranked = dict(zip(competing, ranks([stats[place][by.key] for place in competing]), strict=True))
-    best = _best(known, [stats[place] for place in competing], digits)
+    bold = {key: column for key, column in known.items() if key not in plain}
+    best = _best(bold, [stats[place] for place in competing], digits)
     common, again = common_recipe(group), _trained_again(group)
     met = _photos_met(group, again)
     lines = []
@@ -49,6 +65,7 @@ def table_rows(
                 track=track_name(row),
                 trust=level,
                 configuration=row.first.configuration,
+                printed=beside(row, printed) or UNSET,
             )
         )
     return lines
@@ -78,6 +95,10 @@ def _stats(
     return {key: row.over(column.read) for key, column in known.items()} | {"gap": gap}
 
 
+def _measured(row: Row, measured: Measured) -> dict[str, Stat | None]:
+    return {key: row.over(lambda record, of=of: of.get(record.content)) for key, of in measured.items()}
+
+
 def _gap(row: Row, bounds: Sequence[Row]) -> Stat | None:
     """Return last mAP minus that of joint training with the same recipe and, where there is one, the same head."""
     from clbench.metrics.continual import gap
@@ -105,7 +126,7 @@ def _cell(stat: Stat | None, column: Column, best: set[tuple[str, str]], digits:
     if stat is None:
         return Cell(None, None)
     is_best = (column.key, column.text(stat.mean, digits=digits)) in best
-    return Cell(stat.mean, stat.std if stat.n > 1 else None, is_best)
+    return Cell(stat.mean, stat.std if stat.n > 1 and column.spread else None, is_best)
 
 
 def common_recipe(group: Sequence[Row]) -> dict[str, Any]:

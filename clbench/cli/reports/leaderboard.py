@@ -1,0 +1,176 @@
+"""`clbench report leaderboard`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clbench.cli import complete, options
+from clbench.cli.reports.collected import collected
+from clbench.cli.reports.formats import digits, printed, sort, threshold, unprinted
+from clbench.errors import ResultsError, UsageError
+
+if TYPE_CHECKING:
+    from clbench.report.table.model import Leaderboard
+
+
+@click.command("leaderboard")
+@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=complete.SCENARIO)
+@options.several_results
+@options.reference
+@printed("text", "md", "csv", "latex", "html", "json", note="text is for terminals.")
+@sort
+@threshold
+@digits
+@click.option(
+    "--strategy", multiple=True, type=complete.STRATEGY, metavar="NAME[,NAME]", help="Only rows of these strategies."
+)
+@click.option("--columns", multiple=True, metavar="KEY[,KEY]", help="Only these number columns, in this order.")
+@click.option("--mine", is_flag=True, help="Only your own rows: none that clbench ships, none from papers.")
+@unprinted
+def leaderboard(
+    scenarios: tuple[str, ...],
+    results: tuple[Path, ...],
+    reference: bool | None,
+    form: str,
+    sort: str,
+    threshold: str,
+    digits: int,
+    strategy: tuple[str, ...],
+    columns: tuple[str, ...],
+    mine: bool,
+    no_published: bool,
+) -> None:
+    """Print the table of a scenario, or of several in one.
+
+    Numbers from papers stand below the rows, and beside a row where method, protocol and size of memory are the same.
+    Several scenarios make one table with Avg. and last mAP of each.
+
+    \b
+    Examples:
+      clbench report leaderboard coco_b40c10
+      clbench report leaderboard coco_b40c10 --format md --sort last_map
+      clbench report leaderboard coco_b40c10 --strategy krt,er --columns average_map,of1
+      clbench report leaderboard coco_b40c10 voc07_b10c2 --mine --format latex > table.tex
+      clbench report leaderboard coco_b40c10 --results here --results elsewhere
+    """
+    from clbench.cli.terminal import output
+    from clbench.report.table import chosen
+    from clbench.report.table.leaderboard import leaderboard as make
+
+    if mine and reference:
+        raise UsageError("--mine and --reference exclude each other.")
+    names = [Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in scenarios]
+    published = not (no_published or mine)
+    boards, said = [], []
+    for name in dict.fromkeys(names):
+        try:
+            found = collected(name, results, False if mine else reference)
+        except (ResultsError, UsageError) as error:
+            board = _printed_alone(name, threshold=threshold, digits=digits) if published else None
+            if board is None or (len(names) > 1 and not board.tables):
+                raise
+            if not board.tables:
+                raise error from None
+            said.append(f"There are no records of {name}. Run it: clbench run {name}")
+            boards.append(board)
+            continue
+        boards.append(
+            make(found.rows, sort=sort, threshold=threshold, trust=found.trust, published=published, digits=digits)
+        )
+        said += _failed(results, name)
+    wanted = [part for text in strategy for part in _parts(text)]
+    keys = [part for text in columns for part in _parts(text)]
+    if len(boards) > 1:
+        _print_across(boards, names, form=form, wanted=wanted, keys=keys, said=said)
+        return
+    board = boards[0]
+    if wanted:
+        board, told = chosen.of_strategies(board, wanted, runnable=_runnable())
+        said += told
+    if keys:
+        board = chosen.with_columns(board, keys)
+    _print(board, form)
+    for text in said if form == "text" else ():
+        output.say(text)
+
+
+def _print(board: Leaderboard, form: str) -> None:
+    from clbench.cli.terminal.board import print_board
+    from clbench.report.formats.write import TABLES
+
+    if form == "text":
+        print_board(board)
+    else:
+        click.echo(TABLES["tex" if form == "latex" else form](board), nl=False)
+
+
+def _print_across(
+    boards: Sequence[Leaderboard],
+    names: Sequence[str],
+    *,
+    form: str,
+    wanted: Sequence[str],
+    keys: Sequence[str],
+    said: Sequence[str],
+) -> None:
+    from clbench.cli.terminal import output
+    from clbench.report.table import across, chosen
+
+    if form in ("html", "json"):
+        raise UsageError(
+            f"--format {form} is for one scenario.",
+            hint="Several: text, md, csv or latex; as a page: clbench report html",
+        )
+    board = across.together(boards)
+    if wanted:
+        board, told = chosen.of_strategies(board, wanted, runnable=_runnable())
+        said = [*said, *told]
+    if keys:
+        chosen.with_columns(board, keys)
+    found = across.across(board, names, keys=keys or across.COLUMNS)
+    if form == "text":
+        shown = found.grid
+        output.table(shown.titles, shown.texts, dispensable=["Marks", "Seeds", "Settings", "Head"])
+        for text in [*found.notes(), *said]:
+            output.say(text)
+    else:
+        write = {"md": across.markdown, "csv": across.csv_text, "latex": across.latex}[form]
+        click.echo(write(found), nl=False)
+
+
+def _printed_alone(name: str, *, threshold: str, digits: int) -> Leaderboard | None:
+    """Return the printed numbers of a scenario without records; None where there is no such scenario."""
+    from clbench.plan.catalog import find_scenario
+    from clbench.report.table.chosen import printed_alone
+    from clbench.spec.scenario import load_scenario
+
+    try:
+        about = load_scenario(find_scenario(name).path)
+    except UsageError:
+        return None
+    return printed_alone(about, threshold=threshold, digits=digits)
+
+
+def _runnable() -> set[str]:
+    from clbench.plan.catalog import strategies
+
+    return {entry.name for entry in strategies() if not entry.problem}
+
+
+def _failed(results: Sequence[Path], scenario: str) -> list[str]:
+    """Return a sentence for every run of a scenario that failed."""
+    from clbench.records.unfinished import unfinished
+
+    runs = [run for folder in results for run in unfinished(folder, scenario=scenario) if run.state == "failed"]
+    return [
+        f"Failed: {run.strategy} {run.configuration} seed {run.seed}, after {run.sessions} sessions; {run.note}"
+        for run in runs
+    ]
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
