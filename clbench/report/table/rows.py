@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET
 
+from clbench.records.record import Record
 from clbench.records.rows import Row, Stat, adds_the_past, is_static
 from clbench.records.verify.findings import LEVELS
 from clbench.report.table.beside_printed import beside
@@ -96,7 +97,11 @@ def _stats(
 
 
 def _measured(row: Row, measured: Measured) -> dict[str, Stat | None]:
-    return {key: row.over(lambda record, of=of: of.get(record.content)) for key, of in measured.items()}
+    return {key: row.over(_reader(values)) for key, values in measured.items()}
+
+
+def _reader(values: Mapping[str, float]) -> Callable[[Record], float | None]:
+    return lambda record: values.get(record.content)
 
 
 def _gap(row: Row, bounds: Sequence[Row]) -> Stat | None:
