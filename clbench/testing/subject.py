@@ -44,7 +44,7 @@ class Subject:
         self.wanted = Wanted(self.entry, kind, ({"head": head} if head else {}) | dict(fields or {}))
         self.folder = Path(tempfile.mkdtemp(prefix="clbench-check-"))
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-        self._plain: dict[int, Left] = {}
+        self._kept: dict[tuple[Any, ...], Any] = {}
         self.watched: Watched | None = None
         self.told: list[list[str]] = []
         """(name, digest) of each score file of the watched run, told when it was written."""
@@ -85,6 +85,16 @@ class Subject:
         """
         return self.heard(function, kind=kind, world=world, before=before, **values)[0]
 
+    def once(
+        self, function: Callable[..., T], *, kind: type[T], before: Callable[[], Any] = lambda: None, **values: Any
+    ) -> T:
+        """Return what `ask` returns; the answer is kept for other checks that ask the same."""
+        question = (function, *sorted(values.items()))
+        if question not in self._kept:
+            self._kept[question] = self.ask(function, kind=kind, before=before, **values)
+        found: T = self._kept[question]
+        return found
+
     def heard(
         self,
         function: Callable[..., T],
@@ -112,9 +122,7 @@ class Subject:
 
     def plain(self, seed: int = 1) -> Left:
         """Return what a finished run without probes on the usual world left."""
-        if seed not in self._plain:
-            self._plain[seed] = self.ask(finished, kind=Left, seed=seed)
-        return self._plain[seed]
+        return self.once(finished, kind=Left, seed=seed)
 
     # ------------------------------------------------------------------ what it says of itself
 

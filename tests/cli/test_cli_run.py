@@ -11,7 +11,7 @@ import pytest
 from record_factory import B40, METHODS, TINY, Method, make_record, sealed, sections_of
 
 from clbench.errors import RunError
-from clbench.many.one import Outcome
+from clbench.many.one import RunOutcome
 from clbench.plan.catalog import find_scenario
 from clbench.plan.plan import Plan
 from clbench.records.record import Record, write_record
@@ -42,17 +42,17 @@ class Engine:
 
     def run_all(
         self, plans: list[Plan], options: RunOptions, *, jobs: int | None = None, watch: Watch | None = None
-    ) -> list[Outcome]:
+    ) -> list[RunOutcome]:
         self.plans, self.options, self.jobs = plans, options, jobs
         assert watch is not None
         return [self._one(plan, watch) for plan in plans]
 
-    def _one(self, plan: Plan, watch: Watch) -> Outcome:
+    def _one(self, plan: Plan, watch: Watch) -> RunOutcome:
         run = f"{plan.entry.name} · seed {plan.seed}"
         watch(RunStarted(run, plan.entry.name, plan.seed, sessions=3, stand_in=plan.stand_in))
         if plan.entry.name in self.failing:
             watch(RunFailed(run, "the loss is not finite"))
-            return Outcome(plan, error=RunError("the loss is not finite", hint="Lower train.lr."))
+            return RunOutcome(plan, error=RunError("the loss is not finite", hint="Lower train.lr."))
         method = next(m for m in METHODS if m.name == plan.entry.name)
         record = made(method, seed=plan.seed, stand_in=plan.stand_in)
         path = record_path(self.options.results, record)
@@ -60,7 +60,7 @@ class Engine:
         write_record(record, path)
         watch(SessionFinished(run, session=2, seconds=1.0, last_map=0.5, fixed_map=0.4, stored=24))
         watch(RunFinished(run, path, seconds=2.0))
-        return Outcome(plan, record=path)
+        return RunOutcome(plan, record=path)
 
 
 @pytest.fixture

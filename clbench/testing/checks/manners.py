@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,17 @@ def _seeders_noted(called: list[str]) -> Iterator[None]:
             setattr(module, name, original)
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run has changed of the process, and which files and processes it has made, in words."""
+
+    changed: list[str]
+    strays: list[str]
+
+
 def process_is_left_as_it_was(subject: Subject) -> None:
     """A run seeds and draws from no global generator but torch's, and changes no setting and no function of others."""
-    found = subject.ask(_changed, before=functions)
+    found = _surroundings(subject).changed
     if found:
         raise Failed(
             found[0],
@@ -58,25 +67,9 @@ def process_is_left_as_it_was(subject: Subject) -> None:
         )
 
 
-def _changed(examined: Examined) -> list[str]:
-    finished(examined)  # what is imported on first use may settle now
-    trial = examined.trial()
-    called: list[str] = []
-    before, state = settings(), torch.get_rng_state()
-    examined.kind()
-    construction = not torch.equal(state, torch.get_rng_state())
-    with _seeders_noted(called):
-        trial.carry_out()
-    after = settings()
-    found = [f"{name} was called" for name in called]
-    found += [f"{name} changed" for name in before if before[name] != after[name]]
-    found += [f"{name} was replaced" for name in replaced(examined.before)]
-    return found + ["constructing the strategy drew from torch's global generator"] * construction
-
-
 def no_stray_files(subject: Subject) -> None:
     """A run writes into its own results folder and nowhere else, and starts no process that could."""
-    strays = subject.ask(_strays)
+    strays = _surroundings(subject).strays
     if strays:
         raise Failed(
             strays[0],
@@ -85,23 +78,36 @@ def no_stray_files(subject: Subject) -> None:
         )
 
 
-def _strays(examined: Examined) -> list[str]:
+def _surroundings(subject: Subject) -> Surroundings:
+    return subject.once(_looked_at, kind=Surroundings, before=functions)
+
+
+def _looked_at(examined: Examined) -> Surroundings:
     here, empty = Path.cwd(), examined.new_folder()
     with listening(first := Noted()):
-        finished(examined)  # libraries that are imported on first use make folders of their own
-    trial = examined.trial()
-    noted = Noted()
+        finished(examined)  # what is imported on first use may settle now, and make folders of its own
+    trial, noted = examined.trial(), Noted()
+    called: list[str] = []
     os.chdir(empty)
     try:
-        with listening(noted):
+        before, state = settings(), torch.get_rng_state()
+        examined.kind()
+        construction = not torch.equal(state, torch.get_rng_state())
+        with _seeders_noted(called), listening(noted):
             trial.carry_out()
-        found = [f"a run wrote '{path.name}'" for path in sorted(empty.iterdir())]
+        after = settings()
+        strays = [f"a run wrote '{path.name}'" for path in sorted(empty.iterdir())]
     finally:
         os.chdir(here)
+    changed = [f"{name} was called" for name in called]
+    changed += [f"{name} changed" for name in before if before[name] != after[name]]
+    changed += [f"{name} was replaced" for name in replaced(examined.before)]
+    changed += ["constructing the strategy drew from torch's global generator"] * construction
     expected = {trial.run.record.name, "config.yaml", trial.run.work.name, f"{trial.run.work.name}.lock"}
-    found += [f"a run wrote '{p.name}'" for p in sorted(trial.run.folder.iterdir()) if p.name not in expected]
-    found += [f"a run wrote '{path}'" for path in noted.written if not _is_fine(Path(path), own=trial.run.folder)]
-    return found + [f"a run started a process ({event})" for event in first.started + noted.started]
+    strays += [f"a run wrote '{p.name}'" for p in sorted(trial.run.folder.iterdir()) if p.name not in expected]
+    strays += [f"a run wrote '{path}'" for path in noted.written if not _is_fine(Path(path), own=trial.run.folder)]
+    strays += [f"a run started a process ({event})" for event in first.started + noted.started]
+    return Surroundings(changed, strays)
 
 
 def _is_fine(path: Path, *, own: Path) -> bool:
