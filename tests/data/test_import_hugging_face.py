@@ -13,6 +13,8 @@ from data_makers import put
 from import_tools import imported, notes, photos, said
 from PIL import Image
 
+from clbench.data.datasets.registry import open_table
+from clbench.data.importers.direct import shards_of
 from clbench.errors import DataError
 
 arrow = pytest.importorskip("pyarrow")
@@ -62,6 +64,24 @@ def test_parquet_holds_labels_and_photos(tmp_path: Path, form: str) -> None:
     assert done.table.y.tolist() == [[1, 1], [0, 0], [0, 1]]
     said(done)
     assert Image.open(tmp_path / "out" / "images" / "test" / "a.png").getpixel((0, 0)) == (20, 20, 20)
+
+
+def test_parquet_that_holds_its_photos_is_a_data_set_as_it_is(tmp_path: Path) -> None:
+    home = tmp_path / "hub"
+    # the first row of each file is called the same, and photos are the same where their number and the rows' agree
+    write(home / "data" / "train-0.parquet", ["cat", "dog"], [("a.png", [0, 1]), (None, []), ("a.png", [1])])
+    write(home / "data" / "test-0.parquet", ["cat", "dog"], [("a.png", [1])])
+    table = open_table(str(home), root=home, options={})
+    shards = shards_of(str(home), root=home, options={})
+    assert shards is not None
+    pictures = [shards.read(row) for row in table.paths.astype(np.int64).tolist()]
+    assert pictures == [picture(60), picture(61), picture(62), picture(20)]
+    assert table.split.tolist() == ["train", "train", "train", "test"]
+    assert table.y.tolist() == [[1, 1], [0, 0], [0, 1], [0, 1]]
+    assert table.digest() == open_table(str(home), root=home, options={}).digest()
+    write(home / "data" / "test-0.parquet", ["cat", "dog"], [(None, [0]), (None, [0]), (None, [1])])
+    with pytest.raises(DataError, match=r"3 photos are in train and in test, .*train-0.parquet: train-0_000000 and"):
+        open_table(str(home), root=home, options={})
 
 
 def test_class_names_in_another_order_are_read_by_name(tmp_path: Path) -> None:

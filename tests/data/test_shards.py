@@ -118,6 +118,7 @@ def test_parquet_files_of_bytes_or_as_hugging_face_has_them(home: Path, named: s
     file.write_bytes(b"\0" + file.read_bytes()[1:])
     with pytest.raises(DataError, match=r"a-1.parquet: .*3.jpg: is not in .* any more as it was"):
         find_shards(home, "a-*.parquet#image", name="own").read(2)
+    assert find_shards(home, "a-*.parquet#image", name="own").read(2) == PICTURES["x/3.jpg"]  # made again
     with pytest.raises(DataError, match=r"there is no column 'imag'.*Did you mean 'image'"):
         find_shards(home, "a-*.parquet#imag", name="own")
     pq.write_table(pa.table({"image": [PICTURES["x/1.jpg"], None], "id": [1, 2]}), home / "gap.parquet")

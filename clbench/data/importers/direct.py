@@ -11,6 +11,7 @@ from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.features.feature_file import BUFFER, LANES
 from clbench.data.importers.detect import FORMS, form_of
 from clbench.data.importers.export import Form
+from clbench.data.importers.forms.hugging_face import has_pyarrow, held_in
 from clbench.data.importers.import_export import Wish, plan_import
 from clbench.data.importers.source import Source
 from clbench.data.own_table.same_photos import DUPLICATES, merged, merged_in
@@ -20,7 +21,6 @@ from clbench.data.table import LabelTable
 from clbench.data.table_cache import cached
 from clbench.errors import DataError
 
-WEBDATASET = "webdataset"
 TABLES = ("labels.csv", "labels.tsv", "labels.npz", "labels.json")
 PLAIN = {
     ".csv": ("columns", "open-images", "label-studio"),
@@ -68,17 +68,29 @@ def open_export(path: Path, *, root: Path, options: Mapping[str, str]) -> LabelT
     """
     form, files = form_of(Source(path), named=options.get("form", ""))
     values = resolve_options(path.name, (*OPTIONS, *form.options), options)
+    shards = _own_shards(path, form=form, files=files)
+    if shards is None:
+        return _opened(path, root=root, values=values, form=form, shards=None)
     home = path if path.is_dir() else path.parent
-    if form.name != WEBDATASET:
-        return _opened(path, root=root, values=values, form=form)
-    stamp = shards_at([home / file for file in files]).stamp
-    key = {"reader": form.name, "version": "1", "path": str(path.resolve()), "shards of": stamp, **values}
+    key = {"reader": form.name, "version": "1", "path": str(path.resolve()), "shards of": shards.stamp, **values}
     return cached(
-        key, sources=[home / "classes.json"], build=lambda: _opened(path, root=root, values=values, form=form)
+        key,
+        sources=[home / "classes.json"],
+        build=lambda: _opened(path, root=root, values=values, form=form, shards=shards),
     )
 
 
-def _opened(path: Path, *, root: Path, values: Mapping[str, str], form: Form) -> LabelTable:
+def _own_shards(path: Path, *, form: Form, files: list[str]) -> Shards | None:
+    """Return what holds the photos of an export, where that is the export itself."""
+    paths = [(path if path.is_dir() else path.parent) / file for file in files]
+    if form.name == "webdataset":
+        return shards_at(paths)
+    if form.name == "parquet" and has_pyarrow() and (column := held_in(paths[0])):
+        return shards_at(paths, column=column, named=False)
+    return None
+
+
+def _opened(path: Path, *, root: Path, values: Mapping[str, str], form: Form, shards: Shards | None) -> LabelTable:
     share = float(values["split"])
     wish = Wish(
         form=values["form"],
@@ -91,10 +103,12 @@ def _opened(path: Path, *, root: Path, values: Mapping[str, str], form: Form) ->
         options={option.name: values[option.name] for option in form.options},
     )
     plan = plan_import(path, to=root, wish=wish)
-    if plan.photos is None and plan.export.shards is None:
+    if plan.photos is None and shards is None:
         raise DataError(f"{path}: the photos are no files here.", hint=f"clbench data import {path} --to FOLDER")
-    table, shards = plan.table, plan.export.shards
-    paths = table.files if shards is None else shards.rows_of(table.files).tolist()
+    table, paths = plan.table, plan.table.files
+    if shards is not None:
+        rows = [entry.row for entry in plan.entries]
+        paths = [str(row) for row in (rows if rows[0] >= 0 else shards.rows_of(table.files).tolist())]
     changed = {name: value for name, value in values.items() if value != _default(name, form.options)}
     chosen = [f"{name}={value}" for name, value in changed.items() if name not in (BUFFER.name, LANES.name)]
     opened = LabelTable(
@@ -116,16 +130,16 @@ def _opened(path: Path, *, root: Path, values: Mapping[str, str], form: Form) ->
 def shards_of(dataset: str, *, root: Path | None, options: Mapping[str, str]) -> Shards | None:
     """Return the shards that hold the photos of a data set, None where none do.
 
-    They are those that the option `shards` names, or the tars that the data set itself is. Raises as `find_shards`.
+    They are those that the option `shards` names, or the tars or Parquet files that the data set itself is. Raises as
+    `find_shards` does.
     """
     path = Path(dataset)
     if options.get("shards", ""):
         return find_shards(root or path.parent, options["shards"], name=path.stem)
-    if not (path.suffix == ".tar" or path.is_dir()) or is_csr(path) or not is_export(path):
+    if not (path.suffix in (".tar", ".parquet") or path.is_dir()) or is_csr(path) or not is_export(path):
         return None
     form, files = form_of(Source(path), named=options.get("form", ""))
-    home = path if path.is_dir() else path.parent
-    return shards_at([home / file for file in files]) if form.name == WEBDATASET else None
+    return _own_shards(path, form=form, files=files)
 
 
 def _default(name: str, options: tuple[Option, ...]) -> str:

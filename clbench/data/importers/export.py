@@ -35,6 +35,8 @@ class Entry:
     columns: Mapping[str, str] = field(default_factory=dict)
     picture: bytes | None = field(default=None, repr=False)
     """The photo itself, where the export holds it."""
+    row: int = -1
+    """Where an export of rows holds it: its place among those of all files."""
 
 
 @dataclass

@@ -24,10 +24,11 @@ ROWS = 64
 """Rows that are decoded together."""
 
 
-def read_parquet(path: Path, *, column: str, to: Path) -> Shard:
+def read_parquet(path: Path, *, column: str, to: Path, named: bool = True) -> Shard:
     """Return the pictures of a Parquet file, written to the file `to`.
 
-    `column` is the column of pictures (bytes, or as Hugging Face has them), empty where there is one. Raises DataError
+    `column` is the column of pictures (bytes, or as Hugging Face has them), empty where there is one. Unless `named`
+    pictures are called by their rows. Raises DataError
     for a file that is cut, a row without a picture, a key that is there twice, and where the disk is all but full.
     """
     opened = _opened(path)
@@ -41,9 +42,9 @@ def read_parquet(path: Path, *, column: str, to: Path) -> Shard:
             row = len(names)
             if not data:
                 raise DataError(f"{path}: column '{column}', row {row:,}: no picture.")
-            names.append(key or f"{path.stem}_{row:06d}")
-            named = split_name(names[-1])
-            keys.append(named[0] if named[1] in ENDINGS else names[-1])
+            names.append((named and key) or f"{path.stem}_{row:06d}")
+            stem, ending = split_name(names[-1])
+            keys.append(stem if ending in ENDINGS else names[-1])
             sizes.append(len(data))
             checks.append(zlib.crc32(data))
             room.wrote(len(data))

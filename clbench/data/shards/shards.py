@@ -95,10 +95,12 @@ class Shards:
         except OSError as error:
             raise DataError(f"{self.place(row)}: cannot be read ({error.strerror or error}).") from error
         if len(data) < length or (len(shard.checks) and zlib.crc32(data) != int(shard.checks[at])):
-            raise DataError(
-                f"{self.place(row)}: is not in {shard.file} any more as it was.",
-                hint="The file was changed or damaged; remove it where it lies in the cache, else fetch it again.",
-            )
+            hint = "The shard was changed or damaged: fetch it again."
+            if shard.file != shard.source:
+                with contextlib.suppress(OSError):
+                    shard.file.unlink()
+                hint = "It was removed and is made again: run the same command again."
+            raise DataError(f"{self.place(row)}: is not in {shard.file} any more as it was.", hint=hint)
         return data
 
     def rows_of(self, files: Sequence[str]) -> Rows:
@@ -169,12 +171,14 @@ def find_shards(root: Path, named: str, *, name: str) -> Shards:
         raise DataError(f"{name}: {error.message}", hint=error.hint) from error
 
 
-def shards_at(paths: Sequence[Path], *, column: str = "") -> Shards:
-    """Return the shards in these files; raises as `find_shards` does."""
-    shards = [_kept(path, column) for path in paths]
-    stamp = hashlib.sha256("\n".join(_stamp(path, column) for path in paths).encode()).hexdigest()
+def shards_at(paths: Sequence[Path], *, column: str = "", named: bool = True) -> Shards:
+    """Return the shards in these files; raises as `find_shards` does. Unless `named`, rows of Parquet have no names."""
+    what = column if named else f"{column} by row"
+    shards = [_kept(path, column, named=named) for path in paths]
+    stamp = hashlib.sha256("\n".join(_stamp(path, what) for path in paths).encode()).hexdigest()
     found = Shards(tuple(shards), stamp)
-    _check_once(found)
+    if named:
+        _check_once(found)
     return found
 
 
@@ -219,29 +223,43 @@ def _stamp(path: Path, column: str) -> str:
     return f"{VERSION} {path.resolve()} {column} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
-def _kept(path: Path, column: str) -> Shard:
+def _kept(path: Path, column: str, *, named: bool) -> Shard:
     """Return what is in a shard, as it was found when the file was looked at first."""
-    key = hashlib.sha256(_stamp(path, column).encode()).hexdigest()
+    key = hashlib.sha256(_stamp(path, column if named else f"{column} by row").encode()).hexdigest()
     kept = cache_folder() / "shards" / f"{path.stem[:60]}-{key[:24]}.npz"
     unpacked = kept.with_suffix(".pictures")
     packed = path.suffix.lower() == ".parquet"
-    stored = _load(kept, key)
-    if stored is not None:
-        shard = Shard(path, unpacked if packed else path, *stored)
-        if not packed or (unpacked.is_file() and unpacked.stat().st_size == int(shard.sizes.sum())):
-            return shard
+    known = _known(path, kept, key, unpacked=unpacked if packed else None)
+    if known is not None:
+        return known
+    from filelock import FileLock
+
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shard = read_parquet(path, column=column, to=unpacked) if packed else read_tar(path)
-        with in_place_of(kept) as file:
-            arrays = {part: getattr(shard, part) for part in _PARTS}
-            np.savez(file, key=np.array(key), **arrays)
+        with FileLock(f"{kept}.lock") if packed else contextlib.nullcontext():  # of several runs one unpacks it
+            known = _known(path, kept, key, unpacked=unpacked) if packed else None
+            if known is not None:
+                return known
+            shard = read_parquet(path, column=column, to=unpacked, named=named) if packed else read_tar(path)
+            with in_place_of(kept) as file:
+                np.savez(file, key=np.array(key), **{part: getattr(shard, part) for part in _PARTS})
     except OSError as error:
         if packed:
             raise DataError(f"{kept.parent}: cannot be written ({error.strerror or error}).") from error
         log.warning("what is in %s is not kept for the next run: %s", path.name, error)
         shard = read_tar(path)
     return shard
+
+
+def _known(path: Path, kept: Path, key: str, *, unpacked: Path | None) -> Shard | None:
+    """Return what was found in a shard before, None where that is not there any more."""
+    stored = _load(kept, key)
+    if stored is None:
+        return None
+    shard = Shard(path, unpacked or path, *stored)
+    if unpacked is None or (unpacked.is_file() and unpacked.stat().st_size == int(shard.sizes.sum())):
+        return shard
+    return None
 
 
 _PARTS = ("names", "keys", "first", "sizes", "checks")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -38,6 +39,7 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
     Raises DataError where no column holds photos.
     """
     export, taken, held = Export([], read=files), set[str](), dict[tuple[str, bytes], str]()
+    before = 0
     for file in files:
         table, features = _table(source, file)
         column = _label_column(table, features, wanted=options["labels"], place=source.place(file))
@@ -45,10 +47,7 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
         if names is not None:
             _same_names(export, names, place=source.place(file), first=source.place(files[0]), file=file)
         split = split_of(file) or split_of(str(PurePosixPath(file).parent))
-        photo = next((name for name in table.column_names if _kind(features.get(name)) == "Image"), None)
-        photo = photo or next((name for name in FILES if name in table.column_names), "")
-        if not photo:
-            raise DataError(f"{source.place(file)}: no column of photos.", hint=f"Found: {table.column_names}")
+        photo = _photo_column(table.column_names, features, place=source.place(file))
         columns = [name for name in table.column_names if name not in (photo, column)]
         rows = table.select([*columns, photo, column]).to_pylist()
         listed = _marks([row[column] for row in rows], names, place=source.place(file), options=options, export=export)
@@ -61,9 +60,40 @@ def read(source: Source, files: list[str], options: Mapping[str, str]) -> Export
             facts = {key: str(row[key]) for key in columns if isinstance(row[key], str | int)}
             entry = Entry(name, place, split=split, columns=facts, picture=picture)
             entry.bases = (PurePosixPath(file).parent.as_posix(),) if picture is None else ()
-            entry.marks = marks
+            entry.marks, entry.row = marks, before + number
             export.entries.append(entry)
+        before += len(rows)
     return export
+
+
+def has_pyarrow() -> bool:
+    """Say whether Parquet can be read here."""
+    return find_spec("pyarrow") is not None
+
+
+def held_in(path: Path) -> str:
+    """Return the column of a Parquet file that holds its photos, empty where they are files elsewhere.
+
+    Raises DataError for a file that is cut, or has no column of photos.
+    """
+    from pyarrow import ArrowException, parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            column = _photo_column(file.schema_arrow.names, _features(file.schema_arrow), place=str(path))
+            first = next(file.iter_batches(batch_size=1, columns=[column]), None)
+    except (ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable as Parquet: {error}.", hint="Fetch it again.") from error
+    value = first.to_pylist()[0][column] if first is not None and len(first) else None
+    return column if isinstance(value, dict) and value.get("bytes") else ""
+
+
+def _photo_column(names: list[str], features: Mapping[str, Any], *, place: str) -> str:
+    images = [name for name in names if _kind(features.get(name)) == "Image"]
+    found = [*images, *(name for name in FILES if name in names)]
+    if not found:
+        raise DataError(f"{place}: no column of photos.", hint=f"Found: {names}")
+    return found[0]
 
 
 def _table(source: Source, file: str) -> tuple[Any, dict[str, Any]]:
@@ -78,13 +108,17 @@ def _table(source: Source, file: str) -> tuple[Any, dict[str, Any]]:
     try:
         look_at(source.root / file, largest=1 << 60)
         table = parquet.read_table(source.root / file)
-        noted = (table.schema.metadata or {}).get(b"huggingface", b"{}")
-        content = json.loads(noted)
-        for key in ("info", "features"):
-            content = content.get(key) if isinstance(content, dict) else None
-        return table, content if isinstance(content, dict) else {}
+        return table, _features(table.schema)
     except (arrow.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{source.place(file)}: not readable as Parquet: {error}.", hint="Fetch it again.") from error
+
+
+def _features(schema: Any) -> dict[str, Any]:
+    """Return the features that `datasets` notes in a schema."""
+    content = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    for key in ("info", "features"):
+        content = content.get(key) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
 
 
 def _label_column(table: Any, features: Mapping[str, Any], *, wanted: str, place: str) -> str:
