@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from clbench.data.shards.shard import ENDINGS, Shard, as_bytes, check_pictures, split_name
+from clbench.data.shards.shard import ENDINGS, MAX_BYTES, Shard, as_bytes, check_pictures, split_name
 from clbench.errors import DataError, suggest
 from clbench.files.room import RoomWatch
 from clbench.files.whole_file import whole_file
 
 KEYS = ("__key__", "key", "file_name", "file", "path", "id", "image_id")
 """Columns that name the picture of a row, the first that is there. Without one, what the picture's own path says."""
-ROWS = 64
+ROWS = 16
 """Rows that are decoded together."""
 
 
@@ -40,8 +40,9 @@ def read_parquet(path: Path, *, column: str, to: Path, named: bool = True) -> Sh
     with whole_file(to, what="the pictures of a Parquet file") as out:
         for key, data in _rows(path, opened, column):
             row = len(names)
-            if not data:
-                raise DataError(f"{path}: column '{column}', row {row:,}: no picture.")
+            if not 0 < len(data) <= MAX_BYTES:
+                what = f"{len(data):,} bytes, at most {MAX_BYTES:,} are read" if data else "no picture"
+                raise DataError(f"{path}: column '{column}', row {row:,}: {what}.")
             names.append((named and key) or f"{path.stem}_{row:06d}")
             stem, ending = split_name(names[-1])
             keys.append(stem if ending in ENDINGS else names[-1])
