@@ -39,6 +39,7 @@ from clbench.data.xml_tree import read_xml
 from clbench.errors import ClbenchError, DataError
 from clbench.files.checked_lines import checked
 from clbench.files.checked_rows import CheckedRows, sums_file, writing_rows
+from clbench.files.sealed_json import sealed, unsealed
 from clbench.many.sweep_file import load_sweep
 from clbench.plan.plan import plan
 from clbench.records.record import read_record
@@ -49,6 +50,8 @@ from clbench.train.events import Event, StepEnded, Watch, silent
 from clbench.train.resume import state as states
 from clbench.train.resume.kept_weights import read_weights, weights_file
 from clbench.train.run import RunOptions, run
+from clbench.tune.journal import Journal, Trial, read_journal, write_journal
+from clbench.weights import known_files
 
 LIMIT = 120
 """Seconds that a child may take."""
@@ -160,6 +163,15 @@ def readers(folder: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
             raise DataError("not the scenario of the record")
         return True
 
+    about = {"scenario": "storm", "seeds": [0]}
+    trials, told = folder / "search-0.json", folder / "progress.json"
+    write_journal(Journal(about, [Trial(n, {"train.lr": 0.1 / (n + 1)}, "done", 0.5, [0.5]) for n in range(4)]), trials)
+    told.write_bytes(sealed({"session": 1, "past": {"0": 120}, "maps": [{"session": 0, "growing": 0.61}]}))
+    weights = folder / "own.pth"
+    weights.write_bytes(b"weights")
+    known_files.sha256_of(weights)
+    (index,) = known_files.weights_folder().glob("*.json")
+
     scores = work / read_record(record).scores[-1].file
     log = work / "log.csv"
     log.write_text("".join(checked(f"2026-01-01,step,{step}") for step in range(40)), encoding="utf-8")
@@ -175,6 +187,9 @@ def readers(folder: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
         "kept pictures, features": (kept, rows),
         "their checksums": (sums_file(kept), rows),
         "kept label table": (kept_table, table),
+        "trials of a search": (trials, lambda path: read_journal(path, about=about)),
+        "progress.json": (told, lambda path: unsealed(path.read_bytes())),
+        "digests of weights files": (index, lambda _: known_files.sha256_of(weights)),
     }
 
 

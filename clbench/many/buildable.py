@@ -32,7 +32,7 @@ def check_buildable(plans: Sequence[Plan], options: RunOptions, *, dry: bool = F
     for plan in plans:
         if not dry and _is_finished(plan, options):
             continue
-        what = (plan.scenario_path, plan.dataset, plan.root, plan.entry.path, plan.configuration)
+        what = (plan.scenario_path, plan.order, plan.dataset, plan.root, plan.entry.path, plan.configuration)
         if what in asked:
             continue
         asked.add(what)

@@ -74,6 +74,8 @@ class Plan:
     """Set for a trial of a search: it sees no test image, and its record is no row."""
     tuning: dict[str, Any] | None = None
     """How a search found these values, as the record's `tuning` has it; None where no search did."""
+    suggested_by: str = ""
+    """The versions of Optuna whose trials found these values, where a search did."""
     weights: Weights = RANDOM
     """Where the weights lie that `train.weights` calls by their digest."""
     protocol: int = PROTOCOL

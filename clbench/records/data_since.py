@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from msgspec import UNSET
 
 from clbench.data.datasets.registry import read_table
-from clbench.data.pictures.photo_digest import pictures_digest
+from clbench.data.pictures.photo_digest import pictures_digest, sampled_text
 from clbench.errors import ClbenchError, DataError
 from clbench.plan import catalog
 from clbench.plan.source import DataSource, find_source
@@ -40,6 +41,38 @@ def changes_since(records: Sequence[Record]) -> list[str]:
     return [told[key] for key in keys]
 
 
+def sampled(records: Sequence[Record], *, data: Path | None = None) -> list[str]:
+    """Return for each record how its photos were compared, where they are here and too many to be read; else empty.
+
+    Where nothing is said to have changed, that is what was looked at. `data` is the folder of the data set.
+    """
+    keys = [(r.scenario.name, r.scenario.digest, order_of(r)) if _has_photos(r) else None for r in records]
+    told = {key: _sampled(*key, data=data) if key else "" for key in dict.fromkeys(keys)}
+    return [told[key] for key in keys]
+
+
+def _has_photos(record: Record) -> bool:
+    return record.scenario.data.photos is not UNSET and not record.scenario.stand_in
+
+
+def _sampled(scenario: str, digest: str, order: str, *, data: Path | None) -> str:
+    with suppress(ClbenchError):
+        source = _source(scenario, digest, order, data)
+        return sampled_of(source.dataset, root=source.root, options=source.options) if source else ""
+    return ""
+
+
+def sampled_of(dataset: str, *, root: Path | None, options: Mapping[str, str]) -> str:
+    """Return what of the data's photos is compared with a record's digest, empty where it is all of them.
+
+    Raises UsageError or DataError.
+    """
+    if root is None or options.get("features"):
+        return ""
+    text = sampled_text(len(read_table(dataset, root=root, options=options, photos=False)))
+    return f"{Path(dataset).name}: {text}, was compared" if text else ""
+
+
 def difference(told: DataPart, dataset: str, *, root: Path | None, options: Mapping[str, str]) -> str:
     """Return what of the data that a record tells of is another than that here, as the end of a sentence."""
     try:
@@ -64,11 +97,11 @@ def data_here(dataset: str, *, root: Path | None, options: Mapping[str, str]) ->
 
 
 @lru_cache(maxsize=64)
-def _source(scenario: str, digest: str, order: str) -> DataSource | None:
+def _source(scenario: str, digest: str, order: str, data: Path | None = None) -> DataSource | None:
     try:
         entry = catalog.find_scenario(scenario)
         spec = load_in_order(entry.path, order)
-        source = find_source(spec, path=entry.path, data=None)
+        source = find_source(spec, path=entry.path, data=data)
     except ClbenchError:
         return None
     # another version of the scenario may name other data

@@ -45,11 +45,13 @@ def statuses(results: Path) -> list[RunStatus]:
 
 
 def _finished(results: Path) -> Iterator[RunStatus]:
-    from clbench.records.data_since import changes_since
+    from clbench.records.data_since import changes_since, sampled
     from clbench.records.store import scan
 
     stored, damaged = scan(results)
-    for item, note in zip(stored, changes_since([item.record for item in stored]), strict=True):
+    records = [item.record for item in stored]
+    for item, change, sample in zip(stored, changes_since(records), sampled(records), strict=True):
+        note = change or ("photos sampled" if sample else "")
         yield _status("finished", item.path, sessions=len(item.record.scenario.sessions), note=note)
     for broken in damaged:
         yield _status("damaged", broken.path, sessions=0, note=broken.error.message)

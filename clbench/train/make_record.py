@@ -280,6 +280,7 @@ def make_record(
         environment={
             **describe(device, threads=threads, pictures=not plan.options.get("features")),
             **pretrained,
+            **({"optuna_of_trials": plan.suggested_by} if plan.suggested_by else {}),
             "pretraining": plan.train.track or pretraining_track(plan.train.backbone, weights=plan.weights.name),
         },
         code=built,

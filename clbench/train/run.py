@@ -30,7 +30,7 @@ from clbench.plan.plan import Plan
 from clbench.ranks import launched
 from clbench.ranks import together as distributed
 from clbench.records.configuration import configuration_text
-from clbench.records.data_since import difference
+from clbench.records.data_since import difference, sampled_of
 from clbench.records.record import read_record, write_record
 from clbench.seeds import seed_torch
 from clbench.spec.orders import load_in_order
@@ -105,8 +105,11 @@ class Run(Assembly):
         plan = self.plan
         if plan.root is not None:
             told = difference(record.scenario.data, plan.dataset, root=plan.root, options=plan.options)
+            sample = "" if told else sampled_of(plan.dataset, root=plan.root, options=plan.options)
             if told:
                 self.watch(Message(f"{self.name}: finished, but {told}; --no-resume runs it again"))
+            elif sample:
+                self.watch(Message(f"{self.name}: finished. {sample}"))
         weights = self.plan.weights.sha256
         if weights and record.environment.get("weights_sha256", weights) != weights:
             self.watch(Message(f"{self.name}: finished with other weights of the hub; --no-resume runs it again"))

@@ -38,6 +38,8 @@ def carry_out(studies: Sequence[Study], *, carry: Carry, say: Callable[[str], No
         for study in studies:
             stack.enter_context(held(study.journal_file, title=study.title))
             study.journal = read_journal(study.journal_file, about=study.journal.about)
+            if study.version_note:
+                say(study.version_note)
         while due := [(study, trial) for study in studies for trial in study.due()]:
             _one_batch(due, carry=carry, say=say)
 

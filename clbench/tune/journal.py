@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from clbench.errors import ResultsError
 from clbench.files.given import LARGEST_TABLE, read_given
+from clbench.files.sealed_json import sealed, unsealed
 from clbench.files.whole_file import remove_unfinished, whole_file
 from clbench.plan.place import LOOK
 
@@ -34,17 +35,20 @@ class Journal(Struct, forbid_unknown_fields=True):
 
     about: dict[str, Any]
     trials: list[Trial] = field(default_factory=list)
+    optuna: list[str] = field(default_factory=list)
+    """The versions of Optuna that suggested them, in this order; trials of earlier releases do not say."""
 
 
 def read_journal(path: Path, *, about: dict[str, Any]) -> Journal:
     """Return the journal in `path`, a fresh one where there is none. Raises ResultsError for a damaged one."""
     try:
-        found = msgspec.json.decode(read_given(path, largest=LARGEST_TABLE), type=Journal)
+        found = msgspec.convert(unsealed(read_given(path, largest=LARGEST_TABLE), bare=True), Journal)
     except FileNotFoundError:
         return Journal(about)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.ValidationError, ResultsError) as error:
+        reason = error.message if isinstance(error, ResultsError) else f"cannot be read ({error})"
         raise ResultsError(
-            f"{path}: the trials of the search cannot be read ({error}).",
+            f"{path}: the file of the search's trials {reason}.",
             hint="Delete the file: the search starts anew and does not repeat runs that are finished.",
         ) from error
     if found.about != about or [trial.number for trial in found.trials] != list(range(len(found.trials))):
@@ -59,7 +63,7 @@ def write_journal(journal: Journal, path: Path) -> None:
     """Write the journal so that it is whole at any instant. Raises ResultsError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path, what="the trials of the search") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(journal), indent=1) + b"\n")
+        file.write(sealed(msgspec.to_builtins(journal), indent=1))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from clbench.train.prepare import plan_stream
 from clbench.tune.journal import Journal, Trial, read_journal, write_journal
 from clbench.tune.search_file import Planner, SearchSpec, make_planner, validation_split
 from clbench.tune.space import Dimension, dimensions, plain, text
-from clbench.tune.suggest import suggest
+from clbench.tune.suggest import optuna_version, suggest
 
 FAILED = 0.0
 """What a failed trial counts to the sampler: the worst mAP there is, so that it looks elsewhere."""
@@ -83,10 +83,23 @@ class Study:
             sampler=self.spec.sampler,
             seed=self.spec.sampler_seed,
         )
+        if optuna_version() not in self.journal.optuna:
+            self.journal.optuna.append(optuna_version())
         for number in range(known, min(first + self.spec.batch, self.spec.trials)):
             self.journal.trials.append(Trial(number, fresh[number - first]))
         self.save()
         return [trial for trial in self.trials if trial.state == "open"]
+
+    @property
+    def version_note(self) -> str:
+        """What to say where trials to come are suggested by another Optuna than those before; else empty."""
+        known, here = len(self.journal.trials), optuna_version()
+        if known >= self.spec.trials or set(self.journal.optuna) <= {here}:
+            return ""
+        return (
+            f"{self.title}: its first {known} trials were suggested by Optuna {', '.join(self.journal.optuna)}, the "
+            f"next ones will be by {here}: they may be others than either version alone would try"
+        )
 
     def plans(self, trial: Trial) -> list[Plan]:
         """Return the runs of a trial, one per seed."""
@@ -116,7 +129,11 @@ class Study:
         found = self.planner.plans(self.strategy, chosen.set, seeds=self.spec.final_seeds or [])
         label = " · ".join([self.title, *self.texts(chosen)])
         told = self.tuning()
-        return [dataclasses.replace(item, tuning=told, label=f"{label} · seed {item.seed}") for item in found]
+        versions = ", ".join(self.journal.optuna)
+        return [
+            dataclasses.replace(item, tuning=told, suggested_by=versions, label=f"{label} · seed {item.seed}")
+            for item in found
+        ]
 
     def texts(self, trial: Trial) -> list[str]:
         """Return a trial's settings as `NAME=VALUE`."""

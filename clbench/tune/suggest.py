@@ -26,6 +26,11 @@ def import_optuna() -> Any:
     return optuna
 
 
+def optuna_version() -> str:
+    """Return the version of Optuna that suggests here. Raises UsageError where there is none."""
+    return str(import_optuna().__version__)
+
+
 def suggest(
     dims: Sequence[Dimension],
     *,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from clbench.errors import ResultsError
+from clbench.files.sealed_json import sealed, unsealed
 from clbench.files.whole_file import in_place_of
 from clbench.train.events import (
     Event,
@@ -59,11 +59,15 @@ class Followed:
         fresh: dict[str, Any] = {"session": None, "epoch": None, "step": 0, "steps": 0, "loss": None, "past": {}}
         fresh["losses"] = []
         try:
-            earlier = msgspec.json.decode(self.path.read_bytes())
+            earlier = unsealed(self.path.read_bytes())
             losses = [entry for entry in earlier.get("losses", []) if len(entry) == 3]
             return fresh | {"past": dict(earlier["past"]), "maps": list(earlier["maps"]), "losses": losses}
-        except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError):
-            return fresh | {"maps": []}
+        except FileNotFoundError:
+            pass
+        except (OSError, ResultsError, KeyError, TypeError, ValueError) as error:
+            reason = error.message if isinstance(error, ResultsError) else "cannot be read"
+            self.say(f"{self.about.run}: {self.path} {reason}; what it told of earlier sessions is left out.")
+        return fresh | {"maps": []}
 
     def session_started(self, session: int) -> None:
         """Begin a session; what was known of it and of later ones belongs to an attempt that is gone."""
@@ -135,7 +139,7 @@ class Followed:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with in_place_of(self.path, flush=False) as file:
-                file.write(msgspec.json.encode(self.state))
+                file.write(sealed(self.state))
         except OSError as error:
             log.debug("%s: not written (%s)", self.path, error)  # the run's own files tell the same sooner
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from clbench.errors import ResultsError
+from clbench.files.sealed_json import sealed, unsealed
 from clbench.files.user_folders import cache_folder
 from clbench.files.whole_file import in_place_of
 
@@ -65,8 +67,8 @@ def _index() -> Path:
 
 def _remembered() -> dict[str, Known]:
     try:
-        return msgspec.json.decode(_index().read_bytes(), type=dict[str, Known])
-    except (OSError, msgspec.DecodeError):  # what is lost is computed again
+        return msgspec.convert(unsealed(_index().read_bytes()), dict[str, Known])
+    except (OSError, msgspec.ValidationError, ResultsError):  # what is lost is computed again
         return {}
 
 
@@ -74,4 +76,4 @@ def _remember(known: dict[str, Known]) -> None:
     with contextlib.suppress(OSError):
         _index().parent.mkdir(parents=True, exist_ok=True)
         with in_place_of(_index(), flush=False) as file:
-            file.write(msgspec.json.encode(known))
+            file.write(sealed(known))

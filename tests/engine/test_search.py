@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import sys
@@ -31,6 +32,7 @@ from clbench.train import prepare
 from clbench.train.failures import DivergedError
 from clbench.train.run import RunOptions
 from clbench.tune.carry_out import Carry, carry_out
+from clbench.tune.journal import Journal, Trial, read_journal, write_journal
 from clbench.tune.search_file import SearchSpec, load_search
 from clbench.tune.space import DIGITS, Dimension, Range
 from clbench.tune.study import Study, studies
@@ -384,6 +386,47 @@ def test_a_damaged_file_of_trials_is_named(content: bytes, tmp_path: Path) -> No
     with pytest.raises(ResultsError, match="search-") as error:
         asked(path, results)
     assert "Delete the file" in error.value.hint
+
+
+def test_any_changed_bit_in_the_trials_of_a_search_is_found(tmp_path: Path) -> None:
+    path, about = tmp_path / "search-0.json", {"scenario": "ab", "seeds": [0]}
+    journal = Journal(about, [Trial(0, {"train.lr": 0.25}, "done", 0.5, [0.5]), Trial(1, {"train.lr": 1.0})], ["4.5.0"])
+    write_journal(journal, path)
+    whole = path.read_bytes()
+    assert read_journal(path, about=about) == journal
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        try:
+            assert read_journal(path, about=about) == journal, "white space, or another spelling of the same"
+        except ResultsError as error:
+            assert "search-0.json" in error.message and "Delete the file" in error.hint
+
+
+def test_trials_without_a_digest_are_those_of_an_earlier_release(tmp_path: Path) -> None:
+    path = tmp_path / "search-0.json"
+    path.write_bytes(b'{"about": {"a": 1}, "trials": [{"number": 0, "set": {}}]}')
+    assert read_journal(path, about={"a": 1}) == Journal({"a": 1}, [Trial(0, {})])
+
+
+def test_a_search_that_goes_on_under_another_optuna_says_so(
+    tmp_path: Path, pretended: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def under(version: str, trials: int) -> tuple[Study, list[str]]:
+        monkeypatch.setattr("clbench.tune.study.optuna_version", lambda: version)
+        found, said = asked(search_file(tmp_path, trials=trials, batch=2), tmp_path / "results"), list[str]()
+        carry_out(found, carry=pretended, say=said.append)
+        return found[0], [text for text in said if "Optuna" in text]
+
+    assert under("4.1.0", 2)[1] == []
+    assert under("4.5.0", 2)[1] == [], "nothing is left to suggest"
+    study, said = under("4.5.0", 4)
+    assert len(said) == 1 and "its first 2 trials were suggested by Optuna 4.1.0" in said[0] and "by 4.5.0" in said[0]
+    assert {plan.suggested_by for plan in study.final_plans()} == {"4.1.0, 4.5.0"}
+    (first, *_) = study.final_plans()
+    assert first.configuration == dataclasses.replace(first, suggested_by="").configuration
+    assert len(under("4.5.0", 6)[1]) == 1, "some trials are still those of another version"
 
 
 # ---------------------------------------------------------------------- what a file may say

@@ -169,6 +169,15 @@ def test_a_progress_file_that_is_none_is_written_anew(told: About, text: str):
     assert len(progress(told)["maps"]) == 1
 
 
+def test_a_progress_file_with_one_bit_changed_is_told_and_not_believed(told: About):
+    play(following(told), None, sessions=2)
+    path, said = told.folder / follow.PROGRESS, list[str]()
+    path.write_bytes(path.read_bytes().replace(b'"past":{"0":50', b'"past":{"0":51'))
+    play(following(told, say=said.append), None, start=2)
+    assert len(said) == 1 and "progress.json is not as it was written" in said[0]
+    assert [item["session"] for item in progress(told)["maps"]] == [2]
+
+
 def test_a_failed_run_leaves_its_reason(told: About):
     watch = following(told)
     play(watch, None, sessions=1)

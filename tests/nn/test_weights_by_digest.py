@@ -132,6 +132,15 @@ def test_a_lost_index_is_made_anew(tmp_path):
     assert known_files.sha256_of(path) == digest(path)
 
 
+def test_a_changed_digit_in_the_index_is_no_other_digest(tmp_path):
+    path = weights_file(tmp_path / "w.pth")
+    known_files.sha256_of(path)
+    (index,) = known_files.weights_folder().glob("*.json")
+    other = ("0" if digest(path)[0] != "0" else "1") + digest(path)[1:]
+    index.write_text(index.read_text().replace(digest(path), other))
+    assert other in index.read_text() and known_files.sha256_of(path) == digest(path)
+
+
 def test_no_row_joins_runs_whose_published_weights_differ():
     def record(seed: int, tensors: str):
         made = make_record(METHODS[4], TINY, seed=seed)

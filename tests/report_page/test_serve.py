@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import page_records
 import pytest
 from filelock import FileLock
@@ -24,6 +23,7 @@ from PIL import Image
 from record_factory import METHODS, TINY, make_record
 
 from clbench.errors import ResultsError, UsageError
+from clbench.files.sealed_json import sealed
 from clbench.report.page import unfinished_runs as live
 from clbench.report.page.serve import Server, Source
 
@@ -68,7 +68,7 @@ def running(results: Path, strategy: str = "lwf", *, seed: int = 0, **progress: 
         "state": "running", "message": "", "session": 1, "epoch": 2, "step": 30, "steps": 120, "loss": 0.25,
         "past": {"0": 120}, "maps": [{"session": 0, "growing": 0.61, "fixed": 0.5}],
     } | progress  # fmt: skip
-    (work / "progress.json").write_bytes(msgspec.json.encode(told))
+    (work / "progress.json").write_bytes(sealed(told))
     return work
 
 
@@ -215,7 +215,14 @@ def test_a_progress_file_that_is_none_does_no_harm(results: Path, text: str):
     work = running(results)
     (work / "progress.json").write_text(text)
     (run,) = Source(results).live()["runs"]
-    assert run["maps"] == []
+    assert run["maps"] == [] and run["note"].startswith("progress.json ")
+
+
+def test_a_progress_file_with_one_bit_changed_is_told(results: Path):
+    path = running(results) / "progress.json"
+    path.write_bytes(path.read_bytes().replace(b"0.61", b"0.71"))
+    (run,) = Source(results).live()["runs"]
+    assert run["maps"] == [] and "progress.json is not as it was written" in run["note"]
 
 
 def test_a_finished_run_is_no_longer_listed(results: Path):

@@ -36,10 +36,12 @@ def note_unverified(found: Collection) -> None:
 
 
 def _tell_changed(found: Collection) -> None:
-    """Warn of records of which the data on this machine are no longer those that they ran on."""
-    from clbench.records.data_since import changes_since
+    """Warn of records of which the data here are no longer those that they ran on, and say where a sample was asked."""
+    from clbench.records.data_since import changes_since, sampled
 
     scenarios = [record.scenario.name for record in found.own]
     for scenario, change in dict.fromkeys(zip(scenarios, changes_since(found.own), strict=True)):
         if change:
             log.warning("%s: %s. Rows of the data here: clbench run %s --no-resume", scenario, change, scenario)
+    for sample in filter(None, dict.fromkeys(sampled(found.own))):
+        click.echo(f"{sample}.", err=True)

@@ -129,6 +129,8 @@ def _print_plan(found: Sequence[Study]) -> None:
     heads = ["search", "values", "trials", "to do", "images trained on", "images scored"]
     output.table(heads, rows)
     click.echo(_split_text(found))
+    for note in filter(None, (study.version_note for study in found)):
+        click.echo(f"{note}.")
     finals = len(found[0].spec.final_seeds or found[0].base.scenario.seeds)
     finals = 0 if found[0].spec.final_seeds == [] else finals
     click.echo(f"Then {finals} runs of each strategy's best configuration, scored on the test images.")

@@ -86,6 +86,12 @@ def command(
         right += [verification] if verification.ok and not verification.unscored else []
     reached = "reproduced" if rerun else "re-scored" if scores else "consistent"
     click.echo(f"{len(right)} of {count} records are {reached}.")
+    if scores:
+        from clbench.records.data_since import sampled
+
+        rescored = [verification.record for verification in right if verification.record is not None]
+        for sample in filter(None, dict.fromkeys(sampled(rescored, data=data))):
+            click.echo(f"{sample}.")
     if wrong:
         raise CheckError(f"{wrong} of {count} records are not what a run {'gives' if rerun else 'wrote'}.")
     if unscored:

@@ -41,6 +41,20 @@ def pictures_digest(table: LabelTable, *, dataset: str, root: Path | None, optio
     return files_digest(table.ids[rows].tolist(), [root / path for path in table.paths[rows].tolist()])
 
 
+def sampled_text(count: int) -> str:
+    """Return how much of `count` photos the digest covers, where that is not all of them; else empty.
+
+    >>> sampled_text(2048)
+    ''
+    >>> sampled_text(122_218)
+    'a sample of its photos, the sizes of all 122,218 files and bytes of 2,048 of them'
+    """
+    if count <= READ:
+        return ""
+    sizes = f"all {count:,}" if count <= SIZED else f"{SIZED:,} of {count:,}"
+    return f"a sample of its photos, the sizes of {sizes} files and bytes of {READ:,} of them"
+
+
 def files_digest(names: Sequence[str], paths: Sequence[Path]) -> str:
     """Return one sha256 of files, each with its name, size and bytes; empty where none of them is there.
 

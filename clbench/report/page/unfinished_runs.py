@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from clbench.errors import ResultsError
 from clbench.files.given import LARGEST_TEXT, read_given
+from clbench.files.sealed_json import unsealed
 from clbench.records.unfinished import RunStatus, unfinished
 
 PROGRESS = "progress.json"
@@ -53,7 +55,7 @@ def _plain(run: RunStatus, sessions: Mapping[str, int]) -> dict[str, Any]:
         "losses": told["losses"],
         "maps": told["maps"],
         "ago": max(0.0, time.time() - _changed(run)),
-        "note": told["message"] if failed else run.note,
+        "note": told["message"] if failed or told["damaged"] else run.note,
     }
 
 
@@ -77,11 +79,16 @@ class _Told(msgspec.Struct):
     losses: list[tuple[int, int, float | None]] = []
     """(session, step since the run's beginning, loss) from the beginning on."""
     maps: list[dict[str, float | None]] = []
+    damaged: bool = False
 
 
 def _progress(path: Path) -> dict[str, Any]:
     try:
-        told = msgspec.json.decode(read_given(path, largest=LARGEST_TEXT), type=_Told)
-    except (OSError, msgspec.DecodeError):
+        told = msgspec.convert(unsealed(read_given(path, largest=LARGEST_TEXT)), _Told)
+    except FileNotFoundError:
         told = _Told()
+    except ResultsError as error:
+        told = _Told(message=f"{path.name} {error.message}", damaged=True)
+    except (OSError, msgspec.ValidationError):
+        told = _Told(message=f"{path.name} cannot be read", damaged=True)
     return msgspec.structs.asdict(told)

@@ -25,7 +25,7 @@ def put_together(plan: Plan, options: RunOptions, *, streams: Streams) -> None:
     Networks other than the suite's own are built of tensors without memory; where a strategy cannot use those, its
     network is built as a run does it. `streams` keeps what plans of one scenario share.
     """
-    key = (plan.scenario_path, plan.dataset, plan.root, tuple(plan.options.items()), plan.unpinned)
+    key = (plan.scenario_path, plan.order, plan.dataset, plan.root, tuple(plan.options.items()), plan.unpinned)
     if key not in streams:
         streams[key] = plan_stream(plan, warn=False)
     check_stored(plan, kind=options.features)
