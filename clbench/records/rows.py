@@ -10,6 +10,7 @@ from functools import cached_property
 from msgspec import UNSET
 
 from clbench.errors import ResultsError
+from clbench.records.orders import order_of, shown_order
 from clbench.records.record import Record
 
 MARKS = {
@@ -112,6 +113,11 @@ class Row:
         """The seeds, ascending."""
         return tuple(record.seed for record in self.records)
 
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """The names of the class orders that the records ran in."""
+        return tuple(dict.fromkeys(map(shown_order, self.records)))
+
     @cached_property
     def marks(self) -> tuple[str, ...]:
         """Every mark that any of the records carries or must carry, and `mixed-code`."""
@@ -150,11 +156,11 @@ def group_rows(records: Iterable[Record]) -> list[Row]:
 
 def identity(record: Record) -> tuple[object, ...]:
     """Return what the records of one row share: what was asked and shown, configuration and weights."""
-    return (*_asked(record), *_shown(record, static=False), record.configuration, _published(record))
+    return (*_asked(record), *_shown(record, static=False), record.configuration, published_weights(record))
 
 
-def _published(record: Record) -> object:
-    """The digest of tensors that a configuration calls by the name under which they are published, or made here."""
+def published_weights(record: Record) -> object:
+    """Return the digest of tensors that a configuration calls by the name of what is published, or made here."""
     named = record.train.get("weights") in ("hub", "stand-in")
     return record.environment.get("weights_tensors") if named else None
 
@@ -182,6 +188,10 @@ def why_not(a: Record | Row, b: Record | Row) -> str:
     come about (the protocol version) may not.
     """
     left, right = (item.first if isinstance(item, Row) else item for item in (a, b))
+    orders = [_records(item) for item in (a, b)]
+    if len({tuple(dict.fromkeys(map(order_of, records))) for records in orders}) > 1:
+        told = [", ".join(dict.fromkeys(map(shown_order, records))) for records in orders]
+        return f"the class orders differ ({told[0]} against {told[1]})"
     if adds_the_past(left, right) or adds_the_past(right, left):
         return ""
     told = [*_asked(left), *_shown(left, static=is_static(left) != is_static(right))]
@@ -191,6 +201,10 @@ def why_not(a: Record | Row, b: Record | Row) -> str:
             shown = [str(value)[:12] if isinstance(value, str) and len(value) == 64 else str(value) for value in (x, y)]
             return f"{name} differs ({shown[0]} against {shown[1]})"
     return ""
+
+
+def _records(item: Record | Row) -> tuple[Record, ...]:
+    return item.records if isinstance(item, Row) else (item,)
 
 
 def adds_the_past(record: Record, plain: Record) -> bool:

@@ -13,6 +13,7 @@ from clbench.errors import ResultsError
 from clbench.plan.place import run_folder, scenario_id, unpinned_id
 from clbench.records.orders import order_of
 from clbench.records.record import Record, read_record
+from clbench.spec.orders import is_order
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,12 @@ class Damaged:
 def is_unpinned_id(scenario_id: str) -> bool:
     """Return whether the folder holds results on data other than the pinned."""
     return ".unpinned-" in scenario_id
+
+
+def is_order_id(scenario_id: str) -> bool:
+    """Return whether the folder holds results in a class order other than the scenario's own."""
+    name, _, seed = scenario_id.rpartition(".")[2].partition("-")
+    return is_order(f"{name}:{seed}" if seed else name)
 
 
 def record_scenario_id(record: Record) -> str:

@@ -40,8 +40,9 @@ def compare(
 ) -> None:
     """Say whether a difference between rows is real.
 
-    Differences are paired by seed. Their intervals hold what other seeds and other test images would change: the images
-    are drawn again with replacement from the runs' score files, where these and the data set are on this machine.
+    Differences are paired by seed, and over several class orders by order and seed, where the spread is that between
+    orders. Their intervals hold what other seeds and other test images would change: the images are drawn again with
+    replacement from the runs' score files, where these and the data set are on this machine.
 
     \b
     Examples:
@@ -50,20 +51,23 @@ def compare(
     """
     from clbench.cli.terminal import output
     from clbench.records.collection import folders
+    from clbench.records.rows_over_orders import over_orders
     from clbench.report.compare import table as compared
     from clbench.report.compare.resampled import resampler
     from clbench.report.table.leaderboard import heading_of, sections
 
     collection = collected(scenario, results, reference)
-    tables = [rows for rows, _ in sections(collection.rows) if compared.named(rows, baseline)]
+    every = over_orders(collection.rows)
+    tables = [rows for rows, _ in sections(every) if compared.named(rows, baseline)]
     if not tables:
-        compared.refuse(collection.rows, baseline)
+        compared.refuse(every, baseline)
     for rows in tables:
         drawn = resampler(rows, data=data, resamples=resamples)
         found = compared.compare(
             rows, baseline=baseline, measure=measure, folders=folders(results), resampler=drawn, trust=collection.trust
         )
-        said = compared.notes(found, measure=measure, images=drawn.images if drawn else None, resamples=resamples)
+        images = drawn.images if drawn else None
+        said = compared.notes(found, measure=measure, images=images, resamples=resamples, orders=rows[0].orders)
         if form == "text":
             click.secho(heading_of(rows[0]), bold=True)
             output.table(list(compared.TITLES), [row.cells() for row in found])

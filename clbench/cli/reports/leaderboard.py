@@ -58,6 +58,7 @@ def leaderboard(
       clbench report leaderboard coco_b40c10 --results here --results elsewhere
     """
     from clbench.cli.terminal import output
+    from clbench.records.rows_over_orders import over_orders
     from clbench.report.table import chosen
     from clbench.report.table.leaderboard import leaderboard as make
 
@@ -78,9 +79,8 @@ def leaderboard(
             said.append(f"There are no records of {name}. Run it: clbench run {name}")
             boards.append(board)
             continue
-        boards.append(
-            make(found.rows, sort=sort, threshold=threshold, trust=found.trust, published=published, digits=digits)
-        )
+        rows = over_orders(found.rows)
+        boards.append(make(rows, sort=sort, threshold=threshold, trust=found.trust, published=published, digits=digits))
         said += _failed(results, name)
     wanted = [part for text in strategy for part in _parts(text)]
     keys = [part for text in columns for part in _parts(text)]

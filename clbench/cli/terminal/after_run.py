@@ -24,13 +24,15 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     from clbench.cli.terminal.board import print_board
     from clbench.records.collection import collect
     from clbench.records.rows import PROTOCOLS
+    from clbench.records.rows_over_orders import over_orders
     from clbench.report.formats.write import TABLES, write_report
     from clbench.report.table.beside_reference import standing
     from clbench.report.table.leaderboard import leaderboard
 
     name = plan.scenario.name
     collection = collect(results, scenario=name, reference=False).of(name)
-    rows = [row for row in collection.rows if row.first.scenario.stand_in == plan.stand_in]
+    every = over_orders(row for row in collection.rows if row.first.scenario.stand_in == plan.stand_in)
+    rows = [row for row in every if len(row.orders) == 1]
     shipped = _shipped(results, name)
     standings = {row.first.configuration: standing(row, shipped) for row in rows}
     board = leaderboard(rows, trust=collection.trust, threshold="")
@@ -43,11 +45,15 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     older = sorted({one.protocol for one in standings.values() if one.protocol})
     for protocol in older:
         output.say(f"  Reference rows of protocol {protocol} are compared with nothing: there {PROTOCOLS[protocol]}.")
+    several = [row for row in every if len(row.orders) > 1]
+    if several:
+        click.echo()
+        print_board(leaderboard(several, trust=collection.trust))
     _print_curves(rows)
     # one figure: to draw them all takes longer than some runs, and papers are served by `clbench report curves`
     out = records[0].parents[2] / "report"
     write_report(
-        rows,
+        every,
         trust=collection.trust,
         out=out,
         formats=(*TABLES, "png"),

@@ -13,6 +13,7 @@ from clbench.cli.reports.collected import UNVERIFIED, collected, note_unverified
 from clbench.cli.reports.compare import compare
 from clbench.cli.reports.formats import digits, printed, sort, threshold, unprinted
 from clbench.cli.reports.leaderboard import leaderboard
+from clbench.cli.reports.orders import orders
 from clbench.cli.reports.published import published
 from clbench.errors import CheckError, UsageError
 
@@ -40,6 +41,7 @@ def command() -> None:
       clbench report heads coco_b40c10
       clbench report groups coco_b40c10
       clbench report compare coco_b40c10 --baseline er
+      clbench report orders coco_b40c10
       clbench report published krt
       clbench report html
       clbench report diff results/tiny.v1/er results/tiny.v1/naive
@@ -229,11 +231,12 @@ def all_(
     Example:
       clbench report all --out site
     """
+    from clbench.records.rows_over_orders import over_orders
     from clbench.report.formats.write import TABLES, write_report
 
     collection = collected("", results, reference)
     for path in write_report(
-        collection.rows,
+        over_orders(collection.rows),
         trust=collection.trust,
         out=out,
         formats=(*TABLES, *FIGURES),
@@ -364,4 +367,5 @@ def _page(collection: Collection, results: tuple[Path, ...], *, out: Path, publi
 command.add_command(choose)
 command.add_command(compare)
 command.add_command(leaderboard)
+command.add_command(orders)
 command.add_command(published)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from clbench.errors import ClbenchError
 from clbench.metrics.resample import Weights, draw_images, resampled_precisions
+from clbench.records.orders import order_of
 from clbench.records.record import Record
 from clbench.records.rows import Row
 from clbench.records.verify.against_stream import other_stream, stream_of, tested_places
@@ -24,13 +25,29 @@ Draws = npt.NDArray[np.float64]
 
 
 class Resampler:
-    """Scores records of one stream on the same resamples; None for a record without usable score files."""
+    """Scores records of one scenario on the same resamples; None for a record without usable score files.
 
-    def __init__(self, stream: Stream, *, resamples: int, seed: int = 0, threads: int = 1) -> None:
+    `others` has the streams of other class orders by name: their test images are the same ones, so a draw is too.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        resamples: int,
+        seed: int = 0,
+        threads: int = 1,
+        others: Mapping[str, Stream] | None = None,
+    ) -> None:
         self.stream = stream
         self.truth = stream.truth(stream.test_rows)
         self.weights: Weights = draw_images(len(self.truth), resamples, seed=seed)
         self.threads = threads
+        self.others = {
+            order: (other, other.truth(other.test_rows))
+            for order, other in (others or {}).items()
+            if other.test_rows.tolist() == stream.test_rows.tolist()
+        }
 
     @property
     def images(self) -> int:
@@ -39,9 +56,10 @@ class Resampler:
 
     def measure(self, record: Record, *, folders: Sequence[Path], name: str) -> Draws | None:
         """Return the measure `name` of a record on every resample, float64 [R]."""
-        if work_folder(record, folders) is None or any(other_stream(record, self.stream)):
+        stream, every = self.others.get(order_of(record), (self.stream, self.truth))
+        if work_folder(record, folders) is None or any(other_stream(record, stream)):
             return None
-        places = tested_places(record, self.stream)
+        places = tested_places(record, stream)
         sessions = range(len(record.scores)) if name == "average_map" else [len(record.scores) - 1]
         found = []
         for session in sessions:
@@ -49,7 +67,7 @@ class Resampler:
             if scores is None:
                 return None
             rows = places[session]
-            truth = self.truth[rows, : scores.shape[1]]
+            truth = every[rows, : scores.shape[1]]
             aps = resampled_precisions(scores[rows], truth, self.weights[rows], threads=self.threads)
             with np.errstate(invalid="ignore"):
                 known = ~np.isnan(aps)
@@ -59,9 +77,12 @@ class Resampler:
 
 def resampler(rows: Sequence[Row], *, data: Path | None, resamples: int, seed: int = 0) -> Resampler | None:
     """Return what scores rows of one table again, or None where the data set that says what is right is not here."""
+    firsts = {order_of(record): record for row in rows for record in reversed(row.records)}
     try:
-        stream = stream_of(rows[0].first, data=data)
+        streams = {order: stream_of(record, data=data) for order, record in firsts.items()}
     except ClbenchError as error:
         log.warning("The test images cannot be drawn again. %s", error.message)
         return None
-    return Resampler(stream, resamples=resamples, seed=seed, threads=os.cpu_count() or 1)
+    threads = os.cpu_count() or 1
+    own = streams[order_of(rows[0].first)]
+    return Resampler(own, resamples=resamples, seed=seed, threads=threads, others=streams)

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import UsageError, suggest
+from clbench.records.orders import order_of
+from clbench.records.record import Record
 from clbench.records.rows import Row
 from clbench.records.verify.findings import LEVELS
 from clbench.report.compare.paired import Difference, first_place, paired_difference
@@ -66,8 +68,9 @@ def compare(
 ) -> list[ComparedRow]:
     """Return every row of one table beside the row called `baseline`, the best first.
 
-    Rows are paired over the seeds that both have. Unverified ones, by `trust`, and upper bounds are never
-    first. UsageError: no row has that name, or several have.
+    Rows are paired over the seeds that both have; over several class orders by order and seed, averaged in each order,
+    and the orders take the place of the seeds. Unverified rows, by `trust`, and upper bounds are never first.
+    UsageError: no row has that name, or several have.
     """
     told = [name for name, _, _ in names(rows)]
     places = named(rows, baseline)
@@ -75,8 +78,8 @@ def compare(
         refuse(rows, baseline)
     against = rows[places[0]]
     drawn = {row.first.configuration: _drawn(row, measure, folders, resampler) for row in rows}
-    images = [_mean(drawn[row.first.configuration], row.seeds) for row in rows]
-    values = [np.array(list(_values(row, measure).values())) for row in rows]
+    images = [_mean(drawn[row.first.configuration], list(map(_unit, row.records))) for row in rows]
+    values = [np.array(_by_order(_values(row, measure))) for row in rows]
     ranked = [
         place for place, row in enumerate(rows) if "upper-bound" not in row.marks and not _wrong(row, trust or {})
     ]
@@ -84,7 +87,7 @@ def compare(
     compared = [
         ComparedRow(
             name,
-            seeds=len(numbers),
+            seeds=len(_values(row, measure)),
             mean=float(numbers.mean()),
             error_images=None if draws is None else float(np.nanstd(draws, ddof=1)),
             difference=None if row is against else _difference(row, against, measure=measure, drawn=drawn, level=level),
@@ -113,10 +116,14 @@ def refuse(rows: Sequence[Row], baseline: str) -> NoReturn:
     raise UsageError(f"--baseline {baseline}: {len(places)} rows could be meant.", hint=f"Name one of: {listed}")
 
 
-def notes(rows: Sequence[ComparedRow], *, measure: str, images: int | None, resamples: int) -> list[str]:
-    """Return what a reader must know before reading the table."""
+def notes(
+    rows: Sequence[ComparedRow], *, measure: str, images: int | None, resamples: int, orders: Sequence[str] = ()
+) -> list[str]:
+    """Return what a reader must know before reading the table; `orders` are its class orders."""
     title = "mAP after the last session" if measure == "last_map" else "mAP averaged over the sessions"
     found = [f"{title}, in per cent; differences in points, paired by seed; 95 % for each comparison by itself."]
+    if len(orders) > 1:
+        found.append(f"Paired by class order too: what varies are the means of {len(orders)} orders, not the seeds.")
     if images is None:
         found.append("The test images could not be drawn again: intervals come from the seeds alone.")
     else:
@@ -144,9 +151,25 @@ def csv_text(rows: Sequence[ComparedRow]) -> str:
     return as_csv(names, lines)
 
 
-def _values(row: Row, measure: str) -> dict[int, float]:
-    values = {record.seed: record.summary.get(measure) for record in row.records}
-    return {seed: value for seed, value in values.items() if value is not None}
+Unit = tuple[str, int]
+"""A class order, empty for the scenario's own, and a seed."""
+
+
+def _unit(record: Record) -> Unit:
+    return order_of(record), record.seed
+
+
+def _values(row: Row, measure: str) -> dict[Unit, float]:
+    values = {_unit(record): record.summary.get(measure) for record in row.records}
+    return {unit: value for unit, value in values.items() if value is not None}
+
+
+def _by_order(values: Mapping[Unit, float]) -> list[float]:
+    """Return what varies: the values of the seeds, or the mean of each class order where there are several."""
+    orders: dict[str, list[float]] = {}
+    for (order, _), value in values.items():
+        orders.setdefault(order, []).append(value)
+    return list(values.values()) if len(orders) == 1 else [math.fsum(found) / len(found) for found in orders.values()]
 
 
 def _wrong(row: Row, trust: Mapping[str, str]) -> bool:
@@ -182,7 +205,7 @@ def _error(values: npt.NDArray[np.float64]) -> float:
     return float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
-Drawn = dict[int, npt.NDArray[np.float64]]
+Drawn = dict[Unit, npt.NDArray[np.float64]]
 
 
 def _drawn(row: Row, measure: str, folders: Sequence[Path], resampler: Resampler | None) -> Drawn:
@@ -191,27 +214,28 @@ def _drawn(row: Row, measure: str, folders: Sequence[Path], resampler: Resampler
         assert resampler is not None
         draws = resampler.measure(record, folders=folders, name=measure)
         if draws is not None:
-            found[record.seed] = draws
+            found[_unit(record)] = draws
     return found
 
 
-def _mean(drawn: Drawn, seeds: Sequence[int]) -> npt.NDArray[np.float64] | None:
-    """Return the mean over `seeds` on every resample, or None where one of them has no score files."""
-    if not seeds or any(seed not in drawn for seed in seeds):
+def _mean(drawn: Drawn, units: Sequence[Unit]) -> npt.NDArray[np.float64] | None:
+    """Return the mean over orders and seeds on every resample, or None where one of them has no score files."""
+    if not units or any(unit not in drawn for unit in units):
         return None
-    return np.asarray(np.mean([drawn[seed] for seed in seeds], axis=0))
+    orders = [[drawn[unit] for unit in units if unit[0] == order] for order in dict.fromkeys(unit[0] for unit in units)]
+    return np.asarray(np.mean([np.mean(found, axis=0) for found in orders], axis=0))
 
 
 def _difference(row: Row, against: Row, *, measure: str, drawn: dict[str, Drawn], level: float) -> Difference | None:
     ours, theirs = _values(row, measure), _values(against, measure)
-    seeds = [seed for seed in ours if seed in theirs]
-    if not seeds:
+    units = [unit for unit in ours if unit in theirs]
+    if not units:
         return None
-    left = _mean(drawn[row.first.configuration], seeds)
-    right = _mean(drawn[against.first.configuration], seeds)
+    left = _mean(drawn[row.first.configuration], units)
+    right = _mean(drawn[against.first.configuration], units)
     return paired_difference(
-        [ours[seed] for seed in seeds],
-        [theirs[seed] for seed in seeds],
+        _by_order({unit: ours[unit] for unit in units}),
+        _by_order({unit: theirs[unit] for unit in units}),
         images=None if left is None or right is None else left - right,
         level=level,
     )

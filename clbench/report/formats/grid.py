@@ -138,6 +138,7 @@ def told_of(board: Leaderboard, table: Table) -> list[str]:
     found = (
         [] if isinstance(table.tested, UnsetType) else [f"Tested on {table.tested:,} images after the last session."]
     )
+    found += over_orders(table)
     if board.ranked_by(table) != board.sort:
         few = f"Avg. mAP begins with test sets of fewer than {SMALL} labels, which a method may forget later"
         found.append(f"{few}: the rows go by Last mAP.")
@@ -152,6 +153,16 @@ def told_of(board: Leaderboard, table: Table) -> list[str]:
             "know of seeds alone."
         )
     return found
+
+
+def over_orders(table: Table) -> list[str]:
+    """Return what the spread of a table is where its rows are means over class orders."""
+    if isinstance(table.orders, UnsetType):
+        return []
+    return [
+        f"Means over the class orders {', '.join(table.orders)}; ± is the spread between these orders, after the mean "
+        f"over seeds in each. How often each row is first: clbench report orders {table.scenario}"
+    ]
 
 
 def kept_apart(table: Table) -> list[str]:

@@ -1,7 +1,8 @@
 """Tables inside a README, between two markers: written from records, and noticed when they are stale.
 
 A marker names a scenario, or a folder of the results, such as `coco_b40c10.v1.scenes`. A scenario's name leaves out
-rows on data other than the scenario pins: those are of whatever was at hand, and stand where their folder is named.
+rows on data other than the scenario pins, which are of whatever was at hand, and those in other class orders: they
+stand where their folder is named.
 Of each folder the rows of the newest protocol stand there; `coco_b40c10.protocol1` asks for those of an older one.
 """
 
@@ -15,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from clbench.errors import ResultsError, UsageError
-from clbench.records.store import is_unpinned_id
+from clbench.records.store import is_order_id, is_unpinned_id
 from clbench.report.formats.grid import HEAD, MARKS, RANK, SEEDS, SETTINGS, STRATEGY
 from clbench.report.formats.markdown import escape, markdown_table
 from clbench.report.table.heads_compared import HeadTable, markdown
@@ -42,15 +43,16 @@ _OPENING = re.compile(rf"<!-- ((?:leaderboard|heads):{_NAME}) -->")
 def meant(tables: Sequence[Shown], name: str) -> list[Shown]:
     """Return the tables that a marker's `name` asks for: of each folder those of the newest protocol."""
     told, _, protocol = name.partition(".protocol")
-    found = [table for table in tables if told == table.folder or (told == table.scenario and not _is_unpinned(table))]
+    alone = [table for table in tables if not (isinstance(table, Table) and table.orders)]
+    found = [table for table in alone if told == table.folder or (told == table.scenario and not _is_apart(table))]
     newest: dict[str, int] = {}
     for table in found:
         newest[table.folder] = max(newest.get(table.folder, 0), table.protocol)
     return [table for table in found if str(table.protocol) == (protocol or str(newest[table.folder]))]
 
 
-def _is_unpinned(table: Table | HeadTable) -> bool:
-    return is_unpinned_id(table.folder)
+def _is_apart(table: Table | HeadTable) -> bool:
+    return is_unpinned_id(table.folder) or is_order_id(table.folder)
 
 
 def block(board: Leaderboard, name: str) -> str:

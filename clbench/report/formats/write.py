@@ -91,7 +91,10 @@ def _figures(
 
     written = []
     for table, (rows, _) in zip(board.tables, sections(records), strict=True):
-        touched = [row for row in rows if not only or row.first.configuration[:8] in only]
+        # figures of labels are of one class order
+        touched = [
+            row for row in rows if len(row.orders) == 1 and not (only and row.first.configuration[:8] not in only)
+        ]
         if touched:
             lines = decided(rows) if decided else None
             folder = out / "figures" / table.slug

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from clbench import PROTOCOL
 from clbench.errors import UsageError
 from clbench.files.yaml_text import digest
+from clbench.records.orders import order_of
 from clbench.records.record import Record
 from clbench.records.rows import Row, comparable_groups, group_rows, why_not
 from clbench.records.store import is_unpinned_id, record_scenario_id
@@ -89,6 +90,7 @@ def leaderboard(
                 reference=shipped or UNSET,
                 sort="last_map" if small else UNSET,
                 tested=first.scenario.sessions[-1].test_images,
+                orders=list(rows[0].orders) if len(rows[0].orders) > 1 else UNSET,
             )
         )
     return Leaderboard(asked.key, asked.title, threshold, digits, RULE, tables, measured=list(measured or ()) or UNSET)
@@ -114,6 +116,10 @@ def heading_of(row: Row) -> str:
     where = f" on the stand-in {about.dataset}" if about.stand_in else ""
     where += " on data other than the pinned" if _is_unpinned(row) else ""
     where += f", protocol {row.first.protocol}" if row.first.protocol != PROTOCOL else ""
+    if len(row.orders) > 1:
+        where += f", mean of {len(row.orders)} class orders"
+    elif order_of(row.first):
+        where += f", {order_of(row.first)} order"
     return f"{about.name} v{about.version}{where}" + (", reference rows" if row.reference else "")
 
 
@@ -151,12 +157,15 @@ def _importance(group: list[Row]) -> tuple[Any, ...]:
     """Scenarios by name; within one, pinned data first, real before generated, newest version and protocol, fullest."""
     first = group[0].first
     about, size = first.scenario, len(group)
-    return (about.name, _is_unpinned(group[0]), about.stand_in, -about.version, -first.protocol, -size, about.digest)
+    data = (about.name, _is_unpinned(group[0]), about.stand_in, -about.version, -first.protocol)
+    orders = group[0].orders  # the scenario's own before means of several, and these before another one
+    return (*data, len(orders) > 1 or order_of(first) != "", -len(orders), -size, about.digest)
 
 
 def _identity(row: Row) -> str:
     about = row.first.scenario
-    return digest([about.digest, msgspec.to_builtins(about.stream), row.first.protocol, track_name(row)])
+    told = [about.digest, msgspec.to_builtins(about.stream), row.first.protocol, track_name(row)]
+    return digest([*told, *row.orders] if len(row.orders) > 1 else told)
 
 
 def _reason(leader: Row, row: Row) -> str:

@@ -70,6 +70,8 @@ class Table(Struct, frozen=True):
     """The column that orders and ranks these rows, where it is not that of the leaderboard."""
     tested: int | UnsetType = UNSET
     """Images of the growing test set after the last session."""
+    orders: list[str] | UnsetType = UNSET
+    """The class orders that every row is the mean of; absent where all records are of one."""
 
     def marks(self) -> dict[str, str]:
         """Return the marks that occur, with their meaning."""

@@ -1,0 +1,62 @@
+"""`clbench report orders`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from clbench.cli import complete, options
+from clbench.cli.reports.collected import collected
+from clbench.cli.reports.formats import printed
+from clbench.errors import UsageError
+
+
+@click.command("orders")
+@click.argument("scenario", type=complete.SCENARIO)
+@click.option(
+    "--measure",
+    type=click.Choice(["last_map", "average_map"]),
+    default="last_map",
+    show_default=True,
+    help="mAP after the last session, or averaged over the sessions.",
+)
+@options.several_results
+@options.reference
+@printed("text", "md", "csv", note="csv: fractions, per order.")
+def orders(scenario: str, measure: str, results: tuple[Path, ...], reference: bool | None, form: str) -> None:
+    """Say whether a ranking survives another class order.
+
+    Mean and spread over the class orders that rows ran in, how often each is first, and how far the rankings agree with
+    that of the scenario's own order. Only rows that ran in the same orders stand in one table.
+
+    \b
+    Examples:
+      clbench run coco_b40c10 --strategy er,lwf --orders 5
+      clbench report orders coco_b40c10
+      clbench report orders coco_b40c10 --measure average_map --format md
+    """
+    from clbench.cli.terminal import output
+    from clbench.report.table import orders_compared as compared
+
+    collection = collected(scenario, results, reference)
+    tables = compared.orders_tables(collection.rows, measure=measure, trust=collection.trust)
+    if not tables:
+        raise UsageError(
+            f"{scenario}: no row has records in more than one class order.",
+            hint=f"clbench run {scenario} --orders 5",
+        )
+    if form == "csv":
+        click.echo(compared.csv_text(tables), nl=False)
+        return
+    for number, table in enumerate(tables):
+        said = compared.notes(table, measure=measure)
+        if number:
+            click.echo()
+        if form == "md":
+            click.echo(compared.markdown(table, said), nl=False)
+            continue
+        click.secho(table.heading, bold=True)
+        output.table(table.titles, table.cells(), dispensable=["Seeds", "Lowest", "Highest", "Ranks"])
+        for text in said:
+            output.say(text)
