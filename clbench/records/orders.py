@@ -19,4 +19,4 @@ def own_digest(record: Record) -> str:
 
 def shown_order(record: Record) -> str:
     """Return what the record's class order is called, also where it is its scenario's own."""
-    return order_of(record) or ("alphabetical" if record.labels == sorted(record.labels) else "own order")
+    return order_of(record) or ("alphabetical" if record.labels == sorted(record.labels) else "own")

@@ -15,6 +15,8 @@ from clbench.spec.scenario import LabelsSpec, ScenarioSpec, load_scenario, pins_
 
 NAMED = ("alphabetical", "official", "frequency")
 """Orders without a seed; the others are `shuffle:SEED`."""
+OWN = "own"
+"""What a scenario's own order may always be called."""
 _ORDER = re.compile(rf"({'|'.join(NAMED)}|shuffle:(0|[1-9][0-9]{{0,17}}))\Z")
 
 
@@ -24,8 +26,8 @@ def is_order(name: str) -> bool:
 
 
 def order_name(labels: LabelsSpec) -> str:
-    """Return what a scenario's own order is called; `as written` where its labels are written out."""
-    return labels.order if isinstance(labels.order, str) and not labels.sessions else "as written"
+    """Return what a scenario's own order is called; `own` where its labels are written out."""
+    return labels.order if isinstance(labels.order, str) and not labels.sessions else OWN
 
 
 def file_name(order: str) -> str:
@@ -63,7 +65,7 @@ def chosen_orders(asked: int | Sequence[str], spec: ScenarioSpec, *, source: str
         shuffles = (name for seed in count(1) if (name := f"shuffle:{seed}") != spec.labels.order)
         found = ["", *islice(shuffles, asked - 1)]
     else:
-        found = ["" if name == order_name(spec.labels) else name for name in asked] or [""]
+        found = ["" if name in (OWN, order_name(spec.labels)) else name for name in asked] or [""]
     for name in found:
         if name and not is_order(name):
             raise UsageError(

@@ -67,6 +67,7 @@ def test_five_orders_are_the_scenarios_own_and_four_shuffled_ones() -> None:
     own = msgspec.structs.replace(spec, labels=LabelsSpec(order="shuffle:1", increment=2))
     assert chosen_orders(3, own, source="--orders") == ["", "shuffle:2", "shuffle:3"]
     assert chosen_orders(["alphabetical", "shuffle:1"], own, source="--orders") == ["alphabetical", ""]
+    assert chosen_orders(["own"], own, source="--orders") == [""]
 
 
 @pytest.mark.parametrize("name", ["shufle:1", "shuffle", "shuffle:01", "shuffle:-1", "Alphabetical"])

@@ -126,7 +126,8 @@ def notes(board: Leaderboard, table: Table) -> list[str]:
     found += told_of(board, table)
     found.append(
         f"Ranked by {board.known[board.ranked_by(table)].title}. mAP and F1 in per cent, forgetting, BWT and gap in "
-        f"points: mean ± sample standard deviation over the seeds. F1 @{board.threshold}: {board.decided}. "
+        f"points: mean ± sample standard deviation over the {'class orders' if table.orders else 'seeds'}. "
+        f"F1 @{board.threshold}: {board.decided}. "
         f"Protocol {table.protocol}, "
         f"scenario digest {table.digest[:12]}."
     )
