@@ -284,7 +284,8 @@ def readme(file: Path, results: Path, check: bool) -> None:
     """Write the tables of a README anew.
 
     Tables stand between <!-- leaderboard:SCENARIO --> and <!-- /leaderboard -->, comparisons of heads between
-    <!-- heads:SCENARIO --> and <!-- /heads -->. A folder of the results, such as tiny.v1, may be named instead of a
+    <!-- heads:SCENARIO --> and <!-- /heads -->, rows over class orders between <!-- orders:SCENARIO --> and
+    <!-- /orders -->. A folder of the results, such as tiny.v1, may be named instead of a
     scenario; rows on data other than the pinned stand only where their folder is named. Rows of an older protocol than
     others of their folder are left out; <!-- leaderboard:SCENARIO.protocol1 --> asks for them. In a file of clbench's
     own checkout the rows are those that it ships, whatever lies in the results folder.
@@ -298,6 +299,7 @@ def readme(file: Path, results: Path, check: bool) -> None:
     from clbench.report.formats.readme import stale, update_readme
     from clbench.report.table import leaderboard as tables
     from clbench.report.table.heads_compared import head_tables
+    from clbench.report.table.orders_compared import orders_tables
 
     if not file.is_file():
         raise UsageError(f"{file}: there is no such file.")
@@ -305,10 +307,12 @@ def readme(file: Path, results: Path, check: bool) -> None:
     note_unverified(collection)
     board = tables.leaderboard(collection.rows, trust=collection.trust, published=False)
     heads = head_tables(collection.rows)
+    orders = orders_tables(collection.rows, measure="last_map", trust=collection.trust)
     if not check:
-        click.echo(f"{file} is {'written anew' if update_readme(file, board, heads) else 'as it should be'}.")
+        anew = update_readme(file, board, heads, orders)
+        click.echo(f"{file} is {'written anew' if anew else 'as it should be'}.")
         return
-    old = stale(file.read_text(encoding="utf-8"), board, heads)
+    old = stale(file.read_text(encoding="utf-8"), board, heads, orders)
     if old:
         raise CheckError(
             f"{file}: the table of {', '.join(old)} is not what the records say.", hint="clbench report readme"

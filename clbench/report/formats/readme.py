@@ -21,6 +21,8 @@ from clbench.report.formats.grid import HEAD, MARKS, RANK, SEEDS, SETTINGS, STRA
 from clbench.report.formats.markdown import escape, markdown_table
 from clbench.report.table.heads_compared import HeadTable, markdown
 from clbench.report.table.model import Leaderboard, Table
+from clbench.report.table.orders_compared import OrdersTable, notes
+from clbench.report.table.orders_compared import markdown as over_orders
 
 KEYS = (
     "average_map", "last_map", "cf1_harmonic", "macro_f1", "of1", "forgetting", "gap", "stored_images", "train_seconds",
@@ -28,16 +30,16 @@ KEYS = (
 )  # fmt: skip
 """Number columns that a README has room for; the report has all."""
 
-Shown = TypeVar("Shown", Table, HeadTable)
+Shown = TypeVar("Shown", Table, HeadTable, OrdersTable)
 
 TEXTS = (RANK, STRATEGY, HEAD, SETTINGS, SEEDS, MARKS)
 
 _NAME = r"[a-z0-9][a-z0-9._-]*"
 _BLOCK = re.compile(
-    rf"(<!-- (?P<kind>leaderboard|heads):(?P<name>{_NAME}) -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
+    rf"(<!-- (?P<kind>leaderboard|heads|orders):(?P<name>{_NAME}) -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
     re.DOTALL,
 )
-_OPENING = re.compile(rf"<!-- ((?:leaderboard|heads):{_NAME}) -->")
+_OPENING = re.compile(rf"<!-- ((?:leaderboard|heads|orders):{_NAME}) -->")
 
 
 def meant(tables: Sequence[Shown], name: str) -> list[Shown]:
@@ -51,7 +53,7 @@ def meant(tables: Sequence[Shown], name: str) -> list[Shown]:
     return [table for table in found if str(table.protocol) == (protocol or str(newest[table.folder]))]
 
 
-def _is_apart(table: Table | HeadTable) -> bool:
+def _is_apart(table: Table | HeadTable | OrdersTable) -> bool:
     return is_unpinned_id(table.folder) or is_order_id(table.folder)
 
 
@@ -71,6 +73,13 @@ def heads_block(tables: Sequence[HeadTable], name: str) -> str:
     return f"\n{markdown(found)}\n" if found else f"\nNo method of {name} has records with more than one head yet.\n\n"
 
 
+def orders_block(tables: Sequence[OrdersTable], name: str) -> str:
+    """Return the text between the markers of class orders on `name`: mAP after the last session over the orders."""
+    found = [over_orders(table, notes(table, measure="last_map")) for table in meant(tables, name)]
+    told = "\n".join(found) if found else f"No row of {name} has records in more than one class order yet.\n"
+    return f"\n{told}\n"
+
+
 def names(text: str) -> list[str]:
     """Return the names that a README has markers for. Raises UsageError for a marker that is never closed."""
     blocks = list(_BLOCK.finditer(text))
@@ -85,29 +94,35 @@ def names(text: str) -> list[str]:
     return found
 
 
-def updated(text: str, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> str:
+def updated(text: str, board: Leaderboard, heads: Sequence[HeadTable] = (), orders: Sequence[OrdersTable] = ()) -> str:
     """Return a README's text with every block written anew."""
     names(text)
-    return _BLOCK.sub(lambda match: match[1] + _body(match, board, heads) + match[5], text)
+    return _BLOCK.sub(lambda match: match[1] + _body(match, board, heads, orders) + match[5], text)
 
 
-def stale(text: str, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> list[str]:
+def stale(
+    text: str, board: Leaderboard, heads: Sequence[HeadTable] = (), orders: Sequence[OrdersTable] = ()
+) -> list[str]:
     """Return the names whose block in a README differs from what the records say."""
     names(text)
-    return [match["name"] for match in _BLOCK.finditer(text) if match["body"] != _body(match, board, heads)]
+    return [match["name"] for match in _BLOCK.finditer(text) if match["body"] != _body(match, board, heads, orders)]
 
 
-def _body(match: re.Match[str], board: Leaderboard, heads: Sequence[HeadTable]) -> str:
+def _body(match: re.Match[str], board: Leaderboard, heads: Sequence[HeadTable], orders: Sequence[OrdersTable]) -> str:
+    if match["kind"] == "orders":
+        return orders_block(orders, match["name"])
     return heads_block(heads, match["name"]) if match["kind"] == "heads" else block(board, match["name"])
 
 
-def update_readme(path: Path, board: Leaderboard, heads: Sequence[HeadTable] = ()) -> bool:
+def update_readme(
+    path: Path, board: Leaderboard, heads: Sequence[HeadTable] = (), orders: Sequence[OrdersTable] = ()
+) -> bool:
     """Write a README's blocks anew; return whether anything changed. Raises ResultsError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read ({error.strerror}).", hint="Name the README to update.") from error
-    fresh = updated(text, board, heads)
+    fresh = updated(text, board, heads, orders)
     if fresh != text:
         path.write_text(fresh, encoding="utf-8")
     return fresh != text

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from clbench.records.orders import order_of
 from clbench.records.rows import Row, Stat
 from clbench.records.rows_over_orders import OrdersRow, over_orders
+from clbench.records.store import record_scenario_id
 from clbench.records.verify.findings import LEVELS
 from clbench.report.figures.curves import names
 from clbench.report.formats.csv_sheet import as_csv
@@ -46,6 +47,10 @@ class OrdersLine:
 class OrdersTable:
     """Configurations that ran in the same class orders of one scenario, the best mean first."""
 
+    scenario: str
+    folder: str
+    """Where the rows of the first order lie below the results."""
+    protocol: int
     heading: str
     orders: tuple[str, ...]
     """The names of the orders; the first one is that of the scenario where it is among them."""
@@ -123,6 +128,9 @@ def _table(rows: Sequence[OrdersRow], measure: str, trust: Mapping[str, str]) ->
     usual = [values[place][orders[0]] for place in competing]
     agreement = {order: kendall(usual, [values[place][order] for place in competing]) for order in orders[1:]}
     return OrdersTable(
+        scenario=rows[0].first.scenario.name,
+        folder=record_scenario_id(rows[0].first),
+        protocol=rows[0].first.protocol,
         heading=heading_of(rows[0]),
         orders=orders,
         lines=tuple(sorted(lines, key=lambda line: -line.over.mean)),
