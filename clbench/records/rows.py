@@ -190,8 +190,8 @@ def why_not(a: Record | Row, b: Record | Row) -> str:
     left, right = (item.first if isinstance(item, Row) else item for item in (a, b))
     orders = [_records(item) for item in (a, b)]
     if len({tuple(dict.fromkeys(map(order_of, records))) for records in orders}) > 1:
-        told = [", ".join(dict.fromkeys(map(shown_order, records))) for records in orders]
-        return f"the class orders differ ({told[0]} against {told[1]})"
+        names = [", ".join(dict.fromkeys(map(shown_order, records))) for records in orders]
+        return f"the class orders differ ({names[0]} against {names[1]})"
     if adds_the_past(left, right) or adds_the_past(right, left):
         return ""
     told = [*_asked(left), *_shown(left, static=is_static(left) != is_static(right))]
