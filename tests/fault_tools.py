@@ -68,7 +68,7 @@ class {name}(Replay):
     def after_step(self, batch: Batch, logits: Tensor) -> None:
         super().after_step(batch, logits)
         time.sleep(float(os.environ.get("PACE", "0")))
-        held = os.environ.get("HELD", "")
+        held = os.environ.get("HELD", "").replace("NAME", type(self).__name__.lower())
         while held and glob.glob(held, recursive=True) and not os.path.exists("go"):
             time.sleep(0.02)
 '''
@@ -77,7 +77,8 @@ class {name}(Replay):
 def paced(folder: Path, *names: str) -> list[str]:
     """Write strategies that are slow in processes of `start`, whatever the machine; return their paths.
 
-    In a process whose HELD is a pattern they wait, after a step, from when a file matches until there is a file `go`.
+    In a process whose HELD is a pattern they wait, after a step, from when a file matches until there is a file `go`;
+    NAME in it is the strategy's.
     """
     folder.mkdir(exist_ok=True)
     for name in names:
@@ -95,9 +96,10 @@ def clbench(*words: object, cwd: Path, timeout: float = 240, env: dict[str, str]
     return forked.clbench(*words, cwd=cwd, env=environment(cwd / "cache") | (env or {}), timeout=timeout)
 
 
-def start(*words: object, cwd: Path) -> Forked:
-    """Start the command line in a session of its own, as a terminal would."""
-    return Forked(words, cwd=cwd, env=environment(cwd / "cache") | {"PACE": "0.1"})
+def start(*words: object, cwd: Path, held: str = "") -> Forked:
+    """Start the command line in a session of its own, as a terminal would; strategies are slow in it, or `held`."""
+    how = {"HELD": held} if held else {"PACE": "0.1"}
+    return Forked(words, cwd=cwd, env=environment(cwd / "cache") | how)
 
 
 def wait_until(found: Path, pattern: str, *, process: Forked) -> None:

@@ -108,14 +108,15 @@ def never(event: Event) -> None:
 @pytest.mark.timeout(900)
 def test_two_processes_that_want_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLBENCH_BESIDE", "")
-    scenario = make_data(tmp_path / "data", epochs=28)
+    scenario = make_data(tmp_path / "data")
     (slow,) = paced(tmp_path / "own", "slow")
     words = ["run", str(scenario), "--strategy", slow, "--device", "cpu", "--jobs", "1", "--save-minutes", "0"]
-    first = start(*words, cwd=tmp_path)
+    first = start(*words, cwd=tmp_path, held="results/**/state.pt")
     wait_until(tmp_path / "results", "state.pt", process=first)
     second = clbench(*words, cwd=tmp_path)
     assert second.returncode == 5 and "another process is carrying out this very run" in second.stderr
     assert "Traceback" not in second.stderr
+    (tmp_path / "go").touch()
     _, err = first.communicate(timeout=240)
     assert first.returncode == 0, err
     (record,) = (tmp_path / "results").rglob("seed0.json")

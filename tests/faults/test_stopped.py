@@ -40,12 +40,13 @@ def same_record(scenario: Path, strategy: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_run_that_is_asked_to_stop(number: int, workers: str, tmp_path: Path) -> None:
-    scenario = make_data(tmp_path / "data", epochs=12)
+    scenario = make_data(tmp_path / "data")
     (slow,) = paced(tmp_path / "own", "slow")
     words = command(scenario, "stopped", "--strategy", slow, "--jobs", "1", "--workers", workers)
-    process = start(*words, cwd=tmp_path)
+    process = start(*words, cwd=tmp_path, held="stopped/**/state.pt")
     wait_until(tmp_path / "stopped", "state.pt", process=process)
     os.killpg(process.pid, number)  # a terminal, and most schedulers, tell every process
+    (tmp_path / "go").touch()
     _, err = process.communicate(timeout=240)
     assert process.returncode == 130, err
     assert "Traceback" not in err and "state is saved" in err
@@ -61,14 +62,16 @@ def test_a_run_that_is_asked_to_stop(number: int, workers: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("to_all", [True, False])
 def test_several_runs_that_are_asked_to_stop(to_all: bool, tmp_path: Path) -> None:
-    scenario = make_data(tmp_path / "data", epochs=20)
+    # who is told by its parent is told some time later, and has to have enough to do
+    scenario = make_data(tmp_path / "data", epochs=2 if to_all else 20)
     both = paced(tmp_path / "own", "one", "two")
     words = command(scenario, "stopped", "--strategy", ",".join(both), "--jobs", "2")
-    process = start(*words, cwd=tmp_path)
+    process = start(*words, cwd=tmp_path, held="stopped/**/NAME/*/seed0/state.pt" if to_all else "")
     for strategy in ("one", "two"):
         wait_until(tmp_path / "stopped", f"{strategy}/*/seed0/state.pt", process=process)
     if to_all:
         os.killpg(process.pid, signal.SIGINT)
+        (tmp_path / "go").touch()
     else:
         process.send_signal(signal.SIGTERM)  # as `kill PID` does: the workers learn it from their parent
     _, err = process.communicate(timeout=240)
