@@ -1,4 +1,5 @@
-# What is typed often. Each target needs an environment with requirements.lock installed; `check` makes its own.
+# What is typed often. Each target needs an environment with requirements.lock installed; `check` makes its own, and
+# `lock` needs uv beside it.
 .PHONY: check fast slow docs lock faults
 
 check:  ## everything that has to hold before a change is taken

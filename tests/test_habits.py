@@ -35,6 +35,17 @@ def test_a_release_needs_the_version_and_no_secret() -> None:
     assert "id-token: write" in text and "secrets." not in text and "clbench.__version__" in text
 
 
+def test_what_is_told_to_install_can_be_had() -> None:
+    """No index has clbench as yet: `pip install 'clbench[ray]'` would find nothing, or a stranger's package."""
+    project = (ROOT / "pyproject.toml").read_text().partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    extras = set(re.findall(r"^(\w+) = \[", project, re.MULTILINE))
+    for path in [*(ROOT / "clbench").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"pip install ['\"]?clbench", text), path
+        for named in re.findall(r"-e ['\"]?\.\[([\w,]+)\]", text):
+            assert set(named.split(",")) <= extras, (path, named)
+
+
 def test_every_target_of_the_makefile_is_declared() -> None:
     text = (ROOT / "Makefile").read_text()
     assert set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split()) == TARGETS  # type: ignore[index]

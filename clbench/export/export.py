@@ -158,7 +158,8 @@ def _written(
             rows = stream.test_rows[:: max(1, len(stream.test_rows) // LOOKED_AT)]
             _compare(path, record, stream, rows, model.scores_of(source.read(rows)).numpy())
         if onnx and (absent := missing()):
-            remarks.append(f"no ONNX file: {', '.join(absent)} not installed (pip install 'clbench[export]')")
+            lacks = f"{', '.join(absent)} not installed (pip install -e '.[export]', in the checkout)"
+            remarks.append(f"no ONNX file: {lacks}")
         elif onnx:
             probes = torch.randint(0, 256, (3, 3, *2 * (description.image_size,)), dtype=torch.uint8,
                                    generator=torch.Generator().manual_seed(0))  # fmt: skip
