@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 SMALL = "clbench_small"
 """The backbone that is always there."""
+SMALLEST = 2
+"""Pixels of a picture's side; torch's resizing breaks at a single one."""
 OF_FEATURES: dict[str, Any] = {"backbone": "none", "augment": "none", "track": "other", "image_size": 1}
 """The recipe's defaults where stored features stand in place of pictures."""
 
@@ -389,6 +391,12 @@ def _recipe(
     after = before | {name: msgspec.to_builtins(value) for name, (value, _) in settings.train.items()}
     origins |= {f"train.{name}": f"{COMMAND_LINE} {text}" for name, (_, text) in settings.train.items()}
     train = convert(after, TrainSpec, source=COMMAND_LINE)
+    if train.image_size < SMALLEST and not features:
+        raise UsageError(
+            f"{origins.get('train.image_size', DEFAULT)}: train.image_size is {train.image_size}, expected at least "
+            f"{SMALLEST} pixels.",
+            hint="Published recipes have 224 or 448; clbench_small takes 32 and more.",
+        )
     if features or train.backbone == "none":
         _check_features(train, features, origins)
     elif train.backbone != SMALL:

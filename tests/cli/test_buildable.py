@@ -38,6 +38,11 @@ def own(folder: Path, body: str, *, name: str = "own") -> str:
         (["--strategy", "naive,er", "--set", "er.memory=-1"], "er: memory: capacity is -1"),
         (["--set", "train.backbone=clbench_vit", "--set", "train.image_size=30"], "patches of 8 pixels"),
         (["--strategy", "naive,er", "--features", "maps"], "naive, er: --features maps: train.freeze is 'none'"),
+        (
+            ["--strategy", "naive,er", "--set", "train.batch_size=1", "--set", "train.image_size=8"],
+            "batch of one image",
+        ),
+        (["--strategy", "naive", "--set", "train.image_size=1"], "train.image_size is 1, expected at least 2 pixels"),
         (["--strategy", "naive", "--set", "train.weights=stand-in"], "has weights for 'clbench_vit' alone"),
     ],
 )

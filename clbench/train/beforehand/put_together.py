@@ -6,8 +6,11 @@ from contextlib import suppress
 
 import torch
 
+from clbench.method.lone_images import check_lone_image, lone_session
 from clbench.method.merged_sessions import as_seen_by
+from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import OWN
+from clbench.nn.shared.ranks import world
 from clbench.plan.plan import Plan
 from clbench.stream.stream import Stream
 from clbench.train.make_record import check_recordable
@@ -48,3 +51,12 @@ def _build(plan: Plan, options: RunOptions, stream: Stream) -> None:
     for _ in grown_again(strategy, seen.sessions[:1], seed=plan.seed, device=torch.empty(0).device):
         if plan.train.freeze == "backbone":
             check_uses(backbone, strategy, name=plan.title, freeze=plan.train.freeze)
+        _check_lone_images(plan, strategy, seen)
+
+
+def _check_lone_images(plan: Plan, strategy: Strategy, stream: Stream) -> None:
+    """Raise the UsageError with which a run refuses a batch of one image; of features nobody knows the shape yet."""
+    lone = lone_session(stream.sessions, strategy, batch_size=plan.train.batch_size)
+    if lone is not None and plan.train.backbone != "none" and world() == 1:
+        size = plan.train.image_size
+        check_lone_image(strategy, torch.zeros(1, 3, size, size, dtype=torch.uint8), session=lone)
