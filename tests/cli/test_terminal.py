@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 from record_factory import B40, METHODS, Method, make_record
 
 from clbench.cli.failures import complain
+from clbench.cli.group import invoke
 from clbench.cli.terminal import output
 from clbench.cli.terminal.board import print_board
+from clbench.cli.terminal.costs import DISPENSABLE, HEADS
 from clbench.cli.terminal.progress import Plain
 from clbench.plan.source import stand_in_text
+from clbench.records.unfinished import RunStatus
 from clbench.report.table.leaderboard import leaderboard
 from clbench.train.events import Message
 
@@ -60,6 +65,30 @@ def test_a_cell_too_long_for_any_terminal_is_broken_and_headings_are_not(capsys:
     assert max(map(len, lines)) <= 80
     assert re.search(r"\bstrategy\b.*\bconfiguration\b", "\n".join(lines))
     assert "".join(lines).count("x") == "".join(lines).count("q") == 100
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_a_dry_run_of_a_sweep_and_its_sum_fit(calibrated: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = ["5", "2,479,440", "67,242", "243,000", "12,063 MB", "1,412 MB", "12 min 05 s", "11 min 59 s"]
+    rows = [["coco_b40c10 · naive · naive.unknown=ignore", "2", "scenes (stand-in)", "to do", *cells]]
+    heads = ["run", "seed", "images of", "state", *HEADS]
+    output.table(heads, rows, dispensable=DISPENSABLE[calibrated], whole="| less -S")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(rows[0][0] in line and ("12 min 05 s" if calibrated else "67,242") in line for line in lines)
+    assert "All of it: | less -S" in " ".join(" ".join(lines).split())
+
+
+def test_the_status_of_a_run_with_long_names_stands_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    run = RunStatus("stopped", "coco_b40c10.v1.scenes", "cumulative", "0123abcd", 0, 3, changed, Path("x"))
+    monkeypatch.setattr("clbench.records.unfinished.statuses", lambda results: [run])
+    assert invoke(["status"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("coco_b40c10.v1.scenes" in line and "cumulative" in line and "0123abcd" in line for line in lines)
 
 
 def test_sentences_are_broken_at_spaces(capsys: pytest.CaptureFixture[str]) -> None:

@@ -178,6 +178,23 @@ def test_a_progress_file_with_one_bit_changed_is_told_and_not_believed(told: Abo
     assert [item["session"] for item in progress(told)["maps"]] == [2]
 
 
+def test_the_losses_of_a_long_run_are_thinned_and_still_span_it(told: About, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(follow, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "MOST_LOSSES", 8)
+    watch = following(told)
+    watch(RunStarted(run=RUN, strategy="er", seed=0, sessions=2, stand_in=True))
+    watch(SessionStarted(run=RUN, session=0, labels=2, images=100, steps=30))
+    for step in range(1, 31):
+        watch(
+            StepEnded(run=RUN, session=0, epoch=0, step=step, steps=30, images=8, read_loss=lambda step=step: 1 / step)
+        )
+    losses = progress(told)["losses"]
+    assert len(losses) <= 8 and losses[-1] == [0, 30, pytest.approx(1 / 30)]
+    assert losses[0][1] <= 8 and [entry[1] for entry in losses] == sorted(entry[1] for entry in losses)
+    watch(SessionStarted(run=RUN, session=0, labels=2, images=100, steps=30))
+    assert progress(told)["losses"] == [], "a session that begins again begins its curve again"
+
+
 def test_a_failed_run_leaves_its_reason(told: About):
     watch = following(told)
     play(watch, None, sessions=1)

@@ -229,6 +229,30 @@ def test_bounds_stand_in_a_figure_with_their_head_alone_and_are_told_apart() -> 
     assert len({style.BOUND_DASHES[line.variant % len(style.BOUND_DASHES)] for line in shown}) == 2
 
 
+def test_a_legend_has_as_many_columns_as_fit_when_each_is_as_wide_as_its_widest() -> None:
+    # four labels in 100 points: with handles and gaps of 10, two columns take 60 + 10 + 20, three would take 110
+    assert figures._columns([60, 10, 10, 10], beside=5, between=5, room=100) == 2
+    assert figures._columns([10, 10, 10, 10], beside=5, between=5, room=100) == 4
+    assert figures._columns([200, 10], beside=5, between=5, room=100) == 1
+    assert [list(column) for column in figures._dealt(7, 3)] == [[0, 1, 2], [3, 4], [5, 6]]
+
+
+def test_long_settings_take_two_lines_of_a_legend_and_options_stand_one_by_one() -> None:
+    options = {"d": 256, "m1": False}
+    long = factory.Method("sadcl", fields=(("head_options", options), ("sscl_weight", 0.0), ("another_long_name", 12)))
+    rows = rows_of(long, factory.Method("sadcl", 0.7), layout=factory.B40, seeds=1)
+    assert curves.names(rows)[0][0] == "sadcl (d=256, m1=false, sscl_weight=0, another_long_name=12)"
+    figure = figures.draw_tradeoff(curves.tradeoff(rows), note="a note")
+    assert "\n" in figure.legends[0].get_texts()[0].get_text() and inside(figure) and not overlaps(figure)
+
+
+def test_a_cost_that_is_the_same_for_every_row_has_no_panel(tmp_path: Path) -> None:
+    rows = rows_of(NAIVE, LWF, layout=factory.B40, seeds=1)
+    drawn = {name: figure for name, figure, _ in album._common(rows)}
+    titles = [axes.get_xlabel() for axes in drawn["cost"].axes]
+    assert not any(title.startswith("Stored images") for title in titles) and titles
+
+
 def test_the_legend_lies_below_the_panels() -> None:
     rows = rows_of(JOINT, NAIVE, LWF, ER, DERPP, KRT, DLFL, layout=factory.B40, seeds=1)
     seen = [40, 50, 60, 70, 80]

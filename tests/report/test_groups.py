@@ -17,6 +17,8 @@ from clbench.metrics.continual import Groups, group_maps
 from clbench.records.record import read_record
 from clbench.records.rows import group_rows as rows_of
 from clbench.report.figures.curves import names
+from clbench.report.formats.grid import plain_grid
+from clbench.report.formats.latex import MOST_ROWS, grid_table
 from clbench.report.table import heads_compared, label_groups
 from clbench.report.table.label_groups import TITLES, csv_text, group_rows, markdown
 from clbench.train.run import RunOptions, run
@@ -75,3 +77,11 @@ def test_groups_and_heads_are_written_in_latex_like_the_leaderboard() -> None:
     assert text.count(r" \\") == 1 + 5 and r"\label{tab:coco_b40c10-groups}" in text
     assert r"\begin{tabular}{@{}lrrrrrrr@{}}" in text
     assert heads_compared.latex([]) == ""
+
+
+def test_a_long_table_becomes_several_and_a_column_of_long_texts_a_paragraph() -> None:
+    rows = [[f"er ({'memory=400, ' * 4}number={place})", str(place)] for place in range(MOST_ROWS + 2)]
+    text = grid_table(plain_grid(["Strategy", "Session"], rows, sides="lr"), caption="A heading.", label="long")
+    assert text.count(r"\begin{table*}") == 2 == text.count(r"p{0.28\textwidth}r")
+    assert r"\label{tab:long}" in text and r"\label{tab:long-2}" in text and "Continued (2)." in text
+    assert text.count("number=") == MOST_ROWS + 2

@@ -28,7 +28,7 @@ def test_the_legend_shows_and_hides_lines_in_every_figure(visit: Visit, page_fil
     assert page.locator('#legend button[data-toggle*="/er/"]').get_attribute("aria-pressed") == "false"
     assert [figure.locator("g.line").count() for figure in figures.all()] == [7, 7, 6, 7]
     page.click("#legend >> text=None")
-    assert page.locator("g.line").count() == 0
+    assert page.locator("#panels g.line, #one-label g.line").count() == 0
     assert "No strategy is shown" in page.locator("#panels").inner_text()
     page.click("#legend >> text=All")
     assert [figure.locator("g.line").count() for figure in figures.all()] == [8, 8, 7, 8]

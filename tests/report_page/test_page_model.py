@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -18,14 +19,18 @@ from PIL import Image
 from record_factory import B0, B40, METHODS, TINY, make_record, sealed, sections_of
 
 from clbench.errors import ResultsError
+from clbench.metrics.continual import group_maps
 from clbench.metrics.names import NAMES
 from clbench.records.record import Record, parse_record, to_text
 from clbench.records.rows import group_rows
+from clbench.records.verify.findings import Finding, Verification
+from clbench.report.figures.curves import tradeoff
 from clbench.report.page.document import document, inline_json, write_page
 from clbench.report.page.gallery import MOST_PIXELS, galleries
 from clbench.report.page.model import page_model
 from clbench.report.page.shared_values import Pool
 from clbench.report.table.columns import RULES, columns
+from clbench.report.table.heads_compared import head_tables
 from clbench.report.table.leaderboard import leaderboard
 
 ER, DLFL, JOINT = METHODS[4], METHODS[7], METHODS[0]
@@ -255,6 +260,35 @@ def test_a_thousand_records_make_a_page_below_five_megabytes_in_about_the_time_o
     assert sum(len(table["rows"]) for table in model["tables"]) == 200
     assert path.stat().st_size < 5_000_000
     assert min(ratios) < 3, "measured: 0.9 of what reading the records takes"
+
+
+def test_base_and_new_labels_the_trade_off_and_heads_are_those_of_the_other_reports():
+    made = [make_record(dataclasses.replace(ER, head=head), B40) for head in ("linear", "queries")]
+    rows = group_rows(made)
+    (table,) = model_of(made)["tables"]
+    shown = {row["head"]: row for row in table["rows"]}
+    for row, point in zip(rows, tradeoff(rows), strict=True):
+        groups = group_maps(np.array(row.first.ap.growing, dtype=float), row.first.learned)
+        own = shown[row.first.strategy.head]
+        assert own["curves"]["base"][0] == pytest.approx(groups.base, abs=6e-7)
+        assert own["curves"]["new"][0] == pytest.approx(groups.new, abs=6e-7)
+        assert [own["tradeoff"][0][0], own["tradeoff"][1][0]] == pytest.approx([point.x, point.y], abs=6e-7)
+    assert table["heads"]["rows"] == [row.cells() for row in head_tables(rows)[0].rows]
+
+
+def test_what_verification_found_stands_with_its_row_and_its_file():
+    record = make_record(ER, B40)
+    place = Path("/somewhere/results/coco_b40c10.v1/er/0123abcd/seed0.json")
+    wrong = [Verification(place, "unverified", (Finding("summary.last_map", "is 0.9, not 0.7"),), record)]
+    model = page_model([record], trust={record.content: "unverified"}, wrong=wrong)
+    assert only_row(model, "er")["found"] == [[0, "summary.last_map is 0.9, not 0.7"]]
+    assert model["wrong"] == [
+        {
+            "file": "coco_b40c10.v1/er/0123abcd/seed0.json",
+            "findings": ["summary.last_map is 0.9, not 0.7"],
+            "shown": True,
+        }
+    ]
 
 
 def test_growing_streams_of_other_shapes_fit():

@@ -20,7 +20,7 @@ import pytest
 from filelock import FileLock
 from page_tools import Visit, rows_of, until
 from PIL import Image
-from record_factory import METHODS, TINY, make_record
+from record_factory import B40, METHODS, TINY, make_record
 
 from clbench.errors import ResultsError, UsageError
 from clbench.files.sealed_json import sealed
@@ -67,6 +67,7 @@ def running(results: Path, strategy: str = "lwf", *, seed: int = 0, **progress: 
     told = {
         "state": "running", "message": "", "session": 1, "epoch": 2, "step": 30, "steps": 120, "loss": 0.25,
         "past": {"0": 120}, "maps": [{"session": 0, "growing": 0.61, "fixed": 0.5}],
+            "losses": [[0, 10, 0.9], [0, 110, 0.4], [1, 125, 0.5], [1, 150, 0.25]],
     } | progress  # fmt: skip
     (work / "progress.json").write_bytes(sealed(told))
     return work
@@ -248,6 +249,10 @@ def test_the_page_follows_runs_and_takes_new_records_in_without_losing_its_place
         assert "Running now" in text and "session 2 of 3" in text and "step 30 of 120" in text and "loss 0.2500" in text
         assert "session 1: 61.0 (all test images 50.0)" in text
         assert page.locator("#live progress").evaluate("(bar) => bar.value") == 0.25
+        assert page.locator("#live .losses svg").get_attribute("aria-label") == (
+            "Loss over 150 steps, from 0.9 to 0.25, lowest 0.25"
+        )
+        assert page.locator("#live .losses path.next").count() == 1, "where the second session began"
         assert rows_of(page) == ["er"]
         page.locator('#board-table button.name:text-is("er")').click()
         page.select_option("#digits", "2")
@@ -258,6 +263,24 @@ def test_the_page_follows_runs_and_takes_new_records_in_without_losing_its_place
     assert page.locator(".behind").count() == 1
     assert page.locator("#digits").input_value() == "2"
     assert "naive" in page.locator("#legend").inner_text()
+
+
+@pytest.mark.slow
+def test_the_scenario_that_runs_is_shown_first_unless_the_address_names_another(visit: Visit, tmp_path: Path):
+    made = [make_record(ER, TINY), make_record(ER, B40)]
+    results = page_records.write_folder(tmp_path / "results", made)
+    with Server(results, port=0) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        work = running(results)
+        with FileLock(f"{work}.lock"):
+            page = visit(server.address, allow=server.address)
+            page.wait_for_selector('#scenario option:text("running:")', state="attached")
+            assert page.locator("#scenario").input_value() == "tiny.v1.scenes"
+            assert page.locator("#scenario option").first.inner_text().startswith("running: tiny")
+            other = visit(f"{server.address}#table=coco_b40c10.v1", allow=server.address)
+            other.wait_for_selector('#scenario option:text("running:")', state="attached")
+            assert other.locator("#scenario").input_value() == "coco_b40c10.v1"
+        server.shutdown()
 
 
 @pytest.mark.slow

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 HEADS = ["sessions", "images trained on", "steps", "images scored", "on disk", "memory", "time", "CPU time"]
 
+DISPENSABLE = {
+    False: ("CPU time", "time", "memory", "images of", "sessions", "images scored", "on disk", "state"),
+    True: ("images of", "sessions", "images scored", "on disk", "steps", "images trained on", "state", "CPU time"),
+}
+"""Columns of a sweep's dry run that a narrow terminal does without, in this order; by whether it was calibrated."""
+
 
 def cells(cost: Estimate) -> list[str]:
     """Return one run's cells under `HEADS`."""
@@ -64,7 +70,7 @@ def print_sum(plans: list[Plan], costs: list[Estimate]) -> None:
         for plan, cost in zip(plans, costs, strict=True)
     }
     scores = sum(cost.score_bytes for cost in costs)
-    click.echo(
+    output.say(
         f"To do: {len(plans)} runs, {sum(cost.image_steps for cost in costs):,} images trained on in "
         f"{sum(cost.steps for cost in costs):,} steps, {sum(cost.scored for cost in costs):,} images scored; on disk "
         f"{sum(kept.values()) / 1e6:,.0f} MB of pictures and {scores / 1e6:,.0f} MB of scores."
@@ -79,20 +85,20 @@ def print_times(costs: list[Estimate], *, backbone: str) -> None:
 
     start = start_of_a_process(backbone)
     total = start + together(costs)
-    click.echo(f"One after the other: {_both(total)}.")
+    output.say(f"One after the other: {_both(total)}.")
     spent: dict[str, Spent] = {"starting": start}
     for cost in costs:
         for name, part in cost.parts.items():
             spent[name] = spent.get(name, Spent()) + part
     once = {name: part for cost in costs for name, part in cost.once.items()}
-    click.echo("Of it: " + ", ".join(f"{name} {seconds_text(part.wall)}" for name, part in spent.items()) + ".")
+    output.say("Of it: " + ", ".join(f"{name} {seconds_text(part.wall)}" for name, part in spent.items()) + ".")
     for name, part in once.items():
-        click.echo(f"Not kept yet, so made by the first run: {name}, {_both(part)}.")
-    click.echo(f"Included: {INCLUDED}.")
+        output.say(f"Not kept yet, so made by the first run: {name}, {_both(part)}.")
+    output.say(f"Included: {INCLUDED}.")
     mapped = max(cost.mapped_bytes for cost in costs)
     pages = f", up to {mapped / 1e6:,.0f} MB of it kept pictures and features that can leave it again" if mapped else ""
-    click.echo(f"Memory: the most that a run's process, or its GPU, holds at once{pages}.")
-    click.echo("On a busy machine compare CPU time: the wall clock counts the neighbours too.")
+    output.say(f"Memory: the most that a run's process, or its GPU, holds at once{pages}.")
+    output.say("On a busy machine compare CPU time: the wall clock counts the neighbours too.")
 
 
 def _both(spent: Spent) -> str:

@@ -72,11 +72,17 @@ def say(text: str, *, indent: str = "", bold: bool = False) -> None:
 
 
 def table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", dispensable: Iterable[str] = ()
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str = "",
+    dispensable: Iterable[str] = (),
+    whole: str = "--format md",
 ) -> None:
     """Print `rows` under `headers`.
 
-    A terminal too narrow for it goes without columns whose titles are `dispensable`, in that order, and says so.
+    A terminal too narrow for it goes without columns whose titles are `dispensable`, in that order, and says so, and
+    that all of it is to be had by `whole`.
     """
     headers, rows, title = (
         [printable(h) for h in headers],
@@ -88,7 +94,7 @@ def table(
         left_out = _narrowed(names, kept, dispensable)
         _drawn(names, kept, title=title)
         if left_out:
-            say(f"  Not shown, for want of width: {', '.join(left_out)}. All of it: --format md", indent="  ")
+            say(f"  Not shown, for want of width: {', '.join(left_out)}. All of it: {whole}", indent="  ")
         return
     if title:
         click.echo(title)

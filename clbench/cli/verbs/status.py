@@ -39,12 +39,15 @@ def command(results: Path, as_json: bool) -> None:
             run.configuration,
             str(run.seed),
             str(run.sessions),
-            run.changed.strftime("%Y-%m-%d %H:%M UTC"),
+            run.changed.strftime("%Y-%m-%d %H:%M"),
             run.note,
         ]
         for run in found
     ]
-    output.table(["state", "scenario", "strategy", "configuration", "seed", "sessions", "last change", ""], rows)
+    heads = ["state", "scenario", "strategy", "configuration", "seed", "sessions", "last change (UTC)", ""]
+    if not any(run.note for run in found):
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
+    output.table(heads, rows, dispensable=["last change (UTC)", "sessions"], whole="--json")
     states = ("finished", "running", "stopped", "failed", "damaged")
     count = {state: sum(run.state == state for run in found) for state in states}
     click.echo(", ".join(f"{number} {state}" for state, number in count.items() if number) or "No runs here yet.")

@@ -114,7 +114,7 @@ def _is_taken(outcome: RunOutcome) -> bool:
 
 def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: Any) -> None:
     """List every run with its state and its cost; seeds of one configuration cost the same."""
-    from clbench.cli.terminal.costs import HEADS, cells, print_sum, print_times
+    from clbench.cli.terminal.costs import DISPENSABLE, HEADS, cells, print_sum, print_times
     from clbench.cost.estimate import Estimate, estimate
 
     costs: dict[str, Estimate] = {}
@@ -126,7 +126,9 @@ def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: 
         images = f"{plan.dataset}{' (stand-in)' if plan.stand_in else ''}"
         state = "to do" if plan in left else "finished"
         rows.append([name, str(plan.seed), images, state, *cells(costs[name])])
-    output.table(["run", "seed", "images of", "state", *HEADS], rows, title=f"{len(plans)} runs, {len(left)} to do")
+    heads = ["run", "seed", "images of", "state", *HEADS]
+    title = f"{len(plans)} runs, {len(left)} to do"
+    output.table(heads, rows, title=title, dispensable=DISPENSABLE[calibrate], whole="a wider terminal, or | less -S")
     if left:
         to_pay = [costs[plan.named] for plan in left]
         print_sum(left, to_pay)

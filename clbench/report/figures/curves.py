@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -163,12 +163,12 @@ def group_curves(rows: Sequence[Row]) -> dict[str, list[Line]]:
     Base labels are those of the first session, new ones those of the session that just ended. Bounds have neither.
     """
     bounds = upper_bounds(rows)
-
-    def of(group: Literal["base", "new"]) -> list[Line]:
-        lines = _lines(rows, lambda record: getattr(group_maps(_matrix(record, "growing"), record.learned), group))
-        return [line for line, row in zip(lines, rows, strict=True) if row not in bounds]
-
-    return {"base": of("base"), "new": of("new")}
+    both = _lines(rows, lambda record: np.stack(group_maps(_matrix(record, "growing"), record.learned)[:2]))
+    kept = [line for line, row in zip(both, rows, strict=True) if row not in bounds]
+    return {
+        group: [replace(line, mean=line.mean[place], std=line.std[place]) for line in kept]
+        for place, group in enumerate(("base", "new"))
+    }
 
 
 def heat(row: Row, *, name: str = "") -> Heat:

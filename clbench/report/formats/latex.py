@@ -18,6 +18,11 @@ GROUPS = (
 )  # fmt: skip
 """The number columns that fit the width of a page, under their common headings; the other formats have all."""
 
+MOST_ROWS = 40
+"""Rows of a table that stand on one page of A4 or letter paper at this size."""
+LONG_TEXT = 40
+"""Letters from which the texts of a column are broken."""
+
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"$\sim$", "^": r"\^{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -151,19 +156,39 @@ def _printed(table: Table) -> str:
 
 
 def grid_table(shown: Grid, *, caption: str, label: str) -> str:
-    """Return any grid as a `table*` for the width of a page; the preamble needs `\\usepackage{booktabs}`."""
+    """Return any grid as a `table*` for the width of a page; the preamble needs `\\usepackage{booktabs}`.
+
+    A grid of more than `MOST_ROWS` becomes several tables, since none may break between pages.
+    """
+    rows = shown.texts
+    parts = [rows[start : start + MOST_ROWS] for start in range(0, len(rows), MOST_ROWS)] or [[]]
+    return "\n".join(_part(shown, part, caption, label, number) for number, part in enumerate(parts))
+
+
+def _part(shown: Grid, rows: list[list[str]], caption: str, label: str, number: int) -> str:
+    told = f"{caption} Continued ({number + 1})." if number else caption
     lines = [
         r"\begin{table*}[t]",
         r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
-        rf"\caption{{{escape(caption)}}}",
-        label_command(label),
-        rf"\begin{{tabular}}{{@{{}}{shown.aligned.replace('-', 'l')}@{{}}}}",
+        rf"\caption{{{escape(told)}}}",
+        label_command(label, str(number + 1)) if number else label_command(label),
+        rf"\begin{{tabular}}{{@{{}}{_sides(shown)}@{{}}}}",
         r"\toprule",
         " & ".join(map(escape, shown.titles)) + r" \\",
         r"\midrule",
-        *(" & ".join(map(escape, row)) + r" \\" for row in shown.texts),
+        *(" & ".join(map(escape, row)) + r" \\" for row in rows),
     ]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}", ""])
+
+
+def _sides(shown: Grid) -> str:
+    """Return a letter per column; one of long texts is a paragraph, so that the table keeps to the page."""
+    longest = [max((len(row[place]) for row in shown.texts), default=0) for place in range(len(shown.titles))]
+    sides = shown.aligned.replace("-", "l")
+    return "".join(
+        r"p{0.28\textwidth}" if side == "l" and size > LONG_TEXT else side
+        for side, size in zip(sides, longest, strict=True)
+    )
 
 
 def _below(notes: dict[str, str]) -> list[str]:

@@ -24,8 +24,7 @@ function refresh() {
   drawBoard();
   drawLabelControls();
   drawFigures();
-  drawHeads();
-  drawCompare();
+  later("heads", "compare");
   drawHeat();
   drawGallery();
 }

@@ -162,7 +162,7 @@ function unbroken(text) {
 function wrongNotes() {
   if (!DATA.wrong.length) return [];
   const files = DATA.wrong.length === 1 ? "1 record is" : `${count(DATA.wrong.length)} records are`;
-  return [h("details", { class: "notice", id: "wrong-files" }, h("summary", {}, h("strong", {}, `${files} unverified. `), "They have no rank. What is wrong:"),
+  return [h("details", { class: "notice", id: "wrong-files", open: Boolean(byId("wrong-files")?.open) }, h("summary", {}, h("strong", {}, `${files} unverified. `), "They have no rank. What is wrong:"),
     h("dl", { class: "pairs" }, DATA.wrong.map((one) => h("div", {}, h("dt", {}, one.file), h("dd", {}, wrongList(one.findings), one.shown ? null : h("small", {}, "It cannot be shown."))))))];
 }
 
@@ -189,7 +189,7 @@ function printedTable(item) {
   const isNumber = (name) => /^(Avg\. mAP|Last mAP|CF1|OF1)/.test(name);
   const head = headings.map((name) => h("th", { scope: "col", class: isNumber(name) ? "number" : null }, name));
   const body = rows.map((line) => h("tr", {}, line.map((text, place) => (place === 0
-    ? h("th", { scope: "row" }, text, " ", h("span", { class: "mark printed-mark" }, "printed"))
+    ? h("th", { scope: "row", class: "strategy" }, text, " ", h("span", { class: "mark printed-mark" }, "printed"))
     : h("td", { class: isNumber(headings[place]) ? "number" : null }, text)))));
   return [
     h("div", { class: "section-head" }, h("h3", {}, "Printed in papers, not run here"), csvButton(`printed ${item.slug}`, () => [headings, ...rows])),

@@ -88,7 +88,7 @@ function plot({ title, xs, lines, width, tip, figure, axis }) {
   const [low, high] = [marks[0], marks[marks.length - 1]];
   const inner = width - left - right;
   const x = (i) => left + (xs.length === 1 ? inner / 2 : (inner * (i + 0.15)) / (xs.length - 0.7));
-  const y = (value) => top + (height - top - bottom) * (1 - (100 * value - low) / (high - low));
+  const y = (value) => top + (height - top - bottom) * (1 - (100 * value - low) / (high - low || 1));
   const svg = s("svg", {
     viewBox: `0 0 ${width} ${height}`, role: "group", tabindex: "0", "aria-roledescription": "line chart",
     "aria-label": `${title}: ${lines.length} lines over ${xs.length} ${axis.many}. Left and right choose ${axis.one}, up and down a line.`,

@@ -20,8 +20,6 @@ function compareWith(row) {
 
 function drawCompare() {
   const rows = table().rows;
-  byId("compare").hidden = rows.length < 2;
-  if (rows.length < 2) return;
   const pair = pairOfRows();
   const names = rows.map((row) => [row.id, `${nameInLegend(row)} · ${row.configuration.slice(0, 8)}`]);
   const choose = (place) => (id) => { state.pair = pair.map((row, k) => (k === place ? id : row.id)); drawCompare(); byId(place ? "compare-second" : "compare-first").focus(); };
@@ -60,7 +58,7 @@ const signed = (text) => (/^[-0]([.0]*)$/.test(text) || text.startsWith("-") ? t
 
 // Which of the two is ahead, where the difference is larger than its spread over the seeds.
 function judged([mean, spread], item) {
-  if (spread === null) return (mean > 0) === item.higher ? "better, one seed" : "worse, one seed";
+  if (spread === null) return `${(mean > 0) === item.higher ? "better" : "worse"}, no spread`;
   if (Math.abs(mean) <= spread) return "within the spread";
   return (mean > 0) === item.higher ? "better" : "worse";
 }

@@ -56,31 +56,29 @@ const DECIDED = [
 ];
 const THRESHOLDS = { below: "threshold on probabilities", many: "thresholds", one: "a threshold", head: "Threshold", columns: ["threshold"], tell: (item) => `at threshold ${item.name}` };
 
-// A panel of rows that have the curve; none where no row of the table has it.
+const hasCurve = (kind) => table().rows.some((row) => row.curves[kind]);
+
 function panelOf([kind, title, note], xs, axis) {
-  if (!table().rows.some((row) => row.curves[kind])) return null;
-  const lines = drawn().filter((row) => row.curves[kind]).map((row) => ({
+  const lines = drawn().filter((row) => row.curves[kind] && row.curves[kind][0].some((value) => value !== null)).map((row) => ({
     id: row.id, name: nameInLegend(row), look: row.look, mean: row.curves[kind][0], std: row.curves[kind][1], seeds: row.seeds.length, reference: false,
   }));
   return lineChart({ name: `${kind} ${table().slug}`, title, note, xs, lines, axis, emptyText: "No strategy that is shown has these numbers." });
 }
 
-function drawMoreCurves() {
-  const several = table().sessions.length > 1;
-  const part = (id, panels) => {
-    const found = panels.filter(Boolean);
-    byId(id).hidden = !found.length;
-    byId(id).querySelector(".panels").replaceChildren(...found);
-  };
-  part("groups", several ? GROUPS.map((panel) => panelOf(panel, sessionsAxis(), SESSIONS)) : []);
+const panelsOf = (panels, xs, axis) => panels.filter(([kind]) => hasCurve(kind)).map((panel) => panelOf(panel, xs, axis));
+
+function drawGroups() {
+  byId("groups").querySelector(".panels").replaceChildren(...panelsOf(GROUPS, sessionsAxis(), SESSIONS));
+}
+
+function drawThresholds() {
   const xs = DATA.thresholds.map((value) => ({ name: String(value), below: "" }));
-  part("thresholds", DECIDED.map((panel) => panelOf(panel, xs, THRESHOLDS)));
+  byId("thresholds").querySelector(".panels").replaceChildren(...panelsOf(DECIDED, xs, THRESHOLDS));
 }
 
 function drawFigures() {
   drawLegend();
   drawCurves();
-  drawTradeoffs();
-  drawMoreCurves();
+  later("groups", "thresholds", "tradeoffs");
   drawLabel();
 }

@@ -29,6 +29,7 @@ SCRIPTS = (
     "heads",
     "labels",
     "compare",
+    "later",
     "gallery",
     "live",
     "app",

@@ -2,8 +2,6 @@
 
 function drawHeads() {
   const found = table().heads;
-  byId("heads").hidden = !found;
-  if (!found) return;
   const rows = found.rows.filter((line) => matches(line.join(" ")));
   const text = new Set(["Method", "Head", "Features"]);
   const kind = (place) => (text.has(found.headings[place]) ? null : "number");

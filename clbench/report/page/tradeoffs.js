@@ -40,6 +40,5 @@ function drawTradeoffs() {
     points: rows.map((row) => pointOf(row, hundred(row.tradeoff[0]), hundred(row.tradeoff[1]))),
   }) : null;
   const panels = [kept, ...Object.keys(COSTS).map((key) => costPanel(item, key, score))].filter(Boolean);
-  byId("tradeoffs").hidden = !panels.length;
-  byId("tradeoff-panels").replaceChildren(...panels);
+  byId("tradeoff-panels").replaceChildren(...(panels.length ? panels : [h("p", { class: "none" }, "Every row costs the same.")]));
 }
