@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_tools import B40_SLUG, Visit, go_to, saved
-from record_factory import B40, METHODS, make_record
+from page_tools import B40_SLUG, PLACE, Visit, go_to, header, saved
+from record_factory import B40, METHODS, TINY, make_record
 
 from clbench.records.record import Record
 from clbench.records.verify.findings import Finding, Verification
@@ -143,3 +143,21 @@ def test_names_stay_in_sight_and_settings_never_break_inside_a_number(visit: Vis
         "(node) => [...node.childNodes].map((part) => part.textContent).filter(Boolean)"
     )
     assert parts == ["memory_", "of_", "many=1234567890"], "where a line may break"
+
+
+def test_a_stream_that_begins_with_few_labels_is_ranked_by_its_end_until_the_reader_chooses(
+    visit: Visit, tmp_path: Path
+):
+    made = [make_record(method, layout) for method in (NAIVE, ER) for layout in (TINY, B40)]
+    trust = {record.content: "consistent" for record in made}
+    page = visit(write_page(page_model(made, trust=trust), tmp_path / "page.html"))
+    go_to(page, "tiny.v1.scenes")
+    assert header(page, "last_map").get_attribute("aria-sort") == "descending"
+    place = page.locator("#board-table thead th").evaluate_all(PLACE, "average_map") + 1
+    assert page.locator(f"#board-table tbody tr > :nth-child({place}).best").count() == 0
+    assert "begins with few labels" in page.locator("#board-notes").inner_text()
+    go_to(page, B40_SLUG)
+    assert header(page, "average_map").get_attribute("aria-sort") == "descending"
+    header(page, "strategy").locator("button").click()
+    go_to(page, "tiny.v1.scenes")
+    assert header(page, "strategy").get_attribute("aria-sort") == "ascending"

@@ -39,6 +39,7 @@ function drawAll() {
     return;
   }
   state.slug = table().slug;
+  sortAsTable();
   drawControls();
   refresh();
 }

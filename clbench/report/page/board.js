@@ -49,7 +49,6 @@ function chooseTable(slug) {
   state.head = "";
   state.without.clear();
   state.heat = "";
-  if (!column(state.sort.key)) state.sort = { key: "average_map", up: false };
   remember(`#table=${encodeURIComponent(slug)}`);
   drawAll();
 }
@@ -69,6 +68,7 @@ function sortBy(key) {
   const first = item ? !item.higher : key !== "seeds"; // the best first; texts from A
   state.sort = state.sort.key === key ? { key, up: !state.sort.up } : { key, up: first };
   if (item && item.competes) state.rank = key;
+  state.sorted = true;
   drawBoard();
   const order = state.sort.up ? "ascending" : "descending";
   say(`Sorted by ${item ? titleOf(item) : TEXTS[key]}, ${order}`);
@@ -105,17 +105,19 @@ function drawBoard() {
   if (!byId("columns-menu")) byId("board-tools").replaceChildren(columnsMenu(), csvButton("leaderboard", boardLines));
   byId("board-notes").replaceChildren(...boardNotes(item));
   byId("which").replaceChildren(...whichOne(item));
-  const width = 6 + columns.length;
+  const printed = item.rows.some((row) => row.printed);
+  const width = 6 + columns.length + printed;
   const head = h("tr", {},
     heading("rank", "Rank", () => ["Rank", DATA.rule]),
     heading("strategy", "Strategy"),
     columns.map((one) => heading(one.key, titleOf(one), columnTip(one), true)),
+    printed ? tipped(h("th", { scope: "col", class: "number" }, "Printed"), () => ["Printed", "What a paper prints for the method under this protocol, and what the row has more than that, in points."]) : null,
     heading("head", "Head", () => ["Head", "What turns the backbone's features into one score per label."]),
     heading("seeds", "Seeds", () => ["Seeds", "How many seeds the mean and the spread are over."], true),
     heading("trust", "Trust", () => ["Trust", "unverified: something is wrong with a record. consistent: every number follows from another. re-scored: computed again from the stored scores."]),
     heading("marks", "Marks"));
   const body = h("tbody", {}, rows.flatMap((row) => {
-    const line = boardRow(row, columns, { places, top, spread });
+    const line = boardRow(row, columns, { places, top, spread, printed });
     return state.open.has(row.id) ? [line, h("tr", { class: "details", id: `details-${row.id}` }, h("td", { colspan: width }, details(row)))] : [line];
   }));
   if (!rows.length) body.append(h("tr", {}, h("td", { colspan: width, class: "none" }, "No row passes the filters.", " ", button("Clear the filters", clearFilters))));
@@ -129,7 +131,7 @@ function drawBoard() {
   byId("board-printed").replaceChildren(...(state.printed && item.printed ? printedTable(item) : []));
 }
 
-function boardRow(row, columns, { places, top, spread }) {
+function boardRow(row, columns, { places, top, spread, printed }) {
   const open = state.open.has(row.id);
   const rank = places.get(row.id);
   const name = button(row.strategy, () => toggleRow(row), {
@@ -146,6 +148,7 @@ function boardRow(row, columns, { places, top, spread }) {
       const kind = `number${isShare(item) ? " share" : ""}${isBest ? " best" : ""}`;
       return h("td", { class: kind }, isBest ? h("strong", {}, text) : text, spread && isShare(item) && cell ? [" ", h("small", {}, spreadText(item, cell))] : null);
     }),
+    printed ? h("td", { class: "number" }, row.printed || DASH) : null,
     h("td", {}, row.head),
     tipped(h("td", { class: "number" }, String(row.seeds.length)), () => ["Seeds", row.seeds.join(", "), row.seeds.length === 1 ? "A single seed has no spread; its rank is weak." : ""]),
     row.found.length ? tipped(h("td", { class: "bad" }, row.trust), () => ["What is wrong", ...row.found.slice(0, 4).map(([seed, text]) => `seed ${seed}: ${text}`), "Press the name for all of it."]) : h("td", {}, row.trust),
@@ -154,7 +157,7 @@ function boardRow(row, columns, { places, top, spread }) {
 
 // Settings break between them, and inside one at a mark that joins words, never inside a number nor before it.
 function unbroken(text) {
-  const parts = text.split(/(?<=, )|(?<=[=_/.](?=[A-Za-z{[]))/);
+  const parts = text.split(/(?<=, )|(?<=[=_/](?=[A-Za-z{[]))/);
   return parts.flatMap((part, place) => (place ? [h("wbr"), part] : [part]));
 }
 
@@ -171,7 +174,7 @@ function boardNotes(item) {
   if (item.standIn) found.push(h("p", { class: "notice" }, h("strong", {}, "Stand-in. "), `These rows ran on the generated pictures “${item.dataset}”, not on the data set of ${item.scenario}.`));
   if (item.apart) found.push(h("p", { class: "notice" }, `Apart from the first table of ${item.scenario}: ${item.apart}.`));
   found.push(h("p", { class: "lead" }, item.title));
-  found.push(h("p", { class: "muted" }, `Pretraining: ${item.track}. mAP and F1 in per cent, forgetting, BWT and gap in points: mean ± sample standard deviation over the seeds.`));
+  found.push(h("p", { class: "muted" }, `Pretraining: ${item.track}. mAP and F1 in per cent, forgetting, BWT and gap in points: mean ± sample standard deviation over the seeds.${isBeginners(column("average_map")) ? " Ranked by last mAP: the stream begins with few labels, and an average over its sessions begins with tests of those alone." : ""}`));
   found.push(scenarioFacts(item));
   return found;
 }

@@ -34,7 +34,8 @@ function drawCompare() {
   byId("compared").replaceChildren(h("p", { class: "muted" }, seedsInWords(pair)), pairNumbers(pair), h("div", { class: "panels" }, ...sessionDeltas(pair)), labelDeltas(pair), h("h3", {}, "What differs in how they ran"), differences(pair));
 }
 
-const seedsInBoth = ([a, b]) => a.seeds.filter((seed) => b.seeds.includes(seed));
+const once = (seeds) => new Set(seeds).size === seeds.length;
+const seedsInBoth = ([a, b]) => (once(a.seeds) && once(b.seeds) ? a.seeds.filter((seed) => b.seeds.includes(seed)) : []);
 
 function seedsInWords(pair) {
   const both = seedsInBoth(pair);

@@ -61,9 +61,13 @@ def page_model(
             found_wrong=found_wrong,
             decided=decided(rows) if decided else {},
         )
+        for line, row in zip(table.rows, shown, strict=True):
+            row["printed"] = board.beside(line, table)
         here = {row.first.content for row in rows}
         own = next((one for one in heads if all(row.row.first.content in here for row in one.rows)), None)
-        tables.append(_table(table, rows, pool=pool) | {"heads": _heads(own), "rows": shown})
+        tables.append(
+            _table(table, rows, pool=pool) | {"sort": board.ranked_by(table), "heads": _heads(own), "rows": shown}
+        )
     every = [record for item in records for record in (item.records if isinstance(item, Row) else (item,))]
     return {
         "clbench": clbench.__version__,

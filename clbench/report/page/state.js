@@ -6,6 +6,7 @@ let DATA = JSON.parse(byId("data").textContent);
 const state = {
   slug: "",
   sort: { key: "average_map", up: false },
+  sorted: false, // whether the reader chose the order
   rank: "average_map",
   rule: "0.5",
   digits: 1,
@@ -89,12 +90,22 @@ function ranks(key) {
   return found;
 }
 
+// Where a stream begins with few labels, an average over its test sets flatters whoever forgets: none is best in it.
+const isBeginners = (item) => item.key === "average_map" && table().sort !== "average_map";
+
+// A table comes in its own order until the reader chooses one.
+function sortAsTable() {
+  if (state.sorted && column(state.sort.key)) return;
+  state.sort = { key: table().sort, up: !column(table().sort).higher };
+  state.rank = table().sort;
+}
+
 // The best value of each column that competes, as printed: values that print alike are best together.
 function bests() {
   const found = new Map();
   for (const item of numberColumns()) {
     const cells = table().rows.filter((row) => competes(row) && row.cells[item.key]).map((row) => row.cells[item.key]);
-    if (!item.competes || cells.length < 2) continue;
+    if (!item.competes || cells.length < 2 || isBeginners(item)) continue;
     const means = cells.map((cell) => cell[0]);
     found.set(item.key, UNITS[item.unit](item.higher ? Math.max(...means) : Math.min(...means), state.digits));
   }
@@ -106,7 +117,7 @@ function listed() {
 }
 
 function best(rows) {
-  const by = column("average_map");
+  const by = column(table().sort);
   const value = (row) => (row.cells[by.key] ? row.cells[by.key][0] : -Infinity);
   const competing = rows.filter(competes).sort((a, b) => value(b) - value(a)).slice(0, MOST_LINES);
   const heads = new Set(competing.map((row) => row.head));
