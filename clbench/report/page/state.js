@@ -95,9 +95,10 @@ const isBeginners = (item) => item.key === "average_map" && table().sort !== "av
 
 // A table comes in its own order until the reader chooses one.
 function sortAsTable() {
-  if (state.sorted && column(state.sort.key)) return;
-  state.sort = { key: table().sort, up: !column(table().sort).higher };
+  const chosen = state.sorted && column(state.sort.key);
+  if (chosen) return;
   state.rank = table().sort;
+  if (!state.sorted || !TEXTS[state.sort.key]) state.sort = { key: table().sort, up: !column(table().sort).higher };
 }
 
 // The best value of each column that competes, as printed: values that print alike are best together.
