@@ -1,5 +1,6 @@
 """Metrics of continual multi-label learning, in NumPy alone; definitions in docs/protocol.md."""
 
+from clbench.metrics.against_reference import forgetting_share, forward_transfer, just_learned
 from clbench.metrics.ap import (
     ap_legacy_krt,
     ap_voc07,
@@ -37,8 +38,18 @@ from clbench.metrics.f1 import (
     op,
     or_,
 )
+from clbench.metrics.jackknife import map_error, map_influence
 from clbench.metrics.krt import krt_maps
 from clbench.metrics.names import NAMES, Metric, describe
+from clbench.metrics.per_image import (
+    auroc,
+    aurocs,
+    coverage,
+    hamming_loss,
+    one_error,
+    precision_at,
+    ranking_loss,
+)
 from clbench.metrics.summary import summarize
 
 __all__ = [
@@ -50,6 +61,8 @@ __all__ = [
     "ap_legacy_krt",
     "ap_voc07",
     "ap_voc_envelope",
+    "auroc",
+    "aurocs",
     "average_map",
     "average_precision",
     "average_precisions",
@@ -58,6 +71,7 @@ __all__ = [
     "cf1_harmonic",
     "counts",
     "counts_top",
+    "coverage",
     "cp",
     "cr",
     "describe",
@@ -66,18 +80,27 @@ __all__ = [
     "forgetting_per_session",
     "forgetting_prs",
     "forgetting_relative_agcn",
+    "forgetting_share",
+    "forward_transfer",
     "gap",
     "group_maps",
+    "hamming_loss",
     "instance",
+    "just_learned",
     "krt_maps",
     "last_map",
     "macro_f1",
+    "map_error",
+    "map_influence",
     "mean_accuracies",
     "mean_accuracy",
     "mean_ap",
     "of1",
+    "one_error",
     "op",
     "or_",
+    "precision_at",
+    "ranking_loss",
     "session_maps",
     "summarize",
     "task_maps",

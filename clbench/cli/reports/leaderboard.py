@@ -11,7 +11,7 @@ import click
 from clbench.cli import complete, options
 from clbench.cli.reports.collected import collected
 from clbench.cli.reports.formats import digits, printed, sort, threshold, unprinted
-from clbench.errors import ResultsError, UsageError
+from clbench.errors import ResultsError, UsageError, suggest
 
 if TYPE_CHECKING:
     from clbench.report.table.model import Leaderboard
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     "--strategy", multiple=True, type=complete.STRATEGY, metavar="NAME[,NAME]", help="Only rows of these strategies."
 )
 @click.option("--columns", multiple=True, metavar="KEY[,KEY]", help="Only these number columns, in this order.")
+@click.option(
+    "--measures", multiple=True, metavar="KEY[,KEY]", help="More columns, from score files: auroc, one_error…"
+)
+@click.option("--data", type=options.FOLDER, help="The data set's folder, for what score files tell.")
 @click.option("--mine", is_flag=True, help="Only your own rows: none that clbench ships, none from papers.")
 @unprinted
 def leaderboard(
@@ -41,6 +45,8 @@ def leaderboard(
     digits: int,
     strategy: tuple[str, ...],
     columns: tuple[str, ...],
+    measures: tuple[str, ...],
+    data: Path | None,
     mine: bool,
     no_published: bool,
 ) -> None:
@@ -58,7 +64,9 @@ def leaderboard(
       clbench report leaderboard coco_b40c10 --results here --results elsewhere
     """
     from clbench.cli.terminal import output
+    from clbench.records.collection import folders
     from clbench.records.rows_over_orders import over_orders
+    from clbench.report.compare.measured import numbers_besides
     from clbench.report.table import chosen
     from clbench.report.table.leaderboard import leaderboard as make
 
@@ -66,6 +74,8 @@ def leaderboard(
         raise UsageError("--mine and --reference exclude each other.")
     names = [Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in scenarios]
     published = not (no_published or mine)
+    keys = [part for text in columns for part in _parts(text)]
+    more = _known_measures([part for text in measures for part in _parts(text)])
     boards, said = [], []
     for name in dict.fromkeys(names):
         try:
@@ -80,10 +90,20 @@ def leaderboard(
             boards.append(board)
             continue
         rows = over_orders(found.rows)
-        boards.append(make(rows, sort=sort, threshold=threshold, trust=found.trust, published=published, digits=digits))
+        besides = numbers_besides(found, [*more, *keys, sort], folders=folders(results), data=data)
+        boards.append(
+            make(
+                rows,
+                sort=sort,
+                threshold=threshold,
+                trust=found.trust,
+                published=published,
+                digits=digits,
+                measured=besides,
+            )
+        )
         said += _failed(results, name)
     wanted = [part for text in strategy for part in _parts(text)]
-    keys = [part for text in columns for part in _parts(text)]
     if len(boards) > 1:
         _print_across(boards, names, form=form, wanted=wanted, keys=keys, said=said)
         return
@@ -96,6 +116,17 @@ def leaderboard(
     _print(board, form)
     for text in said if form == "text" else ():
         output.say(text)
+
+
+def _known_measures(keys: Sequence[str]) -> Sequence[str]:
+    from clbench.report.table.columns import MEASURED
+
+    for key in keys:
+        if key not in MEASURED:
+            raise UsageError(
+                f"--measures {key}: no such measure.{suggest(key, MEASURED)}", hint=f"Measures: {', '.join(MEASURED)}."
+            )
+    return keys
 
 
 def _print(board: Leaderboard, form: str) -> None:

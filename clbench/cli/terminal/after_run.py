@@ -22,9 +22,10 @@ BARS = "▁▂▃▄▅▆▇█"
 def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     """Print the leaderboard of the scenario that `records` belong to and write it with the curves of what ran."""
     from clbench.cli.terminal.board import print_board
-    from clbench.records.collection import collect
+    from clbench.records.collection import Collection, collect
     from clbench.records.rows import PROTOCOLS
     from clbench.records.rows_over_orders import over_orders
+    from clbench.report.compare.measured import numbers_besides
     from clbench.report.formats.write import TABLES, write_report
     from clbench.report.table.beside_reference import standing
     from clbench.report.table.leaderboard import leaderboard
@@ -35,7 +36,8 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     rows = [row for row in every if len(row.orders) == 1]
     shipped = _shipped(results, name)
     standings = {row.first.configuration: standing(row, shipped) for row in rows}
-    board = leaderboard(rows, trust=collection.trust, threshold="")
+    besides = numbers_besides(Collection(rows), folders=[results])
+    board = leaderboard(rows, trust=collection.trust, threshold="", measured=besides)
     print_board(board, beside={key: one.kind for key, one in standings.items()}, briefly=True)
     for row in rows:
         found = standings[row.first.configuration]
@@ -58,6 +60,7 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
         out=out,
         formats=(*TABLES, "png"),
         most=1,
+        measured=besides,
         only={record.parent.name for record in records},
     )
     option = "" if results == Path("results") else f" --results {results}"

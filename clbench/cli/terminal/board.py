@@ -57,7 +57,12 @@ def _print_printed(table: Table, *, briefly: bool) -> None:
 def _print_rows(board: Leaderboard, table: Table, *, beside: Mapping[str, str] | None) -> None:
     several = len({row.head for row in table.rows}) > 1
     macro = ("macro_f1",) if table.printed else ()  # what papers print as CF1
-    keys = (*NUMBERS[:4], *macro, *NUMBERS[4:]) if isinstance(board.shown, UnsetType) else board.shown
+    more = () if isinstance(board.measured, UnsetType) else board.measured
+    keys = (
+        (*NUMBERS[:4], *macro, *NUMBERS[4:7], *(key for key in more if key not in NUMBERS), *NUMBERS[7:])
+        if isinstance(board.shown, UnsetType)
+        else board.shown
+    )
     keys = [key for key in keys if key in board.known]
     shown = grid.grid(board, table, keys=keys, texts=[text for text in TEXTS if text != grid.HEAD or several])
     names = [name for name, _ in shown.headings]

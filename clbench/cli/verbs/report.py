@@ -231,7 +231,9 @@ def all_(
     Example:
       clbench report all --out site
     """
+    from clbench.records.collection import folders
     from clbench.records.rows_over_orders import over_orders
+    from clbench.report.compare.measured import numbers_besides
     from clbench.report.formats.write import TABLES, write_report
 
     collection = collected("", results, reference)
@@ -245,6 +247,7 @@ def all_(
         published=not no_published,
         digits=digits,
         decided=_decided(results, data=data),
+        measured=numbers_besides(collection, folders=folders(results), data=data),
     ):
         click.echo(path)
     click.echo(_page(collection, results, out=out / "report.html", published=not no_published, data=data))

@@ -15,6 +15,7 @@ from clbench.report.formats.csv_sheet import sheet
 from clbench.report.formats.html_fragment import fragment
 from clbench.report.formats.latex import latex
 from clbench.report.formats.markdown import markdown
+from clbench.report.table.columns import Measured
 from clbench.report.table.leaderboard import leaderboard, sections
 from clbench.report.table.model import Leaderboard
 
@@ -53,6 +54,7 @@ def write_report(
     decided: Decided | None = None,
     only: Collection[str] = (),
     most: int | None = None,
+    measured: Measured | None = None,
 ) -> list[Path]:
     """Write leaderboard and figures of records that were verified already, and return the paths.
 
@@ -63,7 +65,9 @@ def write_report(
     the curves of mAP first. The rest is as in `leaderboard`. Raises UsageError for an unknown format, column or rule.
     """
     chosen = _checked(formats)
-    board = leaderboard(records, sort=sort, threshold=threshold, trust=trust, published=published, digits=digits)
+    board = leaderboard(
+        records, sort=sort, threshold=threshold, trust=trust, published=published, digits=digits, measured=measured
+    )
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for name in chosen:

@@ -10,9 +10,10 @@ from typing import Literal
 from msgspec import UNSET
 
 from clbench.errors import UsageError, suggest
+from clbench.metrics.names import NAMES
 from clbench.records.record import Record
 
-Unit = Literal["percent", "points", "count", "bytes", "parameters", "seconds", "passes"]
+Unit = Literal["percent", "points", "labels", "count", "bytes", "parameters", "seconds", "passes"]
 
 RULES = {"0.5": "probability > 0.5", "0.8": "probability > 0.8", "top3": "three highest scores"}
 """Decision rules behind CF1, macro-F1 and OF1, by the name that records give them."""
@@ -50,6 +51,8 @@ class Column:
             shown = f"{100 * mean:.{digits}f}"
             shown = shown.removeprefix("-") if float(shown) == 0 else shown
             return shown if std is None else f"{shown} ± {100 * std:.{digits}f}"
+        if self.unit == "labels":
+            return f"{mean:.{digits}f}" + ("" if std is None else f" ± {std:.{digits}f}")
         return {"count": _count, "bytes": _bytes, "parameters": _parameters, "seconds": _seconds, "passes": _passes}[
             self.unit
         ](mean)
@@ -136,11 +139,30 @@ _CONTINUAL = (
     # filled in by the table, which knows the joint row
     Column("gap", "Gap to joint", "points", lambda record: None),
 )
-ERROR = Column("error_images", "± images", "points", lambda record: None, False, False, spread=False)
+_FRACTIONS = (
+    "auroc", "ranking_loss", "one_error", "hamming_loss", "mean_accuracy", "precision_at_1", "precision_at_3",
+    "precision_at_5",
+)  # fmt: skip
+_AGAINST = ("forward_transfer", "forgetting_over_joint", "forgetting_over_single")
+
+
+def _nothing(record: Record) -> None:
+    """Read nothing: the number is handed in."""
+
+
+ERROR = Column("error_images", "± images", "points", _nothing, False, False, spread=False)
 """Standard error of last mAP from the size of the test set."""
 
-MEASURED = {column.key: column for column in (ERROR,)}
-"""Columns whose numbers come from score files."""
+MEASURED = {
+    column.key: column
+    for column in (
+        ERROR,
+        *(Column(key, NAMES[key].title, "percent", _nothing, NAMES[key].higher_is_better) for key in _FRACTIONS),
+        Column("coverage", "Coverage", "labels", _nothing, higher_is_better=False),
+        *(Column(key, NAMES[key].title, "points", _nothing, NAMES[key].higher_is_better) for key in _AGAINST),
+    )
+}
+"""Columns whose numbers are not in a record: from score files, or from beside another row."""
 
 _TRIALS = (Column("trials", "Trials", "count", lambda r: r.tuning.trials if r.tuning else None, False, False),)
 """Configurations that a search tried before it chose this one; of rows that no search chose, nothing is known."""
