@@ -40,6 +40,13 @@ from clbench.metrics.f1 import (
 )
 from clbench.metrics.jackknife import map_error, map_influence
 from clbench.metrics.krt import krt_maps
+from clbench.metrics.label_curves import (
+    Calibration,
+    PrecisionRecall,
+    calibration,
+    calibration_error,
+    precision_recall,
+)
 from clbench.metrics.names import NAMES, Metric, describe
 from clbench.metrics.per_image import (
     auroc,
@@ -54,10 +61,12 @@ from clbench.metrics.summary import summarize
 
 __all__ = [
     "NAMES",
+    "Calibration",
     "Counts",
     "Groups",
     "Instance",
     "Metric",
+    "PrecisionRecall",
     "ap_legacy_krt",
     "ap_voc07",
     "ap_voc_envelope",
@@ -68,6 +77,8 @@ __all__ = [
     "average_precisions",
     "bwt",
     "bwt_per_label",
+    "calibration",
+    "calibration_error",
     "cf1_harmonic",
     "counts",
     "counts_top",
@@ -100,6 +111,7 @@ __all__ = [
     "op",
     "or_",
     "precision_at",
+    "precision_recall",
     "ranking_loss",
     "session_maps",
     "summarize",

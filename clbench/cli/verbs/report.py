@@ -12,6 +12,7 @@ from clbench.cli.reports.choose import choose
 from clbench.cli.reports.collected import UNVERIFIED, collected, note_unverified
 from clbench.cli.reports.compare import compare
 from clbench.cli.reports.formats import digits, printed, sort, threshold, unprinted
+from clbench.cli.reports.labels import labels as labels_verb
 from clbench.cli.reports.leaderboard import leaderboard
 from clbench.cli.reports.orders import orders
 from clbench.cli.reports.published import published
@@ -40,6 +41,7 @@ def command() -> None:
       clbench report curves coco_b40c10 --out figures
       clbench report heads coco_b40c10
       clbench report groups coco_b40c10
+      clbench report labels coco_b40c10 --format csv > labels.csv
       clbench report compare coco_b40c10 --baseline er
       clbench report orders coco_b40c10
       clbench report published krt
@@ -373,6 +375,7 @@ def _page(collection: Collection, results: tuple[Path, ...], *, out: Path, publi
 
 command.add_command(choose)
 command.add_command(compare)
+command.add_command(labels_verb)
 command.add_command(leaderboard)
 command.add_command(orders)
 command.add_command(published)
