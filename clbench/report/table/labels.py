@@ -1,4 +1,4 @@
-"""Average precision of every label after every session, as a tidy table: one number a line, methods by readable names."""
+"""Average precision of every label after every session, tidy: one number a line, methods by readable names."""
 
 from __future__ import annotations
 
