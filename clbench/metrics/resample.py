@@ -21,8 +21,9 @@ from clbench.metrics.inputs import Floats, Targets, checked_matrix
 Weights = npt.NDArray[np.uint8]
 """How often each image was drawn, uint8 [N, R]: images by resamples."""
 
-_AT_ONCE = 128
-"""Resamples summed together: their weights of one image are contiguous, so that sums run over whole vectors."""
+_AT_ONCE = 16
+"""Resamples summed together: weights of an image are contiguous, so that sums run over whole vectors, and those of
+40,000 images stay in a cache of the second level, where 128 at once take twice as long."""
 
 
 def draw_images(images: int, resamples: int, *, seed: int) -> Weights:
@@ -97,12 +98,14 @@ class _Column:
         )
 
     def precisions(self, weights: npt.NDArray[np.float32]) -> Aps:
-        """Return AP [R] under weights [N, R]; sums of whole numbers, so exact in float64."""
-        gained = np.asarray(self.positive @ weights, dtype=np.float64)
-        hits = np.cumsum(gained, axis=0)
-        everything = np.cumsum(self.between @ weights, axis=0, dtype=np.float64)
-        precision = np.divide(hits, everything, out=np.zeros_like(hits), where=everything > 0)
-        total = gained.sum(axis=0)
+        """Return AP [R] under weights [N, R]; sums of whole numbers up to N, so exact in float32 below 2^24 of them."""
+        kind = np.float32 if len(weights) < 1 << 24 else np.float64
+        gained = self.positive @ weights
+        hits = np.cumsum(gained, axis=0, dtype=kind)
+        everything = np.cumsum(self.between @ weights, axis=0, dtype=kind)
+        whole = np.zeros(hits.shape)
+        precision = np.divide(hits, everything, out=whole, where=everything > 0, dtype=np.float64)
+        total = gained.sum(axis=0, dtype=np.float64)
         value = (gained * precision).sum(axis=0)
         return np.asarray(np.divide(value, total, out=np.full_like(total, np.nan), where=total > 0))
 

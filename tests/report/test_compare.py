@@ -61,6 +61,7 @@ def test_a_method_ahead_on_three_resamples_of_four_is_first_in_three_of_four() -
     assert chances == pytest.approx([0.75, 0.25])
 
 
+@pytest.mark.slow
 def test_intervals_of_95_per_cent_cover_the_truth_about_as_often() -> None:
     """Two methods that are equally good: other seeds and other test images, drawn anew 300 times."""
     generator = np.random.default_rng(11)
