@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,14 @@ def test_every_method_has_one_line_with_the_numbers_of_each_scenario() -> None:
     ]
     assert lines["lwf"][2:] == ["–", "–"]
     assert [line.strategy for line in found.lines] == ["er", "lwf"]  # what lacks a scenario stands below
+
+
+def test_a_method_has_one_line_whatever_its_memory_and_two_where_a_scenario_has_two() -> None:
+    small = replace(ER, fields=(("memory", 400),))
+    found = table(factory.make_record(ER), factory.make_record(small, factory.B0))
+    assert [line.settings for line in found.lines] == ["memory=1600 | memory=400"]
+    found = table(factory.make_record(ER), factory.make_record(small), factory.make_record(small, factory.B0))
+    assert [line.settings for line in found.lines] == ["memory=400", "memory=1600"]
 
 
 def test_it_is_written_as_markdown_csv_and_latex() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -75,8 +76,8 @@ class Across:
             shipped = ", rows that clbench ships" if table.reference is True else ""
             found.append(f"{table.heading} (pretraining: {table.track}{tested}{shipped}): {table.title}")
         found.append(
-            "Lines go by their mean over the scenarios that all of them have. A method is told by strategy, "
-            "head and settings; what its scenario's recipe says may differ."
+            "Lines go by their mean. A method that runs once in every scenario has one line, whatever its settings "
+            "there (a | b)."
         )
         return found
 
@@ -92,18 +93,30 @@ def across(board: Leaderboard, scenarios: Sequence[str], *, keys: Sequence[str] 
     """Return the first table of each scenario of a leaderboard side by side, in the order of `scenarios`.
 
     A scenario's first table is that of its newest version on the pinned data; rows that are apart from it are left out.
-    Lines go by the mean of the first of `keys` over scenarios, those that lack one below; upper bounds stay first
-    where they are best and are never bold.
+    A method that every scenario has once makes one line whatever its settings there; one with several configurations in
+    a scenario makes a line for each. Lines go by the mean of the first of `keys` over scenarios, those that lack one
+    below; upper bounds stay first where they are best and are never bold.
     """
     first: dict[str, Table] = {}
     for table in board.tables:
         if table.rows:
             first.setdefault(table.scenario, table)
     tables = [first[name] for name in dict.fromkeys(scenarios) if name in first]
+    several = {
+        method
+        for table in tables
+        for method, count in Counter((row.strategy, row.head) for row in table.rows).items()
+        if count > 1
+    }
+    settings: dict[tuple[str, str], list[str]] = {}
+    for row in (row for table in tables for row in table.rows):
+        settings.setdefault((row.strategy, row.head), []).append(row.settings)
     lines: dict[tuple[str, str, str], Line] = {}
     for table in tables:
         for row in table.rows:
-            key = (row.strategy, row.head, row.settings)
+            method = (row.strategy, row.head)
+            met = dict.fromkeys(settings[method])
+            key = (*method, row.settings if method in several or len(met) == 1 else _either(met))
             line = lines.setdefault(key, Line(*key))
             line.seeds.add(len(row.seeds))
             line.marks.update(dict.fromkeys(mark for mark in row.marks if mark not in _OF_TABLES))
@@ -167,6 +180,11 @@ def latex(table: Across) -> str:
         texts = [rf"\textbf{{{escape(cell.text)}}}" if cell.best else escape(cell.text) for cell in cells]
         lines.append(" & ".join([escape(name), escape(line.head), *texts]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}", ""])
+
+
+def _either(settings: Iterable[str]) -> str:
+    """Return the settings of one method in several scenarios as text."""
+    return " | ".join(text or "none" for text in settings)
 
 
 def _span(seeds: set[int]) -> str:
