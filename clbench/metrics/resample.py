@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,8 +102,8 @@ class _Column:
         """Return AP [R] under weights [N, R]; sums of whole numbers up to N, so exact in float32 below 2^24 of them."""
         kind = np.float32 if len(weights) < 1 << 24 else np.float64
         gained = self.positive @ weights
-        hits = np.cumsum(gained, axis=0, dtype=kind)
-        everything = np.cumsum(self.between @ weights, axis=0, dtype=kind)
+        hits: npt.NDArray[Any] = np.cumsum(gained, axis=0, dtype=kind)
+        everything: npt.NDArray[Any] = np.cumsum(self.between @ weights, axis=0, dtype=kind)
         whole = np.zeros(hits.shape)
         precision = np.divide(hits, everything, out=whole, where=everything > 0, dtype=np.float64)
         total = gained.sum(axis=0, dtype=np.float64)
