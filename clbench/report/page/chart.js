@@ -149,7 +149,7 @@ function lineNames(points, { right, letters, top, bottom }) {
 
 function pointText(point, xs, axis) {
   const spread = point.std === null || point.std === undefined ? "one seed" : `± ${(100 * point.std).toFixed(2)}, ${point.line.seeds} seeds`;
-  return [point.line.name, `${(100 * point.mean).toFixed(2)} ${spread}`, point.line.reference ? "saw everything at once" : axis.tell(xs[point.session])];
+  return [point.line.name, `${(100 * point.mean).toFixed(2)} ${spread}`, point.line.plain ? "what the other is measured from" : point.line.reference ? "saw everything at once" : axis.tell(xs[point.session])];
 }
 
 // The next point for a key: along its own line, or to the next line of the same x.

@@ -40,7 +40,7 @@ const seedsInBoth = ([a, b]) => (once(a.seeds) && once(b.seeds) ? a.seeds.filter
 function seedsInWords(pair) {
   const both = seedsInBoth(pair);
   const paired = both.length > 1 ? `Differences are means ± sample standard deviation over the seeds that both have (${both.join(", ")}).` : "Fewer than two seeds are in both, so differences have no spread.";
-  return `Second minus first. ${paired} Whether one is more than luck: clbench report compare ${table().scenario} --baseline ${pair[0].strategy}`;
+  return `Second minus first. ${paired} Whether one is more than luck: clbench report compare ${table().scenario} --baseline ${/ /.test(pair[0].name) ? `"${pair[0].name}"` : pair[0].name}`;
 }
 
 // Mean and spread of second minus first, seed by seed; of the means alone where no seed is in both.
