@@ -15,7 +15,7 @@ const MARKERS = {
 
 const MOST_NAMES = 12;
 const NAME_GAP = 11.5;
-const LETTER = 6; // pixels of a letter of a name, a little more than most need
+const LETTER = 6.7; // pixels of a letter of a name, a little more than most need
 
 const marker = (look, x, y, r) => s("path", { class: "marker", d: MARKERS[look[1]](r), transform: `translate(${x.toFixed(1)},${y.toFixed(1)})` });
 const dashes = (look) => look[2].map((length) => (length * 1.8).toFixed(1)).join(" ") || null;
@@ -131,6 +131,12 @@ function plot({ title, xs, lines, width, tip, figure, axis }) {
   return svg;
 }
 
+// A name of so many letters, cut before its end, where what sets alike names apart stands.
+function shortened(name, letters) {
+  const tail = Math.ceil(letters / 2);
+  return name.length > letters ? `${name.slice(0, letters - tail - 1)}…${name.slice(-tail)}` : name;
+}
+
 // Names at the ends of lines, pushed apart where they would cover each other.
 function lineNames(points, { right, letters, top, bottom }) {
   const ends = new Map();
@@ -143,7 +149,7 @@ function lineNames(points, { right, letters, top, bottom }) {
   }
   return placed.flatMap(({ point, y }) => [
     s("path", { class: "leader", d: `M${(point.line.reference ? right : point.x + 6).toFixed(1)},${point.y.toFixed(1)}L${right + 4},${y.toFixed(1)}` }),
-    s("text", { class: "tick name", x: right + 7, y: y + 3.5 }, point.line.name.length > letters ? `${point.line.name.slice(0, letters - 1)}…` : point.line.name),
+    s("text", { class: "tick name", x: right + 7, y: y + 3.5 }, shortened(point.line.name, letters)),
   ]);
 }
 
