@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from clbench.data.datasets.registry import DATASETS, open_table
 from clbench.data.table import LabelTable, from_arrays
+from clbench.spec.orders import load_in_order
 from clbench.spec.scenario import LabelsSpec, PinsSpec, ScenarioSpec, ValidationSpec, load_scenario, parse_scenario
 from clbench.stream.build import build_stream, check_pins
 from clbench.stream.label_order import arrival
@@ -160,6 +161,14 @@ def real_stream(name: str, realdata: Path) -> Stream:
 @pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if spec.pins.images])
 def test_the_real_labels_make_the_pinned_stream(name: str, realdata: Path) -> None:
     check_pins(real_stream(name, realdata), SPECS[name])
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["coco_b40c10", "voc07_b0c4", "peta_b15c5"])
+def test_the_real_labels_make_the_stream_that_is_pinned_for_another_order(name: str, realdata: Path) -> None:
+    spec = load_in_order(HERE.parent / "scenarios" / f"{name}.yaml", "shuffle:4")
+    assert spec.pins.images and spec.pins.images != SPECS[name].pins.images
+    check_pins(build_stream(real(spec.dataset, realdata), spec), spec)
 
 
 def test_label_values_are_pinned_where_they_are_established() -> None:

@@ -95,6 +95,28 @@ def test_show_as_json_has_every_value_of_every_strategy(cli: Cli):
     assert plain[0]["values"]["train.epochs"]["value"] == plain[1]["values"]["train.epochs"]["value"]
 
 
+def test_show_prints_the_labels_and_images_of_each_session_in_each_order(cli: Cli):
+    shown = cli("show", "tiny", "--strategy", "naive", "--orders", "2").out
+    told = [" ".join(line.split()) for line in shown.splitlines()]
+    first, second = told.index("Sessions, own order"), told.index("Sessions, shuffle:1 order")
+    assert told[first + 2 : first + 5] == ["0 121 58 person, chair", "1 37 66 car, cup", "2 30 68 bottle, dining table"]
+    assert told[second + 2 : second + 5] == [
+        "0 34 17 cup, chair",
+        "1 119 66 person, dining table",
+        "2 36 68 bottle, car",
+    ]
+    plain = json.loads(cli("show", "tiny", "--strategy", "naive", "--orders", "2", "--json").out)
+    assert [item["order"] for item in plain] == ["own", "shuffle:1"]
+    assert plain[1]["sessions"][2] == {"labels": ["bottle", "car"], "train_images": 36, "test_images": 68}
+
+
+def test_an_order_that_is_none_is_refused_before_anything_runs(cli: Cli, here: Path):
+    done = cli("run", "tiny", "--orders", "backwards")
+    assert done.code == 2 and "--orders: orders: 'backwards' is not an order" in done.err
+    assert cli("run", "tiny", "--orders", "0").code == 2
+    assert not (here / "results").exists()
+
+
 def test_show_says_where_a_stand_in_is_used(cli: Cli):
     assert "stand-in for coco2014" in cli("show", "coco_b40c10", "--strategy", "naive").out
 
