@@ -12,6 +12,7 @@ from clbench.files.yaml_text import convert, read_mapping
 from clbench.many.sweep_file import beside, check_data, data_folder
 from clbench.plan import catalog
 from clbench.plan.plan import Plan, plan
+from clbench.spec.orders import OWN
 from clbench.spec.scenario import Count, Fraction, Positive, ScenarioSpec, ValidationSpec
 from clbench.tune.space import Range, Value, text
 from clbench.tune.suggest import Sampler
@@ -124,6 +125,7 @@ def _planned(
             strategies=strategies,
             sets=sets,
             seeds=seeds,
+            orders=[OWN],  # whatever orders its scenario runs in
             data=data_folder(spec.data, scenario, path=path),
             unpinned=spec.unpinned,
         )

@@ -22,6 +22,7 @@ from clbench.records.verify.verify import verify
 from clbench.testing.repeat import first_other_section
 from clbench.train.rerun import plan_of, reproduce
 from clbench.train.run import RunOptions, run
+from clbench.tune.search_file import load_search, make_planner
 
 SETS = ["train.epochs=1"]
 
@@ -135,3 +136,12 @@ def test_a_sweep_has_every_order_and_says_which(tmp_path: Path) -> None:
     assert [item.order for item in asked] == ["shuffle:5"] * 2
     with pytest.raises(UsageError, match=r"sweep\.yaml: .*'backwards' is not an order"):
         expand_all([path], orders=["backwards"])
+
+
+def test_a_search_keeps_to_the_scenarios_own_order(tmp_path: Path) -> None:
+    scenario(tmp_path, orders=3)
+    path = tmp_path / "search.yaml"
+    told = {"scenario": "miniature.yaml", "strategies": ["naive"], "space": {"train.lr": [0.1, 0.2]}, "trials": 2}
+    path.write_text(yaml.safe_dump(told | {"validation": 0.2}))
+    plans = make_planner(load_search(path), path=path).plans("naive", {}, seeds=[0, 1])
+    assert [(item.order, item.seed) for item in plans] == [("", 0), ("", 1)]

@@ -66,7 +66,7 @@ def sheet(board: Leaderboard) -> str:
                 about
                 | numbers
                 | {
-                    "kind": "reference" if table.reference else "run",
+                    "kind": ("reference" if table.reference else "run") + (" orders" if table.orders else ""),
                     "rank": "" if row.rank is None else row.rank,
                     "strategy": row.strategy,
                     "head": row.head,

@@ -65,7 +65,8 @@ def _table(board: Leaderboard, table: Table) -> str:
 def _caption(board: Leaderboard, table: Table) -> str:
     parts = [
         f"{table.heading}: {table.title.rstrip('.')}.",
-        f"Mean ± sample standard deviation over the seeds, in per cent; F1 at {board.threshold}.",
+        f"Mean ± sample standard deviation over the {'class orders' if table.orders else 'seeds'}, in per cent; "
+        f"F1 at {board.threshold}.",
         f"Ranked by {board.known[board.ranked_by(table)].title}; overlapping seed intervals share a rank.",
     ]
     if table.stand_in:

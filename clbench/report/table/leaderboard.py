@@ -14,6 +14,7 @@ from clbench.files.yaml_text import digest
 from clbench.records.orders import order_of
 from clbench.records.record import Record
 from clbench.records.rows import Row, comparable_groups, group_rows, why_not
+from clbench.records.rows_over_orders import order_rank
 from clbench.records.store import is_unpinned_id, record_scenario_id
 from clbench.report.table.beside_printed import told_threshold
 from clbench.report.table.columns import RULES, SMALL, Measured, column, columns
@@ -159,7 +160,8 @@ def _importance(group: list[Row]) -> tuple[Any, ...]:
     about, size = first.scenario, len(group)
     data = (about.name, _is_unpinned(group[0]), about.stand_in, -about.version, -first.protocol)
     orders = group[0].orders  # the scenario's own before means of several, and these before another one
-    return (*data, len(orders) > 1 or order_of(first) != "", -len(orders), -size, about.digest)
+    apart = len(orders) > 1 or order_of(first) != ""
+    return (*data, apart, -len(orders), order_rank(order_of(first)), -size, about.digest)
 
 
 def _identity(row: Row) -> str:
