@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,6 +62,19 @@ def over_orders(rows: Iterable[Row]) -> list[Row]:
         records = tuple(record for order in sorted(by_order, key=order_rank) for record in by_order[order].records)
         together.append(OrdersRow(records, reference=family[0].reference))
     return alone + together
+
+
+def times_first(
+    rows: Sequence[OrdersRow], read: Callable[[Record], float | None], *, higher_is_better: bool = True
+) -> list[int]:
+    """Return in how many of their class orders each of `rows` is not surpassed by another, by its mean over seeds."""
+    counts = [0] * len(rows)
+    for order in rows[0].orders:
+        means = [row.by_order[order].over(read) for row in rows]
+        known = [mean.mean for mean in means if mean is not None]
+        best = (max if higher_is_better else min)(known, default=None)
+        counts = [count + (mean is not None and mean.mean == best) for count, mean in zip(counts, means, strict=True)]
+    return counts
 
 
 def order_rank(order: str) -> tuple[str, int]:

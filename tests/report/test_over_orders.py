@@ -16,6 +16,7 @@ from clbench.records.rows import Row, group_rows
 from clbench.records.rows_over_orders import OrdersRow, order_rank, over_orders
 from clbench.records.schema import OrderPart
 from clbench.report.compare.table import compare
+from clbench.report.formats.grid import grid
 from clbench.report.formats.grid import notes as notes_of
 from clbench.report.formats.readme import meant, stale, updated
 from clbench.report.table.leaderboard import leaderboard, sections
@@ -95,6 +96,8 @@ def test_a_leaderboard_never_mixes_orders_with_seeds() -> None:
     told = {row.strategy: board.text(row, "last_map") for row in averaged.rows}
     assert told == {"naive": "46.0 ± 4.0", "lwf": "45.7 ± 2.1", "er": "31.0 ± 1.0"}
     assert [row.rank for row in averaged.rows] == [1, 1, 3]
+    assert [row.first for row in averaged.rows] == [2, 1, 0] and own.rows[0].first is msgspec.UNSET
+    assert grid(board, averaged).titles.count("First") == 1 and "First" not in grid(board, own).titles
     assert any("± is the spread between these orders" in note for note in notes_of(board, averaged))
     assert meant(board.tables, "tiny") == meant(board.tables, "tiny.v1.scenes") == [own]
 

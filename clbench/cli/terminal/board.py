@@ -13,7 +13,7 @@ from clbench.report.formats.printed_numbers import cells, short
 from clbench.report.table.model import Leaderboard, Table
 from clbench.report.table.published import CAUTION, printed_for
 
-TEXTS = (grid.RANK, grid.STRATEGY, grid.HEAD, grid.SETTINGS, grid.SEEDS, grid.BESIDE, grid.MARKS)
+TEXTS = (grid.RANK, grid.STRATEGY, grid.HEAD, grid.SETTINGS, grid.SEEDS, grid.FIRST, grid.BESIDE, grid.MARKS)
 NUMBERS = (
     "average_map", "last_map", "error_images", "cf1_harmonic", "of1", "forgetting", "bwt", "stored_images",
     "train_seconds", "trials",

@@ -15,6 +15,8 @@ from clbench.report.table.published import CAUTION
 
 RANK, STRATEGY, HEAD, SETTINGS, SEEDS = "Rank", "Strategy", "Head", "Settings", "Seeds"
 TRACK, TRUST, MARKS = "Pretraining", "Trust", "Marks"
+FIRST = "First"
+"""In how many class orders a row is the first of its table."""
 BESIDE = "Printed"
 """The printed number of the method, and the row's difference to it in points."""
 PRINTED = ("Method", "Year", "Buffer", "Backbone", "Avg. mAP", "Last mAP", "CF1", "OF1", "Source", "Remarks")
@@ -68,19 +70,21 @@ def grid(board: Leaderboard, table: Table, *, keys: Iterable[str] = (), texts: I
     """
     wanted = list(keys) or list(board.columns)
     shown = [key for key in wanted if any(row.cells[key].mean is not None for row in table.rows)]
-    said = list(texts) or [RANK, STRATEGY, HEAD, SETTINGS, SEEDS, BESIDE, TRACK, TRUST, MARKS]
+    said = list(texts) or [RANK, STRATEGY, HEAD, SETTINGS, SEEDS, FIRST, BESIDE, TRACK, TRUST, MARKS]
+    if not table.orders:
+        said = [text for text in said if text != FIRST]
     if not any(row.changed for row in table.rows):
         said = [text for text in said if text != SETTINGS]
     if not any(board.beside(row, table) for row in table.rows):
         said = [text for text in said if text != BESIDE]
-    before = [text for text in said if text not in (BESIDE, TRACK, TRUST, MARKS)]
-    after = [text for text in said if text in (BESIDE, TRACK, TRUST, MARKS)]
+    before = [text for text in said if text not in (FIRST, BESIDE, TRACK, TRUST, MARKS)]
+    after = [text for text in said if text in (FIRST, BESIDE, TRACK, TRUST, MARKS)]
     headings = [(text, "") for text in before] + [(board.title(key), key) for key in shown]
     headings += [(f"{text} {board.title(board.printed_key(table))}" if text == BESIDE else text, "") for text in after]
     rows = [
         [Field(_said(row, text)) for text in before]
         + [Field(board.text(row, key), row.cells[key].best) for key in shown]
-        + [Field((board.beside(row, table) or "–") if text == BESIDE else _said(row, text)) for text in after]
+        + [Field(_beside(board, table, row, text)) for text in after]
         for row in table.rows
     ]
     return Grid(headings, rows)
@@ -162,7 +166,8 @@ def over_orders(table: Table) -> list[str]:
         return []
     return [
         f"Means over the class orders {', '.join(table.orders)}; ± is the spread between these orders, after the mean "
-        f"over seeds in each. How often each row is first: clbench report orders {table.scenario}"
+        f"over seeds in each. First: in how many of them no ranked row is better. Whether rankings agree: "
+        f"clbench report orders {table.scenario}"
     ]
 
 
@@ -178,6 +183,13 @@ def kept_apart(table: Table) -> list[str]:
 def printed_notes() -> list[str]:
     """Return what a reader must know before reading printed numbers."""
     return [CAUTION]
+
+
+def _beside(board: Leaderboard, table: Table, row: TableRow, text: str) -> str:
+    """Return a text that stands behind the numbers."""
+    if text == FIRST:
+        return "–" if isinstance(row.first, UnsetType) else f"{row.first} of {len(table.orders or ())}"
+    return (board.beside(row, table) or "–") if text == BESIDE else _said(row, text)
 
 
 def _said(row: TableRow, text: str) -> str:

@@ -14,11 +14,11 @@ from clbench.files.yaml_text import digest
 from clbench.records.orders import order_of
 from clbench.records.record import Record
 from clbench.records.rows import Row, comparable_groups, group_rows, why_not
-from clbench.records.rows_over_orders import order_rank
+from clbench.records.rows_over_orders import OrdersRow, order_rank, times_first
 from clbench.records.store import is_unpinned_id, record_scenario_id
 from clbench.report.table.beside_printed import told_threshold
-from clbench.report.table.columns import RULES, SMALL, Measured, column, columns
-from clbench.report.table.model import Leaderboard, Table
+from clbench.report.table.columns import RULES, SMALL, Column, Measured, column, columns
+from clbench.report.table.model import Leaderboard, Table, TableRow
 from clbench.report.table.published import printed_for
 from clbench.report.table.ranking import RULE
 from clbench.report.table.rows import table_rows, track_name
@@ -77,15 +77,19 @@ def leaderboard(
                 digest=about.digest,
                 protocol=first.protocol,
                 track=track,
-                rows=table_rows(
+                rows=_with_firsts(
+                    table_rows(
+                        rows,
+                        by=by,
+                        known=known,
+                        trust=trust or {},
+                        digits=digits,
+                        printed=printed_for(about.name) if published else [],
+                        measured=measured,
+                        plain=("average_map",) if small else (),
+                    ),
                     rows,
-                    by=by,
-                    known=known,
-                    trust=trust or {},
-                    digits=digits,
-                    printed=printed_for(about.name) if published else [],
-                    measured=measured,
-                    plain=("average_map",) if small else (),
+                    by,
                 ),
                 printed=printed_for(about.name) if beside else [],
                 reference=shipped or UNSET,
@@ -95,6 +99,17 @@ def leaderboard(
             )
         )
     return Leaderboard(asked.key, asked.title, threshold, digits, RULE, tables, measured=list(measured or ()) or UNSET)
+
+
+def _with_firsts(lines: list[TableRow], rows: Iterable[Row], by: Column) -> list[TableRow]:
+    """Return the lines of a table over class orders with how often each is first among those that have a rank."""
+    known = {row.first.configuration: row for row in rows if isinstance(row, OrdersRow)}
+    ranked = [line for line in lines if line.rank is not None and line.configuration in known]
+    if not ranked:
+        return lines
+    counts = times_first([known[line.configuration] for line in ranked], by.read, higher_is_better=by.higher_is_better)
+    told = {line.configuration: count for line, count in zip(ranked, counts, strict=True)}
+    return [msgspec.structs.replace(line, first=told.get(line.configuration, UNSET)) for line in lines]
 
 
 def begins_with(rows: Iterable[Row]) -> int:

@@ -35,6 +35,8 @@ class TableRow(Struct, frozen=True):
     track: str
     trust: str
     configuration: str
+    first: int | UnsetType = UNSET
+    """In how many class orders no ranked row is better; absent in tables of one order, and without a rank."""
     printed: dict[str, str] | UnsetType = UNSET
     """`average_map` and `last_map` as papers print them of this method under this protocol, in per cent."""
 
