@@ -58,7 +58,7 @@ def _table(board: Leaderboard, table: Table) -> str:
         label_command(table.slug),
         *_rows(board, table, settings),
     ]
-    lines += _below({_letter(place): text for place, text in enumerate(settings)})
+    lines += below({letter(place): text for place, text in enumerate(settings)})
     return "\n".join([*lines, r"\end{table*}", ""])
 
 
@@ -104,7 +104,7 @@ def _rows(board: Leaderboard, table: Table, settings: list[str]) -> list[str]:
     lines = [rf"\begin{{tabular}}{{@{{}}rllr{'r' * (len(keys) + beside)}@{{}}}}", r"\toprule"]
     lines += [" & ".join(spans) + r" \\", "".join(rules), " & ".join(names) + r" \\", r"\midrule"]
     for row in table.rows:
-        note = rf"$^{{{_letter(settings.index(row.settings))}}}$" if row.changed else ""
+        note = rf"$^{{{letter(settings.index(row.settings))}}}$" if row.changed else ""
         cells = ["--" if row.rank is None else str(row.rank), escape(row.strategy) + note, escape(row.head)]
         cells += [str(len(row.seeds)), *(_number(row, columns[key], board.digits) for key in keys)]
         cells += [escape(board.beside(row, table) or "–")] if beside else []
@@ -149,10 +149,10 @@ def _printed(table: Table) -> str:
         r"\midrule",
     ]
     for row in table.printed:
-        note = rf"$^{{{_letter(sources.index(row.source))}}}$"
+        note = rf"$^{{{letter(sources.index(row.source))}}}$"
         cells = (row.year, row.buffer, row.average_map, row.last_map, row.cf1, row.of1)
         lines.append(" & ".join([escape(row.method) + note, *(escape(cell or "–") for cell in cells)]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", *_below({_letter(i): text for i, text in enumerate(sources)})]
+    lines += [r"\bottomrule", r"\end{tabular}", *below({letter(i): text for i, text in enumerate(sources)})]
     return "\n".join([*lines, r"\end{table*}", ""])
 
 
@@ -192,13 +192,14 @@ def _sides(shown: Grid) -> str:
     )
 
 
-def _below(notes: dict[str, str]) -> list[str]:
+def below(notes: dict[str, str]) -> list[str]:
+    """Return the lines under a table that say what its raised letters mean; none without notes."""
     if not notes:
         return []
     told = "; ".join(rf"$^{{{letter}}}$\,{escape(text)}" for letter, text in notes.items())
     return [rf"\par\smallskip\parbox{{\textwidth}}{{\scriptsize {told}.}}"]
 
 
-def _letter(place: int) -> str:
+def letter(place: int) -> str:
     """Return a, b, …, z, aa, ab, … for the notes below a table."""
-    return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("a") + place % 26)
+    return (letter(place // 26 - 1) if place >= 26 else "") + chr(ord("a") + place % 26)

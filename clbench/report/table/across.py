@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Field, Grid
-from clbench.report.formats.latex import escape, label_command
+from clbench.report.formats.latex import below, escape, label_command, letter
 from clbench.report.formats.markdown import grid_lines, quoted
 from clbench.report.table.model import Cell, Leaderboard, Table
 
@@ -174,12 +174,14 @@ def latex(table: Across) -> str:
         " & ".join(["Strategy", "Head", *heads * len(table.tables)]) + r" \\",
         r"\midrule",
     ]
+    settings = list(dict.fromkeys(line.settings for line in table.lines if line.settings))
     for line in table.lines:
-        name = f"{line.strategy} ({line.settings})" if line.settings else line.strategy
+        note = rf"$^{{{letter(settings.index(line.settings))}}}$" if line.settings else ""
         cells = [table.cell(line, one, key) for one in table.tables for key in keys]
         texts = [rf"\textbf{{{escape(cell.text)}}}" if cell.best else escape(cell.text) for cell in cells]
-        lines.append(" & ".join([escape(name), escape(line.head), *texts]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}", ""])
+        lines.append(" & ".join([escape(line.strategy) + note, escape(line.head), *texts]) + r" \\")
+    told = below({letter(place): text for place, text in enumerate(settings)})
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *told, r"\end{table*}", ""])
 
 
 def _either(settings: Iterable[str]) -> str:
