@@ -2,14 +2,13 @@
 
 from typing import ClassVar, Literal
 
-import numpy as np
 from torch import Tensor, cat, nn
 
 from clbench import Session, Strategy
 from clbench.nn.closed_form.head import POOLED
+from clbench.nn.closed_form.in_order import SumsInOrder
 from clbench.nn.closed_form.ridge import BlockSums
 from clbench.nn.heads.by_name import Network
-from clbench.nn.shared.ranks import rank, world
 from clbench.nn.text.head import TextHead
 from clbench.nn.text.table import TextTable, file_digest, random_vectors, read_text_table
 
@@ -98,14 +97,14 @@ class CLIP(Strategy):
         head = self.net.head
         by_block = self.unknown == "ignore"
         blocks = head.slices() if by_block else [slice(0, session.seen)]
-        pairs = (
-            (
-                head.expanded(self.net.maps(b.images)).cpu(),
-                b.targets.cpu() if by_block else b.targets.cpu().nan_to_num(),
-            )
-            for b in session.batches(places=np.arange(rank(), len(session.rows), world()))
-        )
-        for i in self.sums.take_in(pairs, sizes=[block.stop - block.start for block in blocks]):
+        sums = SumsInOrder(self.sums, [block.stop - block.start for block in blocks])
+        for part in session.parts():
+            for batch in part:
+                targets = batch.targets.cpu()
+                phi = head.expanded(self.net.maps(batch.images)).cpu()
+                sums.add(phi, targets if by_block else targets.nan_to_num())
+            sums.end_part()
+        for i in sums.into(self.sums):
             solved = self.sums.parts[i].solve(self.gamma, prior=self.texts[blocks[i]].T.cpu())
             head.set_weights(solved, block=i if by_block else None)
 

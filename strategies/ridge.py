@@ -2,16 +2,15 @@
 
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from clbench import Batch, Session, Strategy
 from clbench.nn.closed_form.head import POOLED, RidgeHead, check_recipe, random_features
+from clbench.nn.closed_form.in_order import SumsInOrder
 from clbench.nn.closed_form.ridge import BlockSums, class_weights, holdout_gamma, image_weights
 from clbench.nn.heads.by_name import Network
 from clbench.nn.pseudo import with_pseudo_labels
-from clbench.nn.shared.ranks import rank, world
 
 
 class Ridge(Strategy):
@@ -82,16 +81,16 @@ class Ridge(Strategy):
         head: RidgeHead = self.net.head
         weights = self.label_weights(session) if self.weights != "none" else None
         blocks = head.slices() if self.unknown == "ignore" else [slice(0, session.seen)]
-        fresh = self.sums.fresh([block.stop - block.start for block in blocks])
-        for batch in session.batches(places=np.arange(rank(), len(session.rows), world())):
-            phi, y = head.expanded(self.net.maps(batch.images)).cpu(), self.completed(batch, session).cpu()
-            omega = None if weights is None else image_weights(y, weights, mean=self.weights == "l3a")
-            fresh.add(phi, y.nan_to_num() if self.unknown == "negative" else y, weight=omega)
+        sums = SumsInOrder(self.sums, [block.stop - block.start for block in blocks])
+        for part in session.parts():
+            for batch in part:
+                phi, y = head.expanded(self.net.maps(batch.images)).cpu(), self.completed(batch, session).cpu()
+                omega = None if weights is None else image_weights(y, weights, mean=self.weights == "l3a")
+                sums.add(phi, y.nan_to_num() if self.unknown == "negative" else y, weight=omega)
+            sums.end_part()
         gamma = self.chosen_gamma(session) if self.select == "holdout" else self.gamma
-        for i, (kept, sums) in enumerate(zip(self.sums.parts, fresh.parts, strict=True)):
-            kept.merge(sums)
-            if world() > 1 or sums.images:  # a block that no image was added to keeps its weights to the bit
-                head.set_weights(kept.solve(gamma), block=i if self.unknown == "ignore" else None)
+        for i in sums.into(self.sums):  # a block that no image was added to keeps its weights to the bit
+            head.set_weights(self.sums.parts[i].solve(gamma), block=i if self.unknown == "ignore" else None)
 
     def label_weights(self, session: Session) -> Tensor:
         """Return the weights of all labels by how often each was visibly present so far."""

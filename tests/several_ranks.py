@@ -103,21 +103,6 @@ def words() -> None:
     assert stopped == [3, 4, 5], stopped
 
 
-def ridge() -> None:
-    """Two sessions, the second with a label more: statistics are sums, so all solve for the weights of one process."""
-    generator = torch.Generator().manual_seed(2)
-    phi = torch.randn(12, 5, generator=generator, dtype=torch.float64)
-    y = (torch.rand(12, 3, generator=generator) < 0.5).double()
-    sessions = [(slice(0, 7), [2]), (slice(7, 12), [2, 1])]
-    ours, alone = BlockSums(5), BlockSums(5)
-    for rows, sizes in sessions:
-        assert ours.take_in([(phi[rows][rank() :: world()], y[rows][rank() :: world(), : sum(sizes)])], sizes=sizes)
-        with mock.patch("clbench.nn.closed_form.ridge.world", return_value=1):
-            alone.take_in([(phi[rows], y[rows, : sum(sizes)])], sizes=sizes)
-    for one, other in zip(ours.parts, alone.parts, strict=True):
-        assert torch.allclose(one.solve(0.1), other.solve(0.1), rtol=1e-12, atol=1e-13)
-
-
 def sums_in_order() -> None:
     """The same bits from parts that several processes share and from those of one alone."""
     generator = torch.Generator().manual_seed(3)
@@ -162,7 +147,6 @@ def computed(variables: dict[str, str], images: int, told: Path) -> None:
     start("cpu")
     gradients()
     words()
-    ridge()
     sums_in_order()
     found = batches(images)
     same: list[Any] = [None] * world()

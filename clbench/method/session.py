@@ -19,8 +19,10 @@ from clbench.stream.stream import Session, positives
 
 Rows = npt.NDArray[np.int64]
 
-PARTS = 32
-"""Into how many parts a session is cut whose sums processes share, and so the most processes that shorten it."""
+MOST_PARTS = 32
+"""Into how many parts a session is cut at most whose sums processes share: as many processes shorten it."""
+BATCHES_OF_A_PART = 8
+"""A part costs its sums: fewer batches would add up more than they compute."""
 
 
 class LiveSession:
@@ -121,13 +123,15 @@ class LiveSession:
     def parts(self, *, size: int = 0) -> Iterator[Iterator[Batch]]:
         """Yield, part by part, the batches that fall to this process where several share the run; alone, all of them.
 
-        A session has 32 parts of whole batches, in the order of `rows`. Process r of w has parts r, r + w, ...; each is
-        given as many, of which the last may be empty. Parts and batches do not depend on the number of processes, so
-        that sums over them need not either (`clbench.nn.closed_form.in_order`).
+        A session has a part for every 8 batches, at least one and at most 32, of whole batches in the order of `rows`.
+        Process r of w has parts r, r + w, ...; each is given as many, of which the last may be empty. Parts and batches
+        do not depend on the number of processes, so that sums over them need not either
+        (`clbench.nn.closed_form.in_order`).
         """
         size = size or self._batch_size
         batches = -(-len(self.rows) // size)
-        for first in range(0, PARTS, world()):
+        parts = min(max(batches // BATCHES_OF_A_PART, 1), MOST_PARTS)
+        for first in range(0, parts, world()):
             part = first + rank()
-            begin, end = (size * (batches * min(one, PARTS) // PARTS) for one in (part, part + 1))
+            begin, end = (size * (batches * min(one, parts) // parts) for one in (part, part + 1))
             yield self.batches(size=size, places=np.arange(begin, min(end, len(self.rows))))

@@ -134,9 +134,9 @@ def test_what_is_replayed_is_what_was_looked_at_and_was_counted_before() -> None
             may.taken(Exemplars(np.array([5, row]), np.ones((2, 1), dtype=np.int8)), strategy=Keeps())
 
 
-@pytest.mark.parametrize(("images", "size"), [(70, 2), (5, 2), (1000, 7)])
+@pytest.mark.parametrize(("images", "size", "parts"), [(70, 2, 4), (5, 2, 1), (0, 2, 1), (4000, 7, 32)])
 def test_parts_are_the_same_whatever_the_number_of_processes(
-    images: int, size: int, monkeypatch: pytest.MonkeyPatch
+    images: int, size: int, parts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def shares(world: int) -> list[list[list[int]]]:
         """Return the rows of each part's batches, the parts of all processes in order."""
@@ -152,9 +152,9 @@ def test_parts_are_the_same_whatever_the_number_of_processes(
         return [part for turn in zip(*found, strict=True) for part in turn]
 
     alone = shares(1)
-    assert len(alone) == 32
+    assert len(alone) == parts
     assert [row for part in alone for batch in part for row in batch] == list(range(images))
-    assert [len(batch) for part in alone for batch in part][:-1] == [size] * (-(-images // size) - 1)
+    assert [len(batch) for part in alone for batch in part][:-1] == [size] * max(-(-images // size) - 1, 0)
     for world in (2, 3, 40):
         shared = shares(world)
-        assert shared[:32] == alone and not any(shared[32:])
+        assert shared[:parts] == alone and not any(shared[parts:])

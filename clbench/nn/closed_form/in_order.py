@@ -50,9 +50,7 @@ class SumsInOrder:
     def into(self, kept: BlockSums) -> list[int]:
         """Add the total to `kept`; return the blocks that images were added to: the others' weights stay to the bit."""
         for old, new in zip(kept.parts, self.total.parts, strict=True):
-            old.gram += new.gram
-            old.cross += new.cross
-            old.images += new.images
+            old.merge(new)
         return [i for i, new in enumerate(self.total.parts) if new.images]
 
 
@@ -70,8 +68,7 @@ def _add(total: RidgeSums, part: RidgeSums, *, process: int) -> None:
         part.images = int(count)
     if not part.images:
         return
-    for own, found in ((total.gram, part.gram), (total.cross, part.cross)):
-        if world() > 1:
-            distributed.broadcast(found, src=process)
-        own += found
-    total.images += part.images
+    if world() > 1:
+        for sums in (part.gram, part.cross):
+            distributed.broadcast(sums, src=process)
+    total.merge(part)

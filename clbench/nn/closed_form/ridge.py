@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy.typing as npt
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 
 from clbench.errors import RunError
-from clbench.nn.shared.ranks import world
 
 GAMMAS = tuple(10.0**power for power in range(-8, 9))
 """What RanPAC chooses from (McDonnell et al., NeurIPS 2023, algorithm 1)."""
@@ -46,11 +45,10 @@ class RidgeSums:
         self.cross[:, : targets.shape[1]].addmm_(weighted.T, targets)
 
     def merge(self, other: RidgeSums) -> None:
-        """Add what another has summed up, on this process and on all others that share the run."""
-        for own, theirs in ((self.gram, other.gram), (self.cross, other.cross)):
-            if world() > 1:
-                distributed.all_reduce(theirs)
-            own += theirs
+        """Add what another has summed up."""
+        self.gram += other.gram
+        self.cross += other.cross
+        self.images += other.images
 
     def solve(self, gamma: float, *, prior: Tensor | None = None) -> Tensor:
         """Return W [H, L], the ridge around `prior` [H, L] instead of around zero where there is one.
@@ -100,18 +98,6 @@ class BlockSums:
         for part, y in zip(self.parts, torch.split(targets[:, : sum(sizes)], sizes, dim=1), strict=True):
             known = ~y.isnan().any(1)
             part.add(phi[known], y[known], weight=None if weight is None else weight[known])
-
-    def take_in(self, pairs: Iterable[tuple[Tensor, Tensor]], *, sizes: Sequence[int]) -> list[int]:
-        """Add features [b, H] and targets [b, L], here and on all processes that share the run, for blocks of `sizes`.
-
-        Return the blocks that images were added to: the others' weights stay to the bit.
-        """
-        fresh = self.fresh(sizes)
-        for phi, targets in pairs:
-            fresh.add(phi, targets)
-        for kept, sums in zip(self.parts, fresh.parts, strict=True):
-            kept.merge(sums)
-        return [i for i, sums in enumerate(fresh.parts) if world() > 1 or sums.images]
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Return all sums as arrays. Those of a block are [H, H] and [H, L]."""
