@@ -62,7 +62,7 @@ class Followed:
             earlier = unsealed(self.path.read_bytes())
             losses = [entry for entry in earlier.get("losses", []) if len(entry) == 3]
             return fresh | {"past": dict(earlier["past"]), "maps": list(earlier["maps"]), "losses": losses}
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         except (OSError, ResultsError, KeyError, TypeError, ValueError) as error:
             reason = error.message if isinstance(error, ResultsError) else "cannot be read"
