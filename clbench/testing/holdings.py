@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from array import array
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
@@ -35,21 +36,35 @@ def pictures_held(pictures: npt.NDArray[np.uint8], *, except_for: Iterable[Any] 
 
 
 def _held() -> Iterator[tuple[str, Any]]:
-    """Yield every tensor, array and run of bytes that is held by anything, with the name of who holds it."""
+    """Yield every tensor, array and run of bytes, letters or numbers that is held, with the name of who holds it."""
     for module in list(sys.modules.values()):
         if isinstance(module, ModuleType):
-            yield from (
-                (f"{module.__name__}.{name}", value) for name, value in list(vars(module).items()) if _big(value)
-            )
+            yield from _named(vars(module), f"{module.__name__}.{{}}")
     for holder in gc.get_objects():
         if issubclass(type(holder), Tensor) and _big(holder):
             yield f"a {type(holder).__name__.lower()}", holder
-            continue
-        if type(holder) is dict:
-            found = [(f"'{name}'", value) for name, value in list(holder.items()) if _big(value)]
+        elif type(holder) is dict:
+            yield from _named(holder, "'{}'")
         else:
-            found = [(f"a {type(holder).__name__}", value) for value in gc.get_referents(holder) if _big(value)]
-        yield from found
+            for value in gc.get_referents(holder):
+                yield from ((f"a {type(holder).__name__}", found) for found in _inside(value))
+
+
+def _named(values: dict[Any, Any], name: str) -> Iterator[tuple[str, Any]]:
+    for key, value in list(values.items()):
+        yield from ((name.format(key), found) for found in _inside(value))
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """Yield the value if it is big, or what is in a container that Python's collector does not know.
+
+    It keeps no list of dicts and tuples that hold nothing but arrays, bytes, texts and numbers.
+    """
+    if _big(value):
+        yield value
+    elif type(value) in (dict, tuple) and not gc.is_tracked(value):
+        for each in list(value.values()) if type(value) is dict else value:
+            yield from _inside(each)
 
 
 def _big(value: Any) -> bool:
@@ -59,7 +74,9 @@ def _big(value: Any) -> bool:
         return bool(value.size >= PIXELS and value.dtype.kind in "biuf")
     if issubclass(kind, Tensor):
         return bool(value.numel() >= PIXELS and value.layout == torch.strided and value.device.type != "meta")
-    return kind in (bytes, bytearray) and len(value) >= PIXELS and len(value) % PIXELS == 0
+    if kind in (list, tuple):
+        return len(value) >= PIXELS and len(value) % PIXELS == 0 and type(value[0]) in (int, float)
+    return kind in (bytes, bytearray, str, array) and len(value) >= PIXELS and len(value) % PIXELS == 0
 
 
 def _address(value: Any) -> int:
@@ -84,17 +101,34 @@ class _Known:
         """Whether an array holds a picture."""
         if isinstance(value, Tensor):
             shaped = not isinstance(value, nn.Parameter)  # a kernel may well be as large as a picture
-            array = value.detach().cpu().float().numpy()
+            numbers = value.detach().cpu().float().numpy()
         elif isinstance(value, np.ndarray):
-            shaped, array = True, value
+            shaped, numbers = True, value
         else:
-            shaped, array = False, np.frombuffer(value, dtype=np.uint8)
-        if shaped and array.ndim >= 3 and array.shape[-3:] in {(3, SIZE, SIZE), (SIZE, SIZE, 3)}:
+            shaped, numbers = False, _numbers(value)
+        if shaped and numbers.ndim >= 3 and numbers.shape[-3:] in {(3, SIZE, SIZE), (SIZE, SIZE, 3)}:
             return True
-        if array.size % PIXELS:
-            return False
-        rows = _standard(array.reshape(-1, PIXELS)[:4096].astype(np.float32))
-        return bool((np.abs(rows @ self.rows.T) > ALIKE).any())
+        if numbers.ndim > 1 and PIXELS < numbers.shape[-1] < 2 * PIXELS:  # beside its labels, say
+            rows = numbers.reshape(-1, numbers.shape[-1])
+            return self._among(rows[:, :PIXELS]) or self._among(rows[:, -PIXELS:])
+        return numbers.size % PIXELS == 0 and self._among(numbers.reshape(-1, PIXELS))
+
+    def _among(self, rows: npt.NDArray[Any]) -> bool:
+        found = _standard(rows[:4096].astype(np.float32))
+        return bool((np.abs(found @ self.rows.T) > ALIKE).any())
+
+
+def _numbers(value: Any) -> npt.NDArray[Any]:
+    """Return the numbers of plain values, a text's as its letters; none where they are no numbers."""
+    try:
+        if isinstance(value, str):
+            return np.frombuffer(value.encode("latin-1"), dtype=np.uint8)
+        if isinstance(value, (bytes, bytearray)):
+            return np.frombuffer(value, dtype=np.uint8)
+        found = np.array(value)
+    except (TypeError, ValueError, OverflowError):
+        return np.empty(0)
+    return found if found.dtype.kind in "biuf" and found.ndim == 1 else np.empty(0)
 
 
 def _standard(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
