@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from clbench.data.pictures.read_ahead import death_told
 from clbench.errors import ClbenchError, RunError
 from clbench.imports.deferred import defer
 from clbench.imports.home import spare_home
@@ -293,7 +294,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
 
     def _next_batch(self) -> Any:
         """Return the loader's next batch. Raises what a loader process could not read."""
-        with self.waiting():
+        with self.waiting(), death_told(self.dataloader.num_workers):
             batch = next(self._batches)
         if isinstance(batch, ClbenchError):
             raise batch

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from clbench.data.pictures.read_ahead import read_ahead
+from clbench.data.pictures.read_ahead import death_told, read_ahead
 from clbench.data.pictures.sources import CachedImages, SceneImages, cached
 from clbench.errors import RunError
 from clbench.files import shared_memory
 from clbench.many.worker_pool import _gpu_queue
 from clbench.train import reader_processes as processes
 from clbench.train.events import Event, Making, telling
+from clbench.train.failures import lost
 from clbench.train.options import AUTO
 from clbench.train.reader_processes import MOST, loader_processes
 from clbench.train.run import RunOptions
@@ -76,6 +77,19 @@ def test_a_batch_that_finds_no_room_in_shared_memory_is_an_error(monkeypatch: py
     with pytest.raises(RunError, match="finds no room in shared memory") as caught:
         list(read_ahead(Flat(), np.arange(8), batch=4, readers=1))  # the reader is forked
     assert "--workers 0" in caught.value.hint and "--shm-size" in caught.value.hint
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), EOFError(), FileNotFoundError(2, "no socket")])
+def test_a_reader_that_goes_while_it_hands_a_batch_over_is_a_loader_that_died(error: Exception) -> None:
+    with pytest.raises(RuntimeError, match="went while it handed a batch over") as caught, death_told(2):
+        raise error
+    told = lost(caught.value, run="a run", state_file=Path("state.pt"))
+    assert told is not None and "a loader process died" in told.message
+    with pytest.raises(type(error)), death_told(0):
+        raise error
+    met = FileNotFoundError("Caught FileNotFoundError in DataLoader worker process 0.")
+    with pytest.raises(FileNotFoundError), death_told(2):
+        raise met
 
 
 SMALL = """

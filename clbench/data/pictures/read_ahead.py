@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Iterator
@@ -41,10 +42,31 @@ def read_ahead(source: ImageSource, rows: Rows, *, batch: int, readers: int = 0,
         # without a generator of its own every iterator would draw from the global one
         generator=torch.Generator().manual_seed(0),
     )
-    for found in loader:
+    batches = iter(loader)
+    for _ in parts:
+        with death_told(readers):
+            found = next(batches)
         if isinstance(found, ClbenchError):
             raise found
         yield found
+
+
+@contextlib.contextmanager
+def death_told(readers: int) -> Iterator[None]:
+    """Raise RuntimeError, as torch does for a reader that is gone, also for one that went while it handed a batch over.
+
+    Then the run meets the end of a connection, or a socket that is not there any more. What a reader met itself comes
+    home with the reader's name in it, and stays what it is.
+    """
+    try:
+        yield
+    except (ConnectionError, EOFError, FileNotFoundError) as error:
+        if not readers or "in DataLoader worker process" in str(error):
+            raise
+        text = str(error).strip().splitlines()
+        raise RuntimeError(
+            f"DataLoader worker went while it handed a batch over: {text[-1] if text else type(error).__name__}"
+        ) from error
 
 
 class _Parts(Dataset["Tensor | ClbenchError"]):
