@@ -33,7 +33,7 @@ MODULES = sorted(
     | {f"clbench.nn.{name}" for name in ("memory", "balanced", "prs", "ocdm", "bank", "exemplars")}
     | {"clbench.files.field_words"}
 )
-PLAIN = {"Groups", "Instance", "Metric"}
+PLAIN = {"Calibration", "Groups", "Instance", "Metric", "PrecisionRecall"}
 """What functions return, shown in their examples."""
 
 

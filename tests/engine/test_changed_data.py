@@ -87,7 +87,7 @@ def test_data_that_are_as_they_were_are_nothing_to_tell(own: Path, caplog: pytes
 def test_a_sample_of_many_photos_is_called_one_wherever_it_vouches(
     own: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "sample" not in " ".join([*told_everywhere(own, caplog), *capsys.readouterr()])
+    assert "sample of" not in " ".join([*told_everywhere(own, caplog), *capsys.readouterr()])
     monkeypatch.setattr(data_since, "sampled_text", lambda count: f"a sample of {count} photos")
     by_run, by_status, _ = told_everywhere(own, caplog)
     assert "finished. mine.csv: a sample of 24 photos, was compared" in by_run and by_status == "photos sampled"

@@ -245,12 +245,12 @@ HERE = Path(__file__).parent / "here"
 class Waits(Strategy):
     """Trains once two runs are there."""
 
-    def begin_session(self, session):
+    def loss(self, batch, logits):
         (HERE / str(os.getpid())).touch()
         deadline = time.monotonic() + 200
         while len(list(HERE.iterdir())) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
-        super().begin_session(session)
+        return super().loss(batch, logits)
 '''
 
 

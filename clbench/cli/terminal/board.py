@@ -21,6 +21,7 @@ NUMBERS = (
 
 DISPENSABLE = (
     "BWT", "Trials", "Train time", "Stored", "OF1", "Settings", "macro-F1", "CF1", "Seeds", "Forgetting", "± images",
+    "Printed Avg. mAP", "Printed Last mAP",
 )  # fmt: skip
 """Titles of columns that a narrow terminal does without, in this order; marks and the two mAP stay."""
 
