@@ -11,7 +11,7 @@ from clbench.nn.believed.unseen import balance, unknown_features
 from clbench.nn.distil import frozen
 from clbench.nn.losses import bce
 from clbench.nn.pseudo import with_pseudo_labels
-from clbench.nn.scale import per_entry
+from clbench.nn.scale import per_image
 from clbench.nn.tap import Tap
 
 OWN_FEATURES = ("joint", "ica", "queries", "q2l", "mldecoder", "sarl")
@@ -30,7 +30,7 @@ class KBK(Replay):
         "equations": "eq. 1-3, 8, 10-13, 17-19",
         "upstream": "none published; from the text",
         "deviations": "negative similarities count 0; tau over positives, as the reliable samples are not stated; the "
-        "unknown row is told from present labels' tokens; weights on the recipe's loss",
+        "unknown row is told from present labels' tokens, and its loss counts as one label more",
         "keeps": "two thresholds per label; exemplars where `memory` is set; the network before during a session",
         "freezes": "tokens and classifier rows of earlier labels",
         "cost": "a second network in training; one pass to score",
@@ -43,7 +43,7 @@ class KBK(Replay):
     entropy: bool = True
     """Whether URE also asks the previous network to be sure."""
     unknown_class: float = 1.0
-    """Weight of the made-up unknown class (SPU), beside a mean over labels and images; 0 leaves it out."""
+    """Weight of the made-up unknown class (SPU), 1 being that of one label more; 0 leaves it out."""
     similar: bool = True
     """Whether absent labels count in it by how much they look like present ones."""
     beta: float = 0.2
@@ -97,7 +97,7 @@ class KBK(Replay):
         extra = bce(at_mixed, wanted, reduction="mean") + bce(
             at_present, torch.zeros_like(at_present), reduction="mean"
         )
-        return loss + per_entry(self.unknown_class * extra, batch.targets, reduction=self.reduction)
+        return loss + per_image(self.unknown_class * extra, batch.targets, reduction=self.reduction)
 
     def end_session(self, session: Session) -> None:
         super().end_session(session)

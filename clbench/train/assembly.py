@@ -16,7 +16,7 @@ from clbench.data.pictures.photo_digest import pictures_digest
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import ResultsError
 from clbench.imports.uncollected import uncollected
-from clbench.method.merged_sessions import as_seen_by
+from clbench.method.seen_stream import as_seen_by
 from clbench.method.session import LiveSession
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import Backbone

@@ -20,10 +20,10 @@ from clbench.data.sparse.table import listed, sparse_table
 from clbench.data.sparse.texts import NumberTexts
 from clbench.data.table import LabelTable, from_arrays, labels_without_positives
 from clbench.errors import ClbenchError, DataError, UsageError
-from clbench.method.merged_sessions import accumulated, merged
 from clbench.nn.memory import Exemplars
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec, TrialSpec, ValidationSpec
 from clbench.stream.build import build_stream
+from clbench.stream.merged_sessions import accumulated, merged
 from clbench.stream.pins.write import pins_of
 from clbench.stream.stream import Stream, known, positives
 from clbench.stream.trial import trial_stream

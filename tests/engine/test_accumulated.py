@@ -9,9 +9,9 @@ from stream_cases import scenario, table, tables
 
 from clbench.data.table import LabelTable
 from clbench.errors import DataError
-from clbench.method.merged_sessions import accumulated
 from clbench.spec.scenario import LabelsSpec
 from clbench.stream.build import build_stream
+from clbench.stream.merged_sessions import accumulated
 from clbench.stream.stream import Stream
 
 

@@ -84,6 +84,13 @@ def test_data_that_are_as_they_were_are_nothing_to_tell(own: Path, caplog: pytes
     assert found.level == "re-scored"
 
 
+@pytest.mark.parametrize("strategy", ["cumulative", "joint"])
+def test_what_meets_images_of_several_sessions_at_once_is_scored_again(own: Path, strategy: str) -> None:
+    path = run(planned(str(own / "scenarios/own.yaml"), strategy), RunOptions(results=own / "results"))
+    (found,) = verifications([path], results=own / "results", scores=True)
+    assert (found.level, found.findings) == ("re-scored", ())
+
+
 def test_a_sample_of_many_photos_is_called_one_wherever_it_vouches(
     own: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

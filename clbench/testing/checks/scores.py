@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from clbench import PROTOCOL
-from clbench.method.merged_sessions import merged
 from clbench.method.ranking import ranked_by, ranking_scores
 from clbench.method.strategy import Strategy
 from clbench.records.record import read_record
 from clbench.records.verify.verify import verify_scores
+from clbench.stream.merged_sessions import merged
 from clbench.stream.stream import Session
 from clbench.testing.outcome import Failed
 from clbench.testing.probed_run import Left, Probe, ProbedRun

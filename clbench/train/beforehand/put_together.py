@@ -7,7 +7,7 @@ from contextlib import suppress
 import torch
 
 from clbench.method.lone_images import check_lone_image, lone_session
-from clbench.method.merged_sessions import as_seen_by
+from clbench.method.seen_stream import as_seen_by
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.by_name import OWN
 from clbench.nn.shared.ranks import world

@@ -1,4 +1,4 @@
-"""A stream whose sessions are merged into one, or accumulated, as some strategies ask for."""
+"""A stream whose sessions are merged into one, or accumulated, as some strategies ask for. Without torch."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ import numpy.typing as npt
 from clbench.data.ids import by_id
 from clbench.data.sparse.labels import as_lists
 from clbench.data.sparse.merged import MergedLabels
-from clbench.method.strategy import Strategy
 from clbench.stream.stream import Session, Stream
-
-
-def as_seen_by(strategy: Strategy, stream: Stream) -> Stream:
-    """Return the stream in the form that the strategy asks for: merged, accumulated, or as it is."""
-    if strategy.static:
-        return merged(stream)
-    return accumulated(stream) if strategy.cumulative else stream
 
 
 def merged(stream: Stream) -> Stream:
