@@ -135,6 +135,19 @@ def sections_of(record: Record) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(record).items() if name not in derived}
 
 
+class Tested:
+    """As much of a stream as those ask for who read score files."""
+
+    def __init__(self, truth: npt.NDArray[np.int8]) -> None:
+        self.test_rows = np.arange(len(truth))
+        self._truth = truth
+
+    def truth(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+        """Return the targets of these rows."""
+        found: npt.NDArray[np.int8] = self._truth[rows]
+        return found
+
+
 def make_scored(
     folder: Path, *, seed: int = 0, protocol: int = PROTOCOL
 ) -> tuple[Record, Path, npt.NDArray[np.int8], list[npt.NDArray[np.int64]]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -81,17 +80,6 @@ def test_intervals_of_95_per_cent_cover_the_truth_about_as_often() -> None:
     assert 0.93 <= covered / 300 <= 1.0
 
 
-class Stream:
-    """The part of a stream that is asked here."""
-
-    def __init__(self, truth: Any) -> None:
-        self.test_rows = np.arange(len(truth))
-        self._truth = truth
-
-    def truth(self, rows: Any) -> Any:
-        return self._truth[rows]
-
-
 def test_a_row_beside_the_baseline_is_scored_again_on_the_same_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,7 +87,7 @@ def test_a_row_beside_the_baseline_is_scored_again_on_the_same_images(
     other = factory.make_record(factory.METHODS[4], factory.TINY)
     monkeypatch.setattr(resampled, "other_stream", lambda record, stream: [])
     monkeypatch.setattr(resampled, "tested_places", lambda record, stream: tests)
-    drawn = resampled.Resampler(Stream(truth), resamples=200)  # type: ignore[arg-type]
+    drawn = resampled.Resampler(factory.Tested(truth), resamples=200)  # type: ignore[arg-type]
     rows = group_rows([record, other])
     ours = next(row for row in rows if row.first is record)
     told = table.compare([ours], baseline=record.strategy.name, measure="last_map", folders=[tmp_path], resampler=drawn)

@@ -7,7 +7,6 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -51,18 +50,9 @@ def test_a_terminal_has_a_line_per_label_and_a_column_per_method() -> None:
     assert len(shown.texts) == 6
 
 
-class Stream:
-    def __init__(self, truth: Any) -> None:
-        self.test_rows = np.arange(len(truth))
-        self._truth = truth
-
-    def truth(self, rows: Any) -> Any:
-        return self._truth[rows]
-
-
 def test_curves_of_a_label_follow_from_its_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record, path, truth, tests = factory.make_scored(tmp_path)
-    monkeypatch.setattr(label_curves, "stream_of", lambda record, data: Stream(truth))
+    monkeypatch.setattr(label_curves, "stream_of", lambda record, data: factory.Tested(truth))
     monkeypatch.setattr(label_curves, "other_stream", lambda record, stream: [])
     monkeypatch.setattr(label_curves, "tested_places", lambda record, stream: tests)
     scores = np.load(path.with_suffix("") / record.scores[-1].file)[tests[-1]]

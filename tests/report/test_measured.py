@@ -28,23 +28,12 @@ JOINT, NAIVE, LWF, _, ER, *_ = factory.METHODS
 LAYOUT = factory.Layout("hand", "Two sessions of a label", (1, 1), (9, 9), (30, 40), "coco2014")
 
 
-class Stream:
-    """As much of a stream as measuring needs."""
-
-    def __init__(self, truth: Any) -> None:
-        self.test_rows = np.arange(len(truth))
-        self._truth = truth
-
-    def truth(self, rows: Any) -> Any:
-        return self._truth[rows]
-
-
 @pytest.fixture
 def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Record, Any, Any]:
     """A record with score files below tmp_path, its last scores and their truth."""
     record, path, truth, tests = factory.make_scored(tmp_path)
     monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "stream_of", lambda record, data: Stream(truth))
+    monkeypatch.setattr(module, "stream_of", lambda record, data: factory.Tested(truth))
     monkeypatch.setattr(module, "other_stream", lambda record, stream: [])
     monkeypatch.setattr(module, "tested_places", lambda record, stream: tests)
     scores = np.load(path.with_suffix("") / record.scores[-1].file)[tests[-1]]

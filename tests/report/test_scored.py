@@ -18,21 +18,10 @@ from clbench.report.figures import from_scores as scored
 from clbench.report.figures.curves import THRESHOLDS
 
 
-class Stream:
-    """The part of a stream that is asked here."""
-
-    def __init__(self, truth: Any) -> None:
-        self.test_rows = np.arange(len(truth))
-        self._truth = truth
-
-    def truth(self, rows: Any) -> Any:
-        return self._truth[rows]
-
-
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     record, path, truth, tests = factory.make_scored(tmp_path)
-    monkeypatch.setattr(scored, "stream_of", lambda record, data: Stream(truth))
+    monkeypatch.setattr(scored, "stream_of", lambda record, data: factory.Tested(truth))
     monkeypatch.setattr(scored, "other_stream", lambda record, stream: [])
     monkeypatch.setattr(scored, "tested_places", lambda record, stream: tests)
     return record, path, truth, tests

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from clbench.data.sparse.reads_as_array import ReadsAsArray
 
 Ints = npt.NDArray[np.integer[Any]]
 Block = npt.NDArray[np.int8]
@@ -35,7 +36,7 @@ class Entries:
 
 
 @dataclass(frozen=True, eq=False)
-class SparseLabels(NDArrayOperatorsMixin):
+class SparseLabels(ReadsAsArray):
     """Labels int8 [rows, columns] in 1, 0 and -1 for unknown: a view of `entries` that holds no copy of them.
 
     `rows` [n] picks rows (None: all), `place` [stored columns] says in which column a stored one stands here (-1: in
@@ -202,19 +203,6 @@ class SparseLabels(NDArrayOperatorsMixin):
             hits = (marks == 1) & (mine >= 0)
             found[mine[hits], owner[hits]] = True
         return found
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return self.dense() if dtype is None else self.dense().astype(dtype)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        plain = [np.asarray(one) if isinstance(one, SparseLabels) else one for one in inputs]
-        return getattr(ufunc, method)(*plain, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        # sum, any, copy, tolist and the like; not what Python itself or NumPy looks for before it asks for an array
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self.dense(), name)
 
 
 def as_lists(labels: object) -> SparseLabels | None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from clbench.data.sparse.labels import BLOCK, Block, Ints, SparseLabels
+from clbench.data.sparse.reads_as_array import ReadsAsArray
 
 
 @dataclass(frozen=True, eq=False)
-class MergedLabels(NDArrayOperatorsMixin):
+class MergedLabels(ReadsAsArray):
     """Labels int8 [rows, columns], wherever one of `parts` knows an entry what it says, else -1; made dense in parts.
 
     The parts are views of one table, of the same rows and columns, of which each shows others.
@@ -81,19 +81,6 @@ class MergedLabels(NDArrayOperatorsMixin):
         for block in self.blocks():
             found += (block == mark).sum(axis=0)
         return found
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return self.dense() if dtype is None else self.dense().astype(dtype)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        plain = [np.asarray(one) if isinstance(one, MergedLabels) else one for one in inputs]
-        return getattr(ufunc, method)(*plain, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        # sum, any, copy, tolist and the like; not what Python itself or NumPy looks for before it asks for an array
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self.dense(), name)
 
 
 def in_lists(labels: object) -> SparseLabels | MergedLabels | None:

@@ -63,6 +63,12 @@ function lineChart({ name, title, note, xs, lines, emptyText, axis = SESSIONS })
     box.append(h("p", { class: "none" }, emptyText || "No strategy is shown. Choose some in the legend above."));
     return figure;
   }
+  drawnAsWide(box, name, (width) => plot({ title, xs, lines, width, tip, figure, axis }));
+  return figure;
+}
+
+// what `drawing` makes for a width stands in the box, and is made anew when the box has another
+function drawnAsWide(box, name, drawing) {
   const kind = name.split(" ")[0];
   let width = 0;
   const draw = () => {
@@ -71,11 +77,10 @@ function lineChart({ name, title, note, xs, lines, emptyText, axis = SESSIONS })
     if (now === width) return;
     width = now;
     widths.set(kind, width);
-    box.replaceChildren(plot({ title, xs, lines, width, tip, figure, axis }));
+    box.replaceChildren(drawing(width));
   };
   new ResizeObserver(draw).observe(box);
   draw();
-  return figure;
 }
 
 function plot({ title, xs, lines, width, tip, figure, axis }) {

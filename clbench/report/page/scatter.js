@@ -17,17 +17,7 @@ function scatterChart({ name, title, note, across, up, points, front }) {
     box.append(h("p", { class: "none" }, "No strategy is shown. Choose some in the legend above."));
     return figure;
   }
-  const kind = name.split(" ")[0];
-  let width = 0;
-  const draw = () => {
-    const now = Math.max(260, Math.round(box.clientWidth) || widths.get(kind) || 420);
-    if (now === width) return;
-    width = now;
-    widths.set(kind, width);
-    box.replaceChildren(scatter({ title, across, up, points, front, width, tip, figure }));
-  };
-  new ResizeObserver(draw).observe(box);
-  draw();
+  drawnAsWide(box, name, (width) => scatter({ title, across, up, points, front, width, tip, figure }));
   return figure;
 }
 
