@@ -31,6 +31,8 @@ RUNS = {
     "field_stand_in": 11,
     "growth": 7,
     "mmdsr_readings": 3,
+    "multi_lane": 1,
+    "multi_lane_voc": 1,
     "prompts_stand_in": 13,
     "sadcl_bce": 5,
     "stand_in": 17,
