@@ -66,21 +66,6 @@ class SparseLabels(ReadsAsArray):
         """Rows and columns."""
         return len(self), self.width
 
-    @property
-    def dtype(self) -> np.dtype[np.int8]:
-        """int8, as in a dense table."""
-        return np.dtype(np.int8)
-
-    @property
-    def ndim(self) -> int:
-        """Two."""
-        return 2
-
-    @property
-    def size(self) -> int:
-        """How many entries the dense matrix would have."""
-        return len(self) * self.width
-
     def __len__(self) -> int:
         return len(self.entries.starts) - 1 if self.rows is None else len(self.rows)
 

@@ -35,21 +35,6 @@ class MergedLabels(ReadsAsArray):
         """Rows and columns."""
         return self.parts[0].shape
 
-    @property
-    def dtype(self) -> np.dtype[np.int8]:
-        """int8, as in a dense table."""
-        return np.dtype(np.int8)
-
-    @property
-    def ndim(self) -> int:
-        """Two."""
-        return 2
-
-    @property
-    def size(self) -> int:
-        """How many entries the dense matrix would have."""
-        return self.parts[0].size
-
     def __len__(self) -> int:
         return len(self.parts[0])
 

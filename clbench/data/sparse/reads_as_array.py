@@ -1,4 +1,4 @@
-"""What is held otherwise and reads as the array that it stands for, made dense when somebody asks."""
+"""Labels that are held otherwise and read as the array that they stand for, made dense when somebody asks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,26 @@ class ReadsAsArray(NDArrayOperatorsMixin):
     def dense(self) -> npt.NDArray[Any]:
         """Return the array."""
         raise NotImplementedError
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        raise NotImplementedError
+
+    @property
+    def dtype(self) -> np.dtype[np.int8]:
+        """int8, as in a dense table."""
+        return np.dtype(np.int8)
+
+    @property
+    def ndim(self) -> int:
+        """Two."""
+        return 2
+
+    @property
+    def size(self) -> int:
+        """How many entries the dense matrix would have."""
+        return self.shape[0] * self.shape[1]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return self.dense() if dtype is None else self.dense().astype(dtype)

@@ -89,8 +89,3 @@ def with_columns(board: Leaderboard, keys: Sequence[str]) -> Leaderboard:
                 hint=f"Columns: {', '.join(board.known)}.",
             )
     return msgspec.structs.replace(board, shown=list(dict.fromkeys(keys)))
-
-
-def own_rows(board: Leaderboard) -> list[Table]:
-    """Return the tables of a board that hold rows which were run, not shipped."""
-    return [table for table in board.tables if table.rows and table.reference is not True]
