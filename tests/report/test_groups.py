@@ -14,8 +14,10 @@ from tiny_scenarios import planned, scenario
 from clbench.cli.group import invoke
 from clbench.errors import UsageError
 from clbench.metrics.continual import Groups, group_maps
+from clbench.records.collection import Collection
 from clbench.records.record import read_record
 from clbench.records.rows import group_rows as rows_of
+from clbench.report.compare.measured import numbers_besides
 from clbench.report.figures.curves import names
 from clbench.report.formats.grid import plain_grid
 from clbench.report.formats.latex import MOST_ROWS, grid_table
@@ -58,6 +60,11 @@ def test_a_run_shows_its_groups_from_the_scores_it_left(
     assert len(lines) == len(record.scenario.sessions)
     seen = record.summary["last_map"]
     assert seen is not None and float(lines[-1]["seen"]) == pytest.approx(seen, abs=1e-5)
+    luck = numbers_besides(Collection(rows_of([record])), folders=[tmp_path / "r"])["error_images"][record.content]
+    assert float(lines[-1]["error_images"]) == pytest.approx(luck, rel=1e-5) and luck > 0, "as in the leaderboard"
+    assert all(float(line["error_images"]) > 0 for line in lines)
+    assert invoke(["report", "groups", "miniature", "--results", str(tmp_path / "r")]) == 0
+    assert "± images" in capsys.readouterr().out.splitlines()[1]
     for line in lines:
         # fewer negatives make an exam easier, never harder
         assert float(line["base_own_images"]) >= float(line["base"]) - 1e-9
@@ -67,8 +74,9 @@ def test_a_run_shows_its_groups_from_the_scores_it_left(
 
     monkeypatch.setattr("clbench.report.figures.from_scores.stream_of", gone)
     assert invoke(["report", "groups", "miniature", "--results", str(tmp_path / "r")]) == 0
-    out = capsys.readouterr().out
-    assert all(title in out for title in TITLES) and "–" in out, "without the labels the record alone speaks"
+    heading, *told = capsys.readouterr().out.splitlines()[1:]
+    assert [title for title in TITLES if title not in heading] == ["± images"]
+    assert "–" in told[0], "without the labels the record alone speaks"
 
 
 def test_groups_and_heads_are_written_in_latex_like_the_leaderboard() -> None:

@@ -53,6 +53,23 @@ def test_a_method_is_compared_with_itself_and_the_best_head_comes_first() -> Non
     assert "| er (memory=1600) | queries | own | – | 2 |" in markdown([table])
 
 
+def test_the_luck_of_the_test_images_stands_beside_the_last_map_where_it_is_known() -> None:
+    records = [with_head("linear", seed=s) for s in (0, 1)] + [with_head("queries")]
+    assert "± images" not in markdown(head_tables(records))
+    errors = {records[0].content: 0.012, records[1].content: 0.014}
+    tables = head_tables(records, errors=errors)
+    text = markdown(tables)
+    assert "| Last mAP | ± images | Forgetting |" in text
+    # the mean of both seeds, since all share the images
+    assert [cell.split(" | ")[7] for cell in text.splitlines() if " | linear | " in cell] == ["1.3"]
+    assert [cell.split(" | ")[7] for cell in text.splitlines() if " | queries | " in cell] == ["–"]
+    told = {
+        (line["head"], line["seed"]): line["error_images"]
+        for line in csv.DictReader(io.StringIO(csv_text(tables, errors)))
+    }
+    assert told == {("linear", "0"): "0.012", ("linear", "1"): "0.014", ("queries", "0"): ""}
+
+
 def test_positions_are_told_where_a_record_of_the_row_knows_them() -> None:
     records = [with_head("linear", seed=0), with_head("linear", seed=1, positions="49"), with_head("queries", seed=0)]
     (table,) = head_tables(records)

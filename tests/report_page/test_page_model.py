@@ -30,7 +30,7 @@ from clbench.report.page.gallery import MOST_PIXELS, galleries
 from clbench.report.page.model import page_model
 from clbench.report.page.shared_values import Pool
 from clbench.report.table.columns import RULES, columns
-from clbench.report.table.heads_compared import head_tables
+from clbench.report.table.heads_compared import grid_of, head_tables
 from clbench.report.table.leaderboard import leaderboard
 
 ER, DLFL, JOINT = METHODS[4], METHODS[7], METHODS[0]
@@ -273,7 +273,7 @@ def test_base_and_new_labels_the_trade_off_and_heads_are_those_of_the_other_repo
         assert own["curves"]["base"][0] == pytest.approx(groups.base, abs=6e-7)
         assert own["curves"]["new"][0] == pytest.approx(groups.new, abs=6e-7)
         assert [own["tradeoff"][0][0], own["tradeoff"][1][0]] == pytest.approx([point.x, point.y], abs=6e-7)
-    assert table["heads"]["rows"] == [row.cells() for row in head_tables(rows)[0].rows]
+    assert table["heads"]["rows"] == grid_of(head_tables(rows)[0]).texts
 
 
 def test_what_verification_found_stands_with_its_row_and_its_file():

@@ -98,11 +98,20 @@ def curves(
 @click.option(
     "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw it too: a .pdf, .svg or .png file."
 )
-def heads(scenario: str, results: tuple[Path, ...], reference: bool | None, form: str, figure: Path | None) -> None:
+@click.option("--data", type=options.FOLDER, help="The data set's folder, for ± images.")
+def heads(
+    scenario: str,
+    results: tuple[Path, ...],
+    reference: bool | None,
+    form: str,
+    figure: Path | None,
+    data: Path | None,
+) -> None:
     """Compare methods that ran with several heads.
 
     The question of DLFL: does a feature of its own for each label (OFOL) beat one that all labels share (OFML)? Angles
     are those between features and classifiers of present labels; speed is that of training beside the linear head.
+    ± images: standard error of last mAP from the luck of the test images, where score files are here.
 
     \b
     Examples:
@@ -111,12 +120,16 @@ def heads(scenario: str, results: tuple[Path, ...], reference: bool | None, form
       clbench report heads coco_b40c10 --figure heads.png
     """
     from clbench.cli.terminal import output
+    from clbench.records.collection import folders
+    from clbench.report.compare.measured import numbers_besides
     from clbench.report.table import heads_compared as compared
+    from clbench.report.table.columns import ERROR
 
     if figure is not None and figure.suffix.removeprefix(".") not in FIGURES:
         raise UsageError(f"--figure {figure}: expected a file that ends in .{', .'.join(FIGURES)}.")
     collection = collected(scenario, results, reference)
-    found = compared.head_tables(collection.rows)
+    errors = numbers_besides(collection, folders=folders(results), data=data).get(ERROR.key, {})
+    found = compared.head_tables(collection.rows, errors=errors)
     if not found:
         raise UsageError(
             f"{scenario}: no method has records with more than one head.",
@@ -125,10 +138,12 @@ def heads(scenario: str, results: tuple[Path, ...], reference: bool | None, form
     if form == "text":
         for table in found:
             click.secho(table.heading, bold=True)
-            output.table(compared.TITLES, [row.cells() for row in table.rows], dispensable=compared.DISPENSABLE)
+            shown = compared.grid_of(table)
+            output.table(shown.titles, shown.texts, dispensable=compared.DISPENSABLE)
+    elif form == "csv":
+        click.echo(compared.csv_text(found, errors), nl=False)
     else:
-        write = {"md": compared.markdown, "csv": compared.csv_text, "latex": compared.latex}[form]
-        click.echo(write(found), nl=False)
+        click.echo((compared.markdown if form == "md" else compared.latex)(found), nl=False)
     if figure is not None:
         from clbench.report.figures.draw import draw_heads
         from clbench.report.figures.style import save
@@ -160,15 +175,16 @@ def groups(scenario: str, results: tuple[Path, ...], reference: bool | None, for
     from clbench.records.collection import folders
     from clbench.report.figures.from_scores import groups_on_own_images
     from clbench.report.table import label_groups
+    from clbench.report.table.columns import ERROR
     from clbench.report.table.leaderboard import heading_of, sections
 
     collection = collected(scenario, results, reference)
     for rows, _ in sections(collection.rows):
-        own = groups_on_own_images(rows, folders=folders(results), data=data)
-        found = label_groups.group_rows(rows, own)
+        found = label_groups.group_rows(rows, *groups_on_own_images(rows, folders=folders(results), data=data))
         if form == "text":
             click.secho(heading_of(rows[0]), bold=True)
-            output.table(label_groups.TITLES, [row.cells() for row in found], dispensable=["Seeds"])
+            shown = label_groups.grid_of(found)
+            output.table(shown.titles, shown.texts, dispensable=["Seeds", ERROR.title])
         elif form == "latex":
             click.echo(label_groups.latex(found, heading=heading_of(rows[0])), nl=False)
         else:

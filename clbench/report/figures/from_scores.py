@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from clbench.errors import ClbenchError
 from clbench.metrics.continual import Groups
+from clbench.metrics.jackknife import map_error
 from clbench.metrics.krt import krt_maps
 from clbench.records.record import Record
 from clbench.records.rows import Row
@@ -56,33 +57,38 @@ def over_thresholds(rows: Sequence[Row], *, folders: Sequence[Path], data: Path 
 
 def groups_on_own_images(
     rows: Sequence[Row], *, folders: Sequence[Path], data: Path | None = None
-) -> dict[Name, list[Groups]]:
+) -> tuple[dict[Name, list[Groups]], dict[Name, list[list[float]]]]:
     """Return mAP over base, new and seen labels, each on the images that hold one, per seed, as KRT's code does.
 
-    By the names of `clbench.report.figures.curves.names`, for all rows whose seeds have their score files below one of
-    `folders`. Empty where the data set that says what is right is not here; that is logged.
+    Besides, per seed and session, the standard error of mAP over seen labels from the images of the growing test set.
+    Both by the names of `clbench.report.figures.curves.names`, for all rows whose seeds have their score files below
+    one of `folders`. Empty where the data set that says what is right is not here; that is logged.
     """
     found: dict[Name, list[Groups]] = {}
+    errors: dict[Name, list[list[float]]] = {}
     for row, name in _kept(rows, folders):
         try:
             stream = stream_of(row.first, data=data)
         except ClbenchError as error:
             log.warning("Groups on their own images are left out. %s", error)
-            return {}
+            return {}, {}
         if any(other_stream(row.first, stream)):
             continue
         truth = stream.truth(stream.test_rows)
         member = np.take(stream.table.member[stream.test_rows], stream.order, axis=1)
-        per_seed = []
+        per_seed, luck = [], []
+        tested = tested_places(row.first, stream)
         for record in row.records:
             sessions = range(len(record.scores))
             matrices = [session_scores(record, folders, session=session, images=len(truth)) for session in sessions]
             scores = [matrix for matrix in matrices if matrix is not None]
             if len(scores) == len(record.scenario.sessions):
                 per_seed.append(krt_maps(scores, truth, member=member, learned=record.learned))
+                shown = zip(scores, tested, strict=True)
+                luck.append([map_error(m[places], truth[places, : m.shape[1]]) for m, places in shown])
         if len(per_seed) == len(row.records):
-            found[name] = per_seed
-    return found
+            found[name], errors[name] = per_seed, luck
+    return found, errors
 
 
 def _kept(rows: Sequence[Row], folders: Sequence[Path]) -> list[tuple[Row, Name]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec import UnsetType
@@ -58,9 +58,20 @@ class Grid:
         return self.sides or "".join("r" if name.split(" (")[0] in right else "l" for name in self.titles)
 
 
-def plain_grid(titles: Sequence[str], rows: Iterable[Sequence[str]], *, sides: str) -> Grid:
-    """Return a grid of plain texts; `sides` has one letter for each column, as in `Grid`."""
-    return Grid([(title, "") for title in titles], [[Field(text) for text in row] for row in rows], sides)
+def plain_grid(
+    titles: Sequence[str], rows: Iterable[Sequence[str]], *, sides: str, optional: Collection[str] = ()
+) -> Grid:
+    """Return a grid of plain texts; `sides` has one letter for each column, as in `Grid`.
+
+    A column whose title is `optional` is left out where every cell of it is an en dash.
+    """
+    lines = list(rows)
+    keep = [i for i, title in enumerate(titles) if title not in optional or any(line[i] != "–" for line in lines)]
+    return Grid(
+        [(titles[i], "") for i in keep],
+        [[Field(line[i]) for i in keep] for line in lines],
+        "".join(sides[i] for i in keep),
+    )
 
 
 def grid(board: Leaderboard, table: Table, *, keys: Iterable[str] = (), texts: Iterable[str] = ()) -> Grid:

@@ -18,7 +18,7 @@ from clbench.report.page.rows import all_columns, page_rows
 from clbench.report.page.shared_values import Pool
 from clbench.report.table.choice import choices
 from clbench.report.table.columns import RULES, Column
-from clbench.report.table.heads_compared import TITLES, HeadTable, head_tables
+from clbench.report.table.heads_compared import HeadTable, grid_of, head_tables
 from clbench.report.table.leaderboard import leaderboard, sections
 from clbench.report.table.model import Leaderboard, Table
 from clbench.report.table.published import CAUTION
@@ -105,7 +105,8 @@ def _heads(compared: HeadTable | None) -> dict[str, Any] | None:
     """Return the comparison of methods that ran with several heads, as texts; a method's best head comes first."""
     if compared is None:
         return None
-    return {"headings": list(TITLES), "rows": [row.cells() for row in compared.rows]}
+    shown = grid_of(compared)
+    return {"headings": shown.titles, "rows": shown.texts}
 
 
 def _table(table: Table, rows: Sequence[Row], *, pool: Pool) -> dict[str, Any]:

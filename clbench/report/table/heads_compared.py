@@ -16,7 +16,7 @@ from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Grid, plain_grid
 from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import escape, grid_lines
-from clbench.report.table.columns import columns
+from clbench.report.table.columns import ERROR, columns
 from clbench.report.table.leaderboard import heading_of, sections
 from clbench.report.table.rows import changed_values, common_recipe
 
@@ -32,6 +32,7 @@ TITLES = (
     "Seeds",
     "Avg. mAP",
     "Last mAP",
+    "± images",
     "Forgetting",
     "Angle (°)",
     "Params",
@@ -39,7 +40,7 @@ TITLES = (
 )
 
 
-DISPENSABLE = ("Positions", "Images/s", "Seeds", "Angle (°)", "Params")
+DISPENSABLE = ("Positions", "Images/s", "Seeds", "Angle (°)", "Params", "± images")
 """Titles of columns that a narrow terminal does without, in this order."""
 
 
@@ -58,6 +59,8 @@ class HeadRow:
     """Mean angle in degrees between present labels' features and their classifiers, after the last session."""
     speed: float | None
     """Images per second of training over those of the method's linear head on the same machine; None without it."""
+    error_images: Stat | None = None
+    """Standard error of last mAP from the test images; None without score files."""
 
     def cells(self) -> list[str]:
         """Return the texts under `TITLES`."""
@@ -76,7 +79,9 @@ class HeadRow:
             "shared" if self.shared else "own",
             "–" if self.positions is None else str(self.positions),
             str(len(self.row.records)),
-            *numbers[:-1],
+            *numbers[:2],
+            "–" if self.error_images is None else ERROR.text(self.error_images.mean),
+            numbers[2],
             angle,
             numbers[-1],
             "–" if self.speed is None else f"{self.speed:.2f}x",
@@ -95,9 +100,12 @@ class HeadTable:
     rows: list[HeadRow]
 
 
-def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[HeadTable]:
+def head_tables(
+    records: Iterable[Record | Row], *, scenario: str = "", errors: Mapping[str, float] | None = None
+) -> list[HeadTable]:
     """Return a table per set of rows that may be compared: methods that ran with several heads, best head first.
 
+    `errors`: a record's content digest to the standard error of its last mAP from the test images, where it is known.
     Source of the question: the abstract of DLFL (arXiv 2212.01461).
     """
     found: list[HeadTable] = []
@@ -107,7 +115,9 @@ def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[
             methods.setdefault(_method_key(row), []).append(row)
         common = common_recipe(rows)
         compared = [
-            _compared(group, common) for group in methods.values() if len({r.first.strategy.head for r in group}) > 1
+            _compared(group, common, errors or {})
+            for group in methods.values()
+            if len({r.first.strategy.head for r in group}) > 1
         ]
         known = {id(record) for table in found for row in table.rows for record in row.row.records}
         # a bound that saw the whole stream at once belongs to every table of its scenario; once is enough
@@ -120,8 +130,9 @@ def head_tables(records: Iterable[Record | Row], *, scenario: str = "") -> list[
 
 
 def grid_of(table: HeadTable) -> Grid:
-    """Return a table as texts, for every format."""
-    return plain_grid(TITLES, [row.cells() for row in table.rows], sides="-" * len(TITLES))
+    """Return a table as texts, for every format; without score files it has no column for the luck of the images."""
+    cells = [row.cells() for row in table.rows]
+    return plain_grid(TITLES, cells, sides="-" * len(TITLES), optional=[ERROR.title])
 
 
 def markdown(tables: Sequence[HeadTable]) -> str:
@@ -134,8 +145,8 @@ def latex(tables: Sequence[HeadTable]) -> str:
     return "\n".join(grid_table(grid_of(t), caption=t.heading, label=f"{t.folder}-heads") for t in tables)
 
 
-def csv_text(tables: Sequence[HeadTable]) -> str:
-    """Return one line per record in CSV: mAP and forgetting as fractions, angles in degrees."""
+def csv_text(tables: Sequence[HeadTable], errors: Mapping[str, float] | None = None) -> str:
+    """Return one line per record in CSV: mAP, forgetting and `errors` as fractions, angles in degrees."""
     known = columns("0.5")
     about = ("table", "method", "head", "features", "positions", "seed")
     lines = (
@@ -145,12 +156,13 @@ def csv_text(tables: Sequence[HeadTable]) -> str:
             *(known[key].read(record) for key in NUMBERS),
             None if (angle := last_angle(record)) is None else str(angle),
             _images_per_second(record),
+            (errors or {}).get(record.content),
         ]
         for table in tables
         for row in table.rows
         for record in row.row.records
     )
-    return as_csv([*about, *NUMBERS, "angle", "images_per_second"], lines, digits=6)
+    return as_csv([*about, *NUMBERS, "angle", "images_per_second", ERROR.key], lines, digits=6)
 
 
 def bars(table: HeadTable) -> list[Bars]:
@@ -197,7 +209,7 @@ def _method_key(row: Row) -> str:
     return json.dumps([first.strategy.name, first.strategy.sha256, fields, first.train], sort_keys=True)
 
 
-def _compared(group: list[Row], common: Mapping[str, Any]) -> list[HeadRow]:
+def _compared(group: list[Row], common: Mapping[str, Any], errors: Mapping[str, float]) -> list[HeadRow]:
     linear = next((row for row in group if row.first.strategy.head == "linear"), None)
     ordered = sorted(group, key=lambda row: -_last_map(row))
     return [
@@ -209,6 +221,7 @@ def _compared(group: list[Row], common: Mapping[str, Any]) -> list[HeadRow]:
             positions=next(filter(None, map(noted_positions, row.records)), None),
             angle=row.over(last_angle),
             speed=_speed(row, beside=linear),
+            error_images=row.over(lambda record: errors.get(record.content)),
         )
         for row in ordered
     ]
