@@ -10,6 +10,7 @@ from clbench import Batch, Session, Strategy
 from clbench.nn.distil import frozen, sigmoid_distillation
 from clbench.nn.heads.graphs.correlation import adjacency, conditional
 from clbench.nn.heads.graphs.gcn import label_vectors
+from clbench.nn.rehearsal.label_lists import present
 from clbench.nn.scale import per_entry
 
 
@@ -63,17 +64,19 @@ class AGCN(Strategy):
 
     def prepare(self, session: Session) -> None:
         old = session.new.start
-        present = torch.from_numpy(session.targets[:, session.new] == 1)
-        beliefs = torch.zeros(len(present), old)
-        if self.teacher is not None and old:
-            logits = torch.cat([self.teacher(batch.images).float().cpu() for batch in session.batches()])
-            beliefs = logits[:, :old].sigmoid() if self.beliefs == "sigmoid" else logits[:, :old].softmax(1)
-        self.matrix = conditional(present, beliefs, self.matrix[:old, :old], half=self.legacy_half)
+        carried = present(session.targets)[:, session.new]
+        beliefs = (self.believed(batch.images) for batch in (session.batches() if old else ()))
+        self.matrix = conditional(carried, beliefs, self.matrix[:old, :old], half=self.legacy_half)
         graph = functional.pad(
             adjacency(self.matrix, new=session.learned - old), (0, session.seen - session.learned) * 2
         )
         graph.diagonal()[session.learned :] = 1.0
         self.net.head.set_graph(graph)
+
+    def believed(self, images: Tensor) -> Tensor:
+        """Return the previous network's probabilities [B, old]."""
+        logits = self.teacher(images).float().cpu()[:, : self.old]
+        return logits.sigmoid() if self.beliefs == "sigmoid" else logits.softmax(1)
 
     def loss(self, batch: Batch, logits: Tensor) -> Tensor:
         if self.teacher is None:

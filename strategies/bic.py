@@ -61,7 +61,8 @@ class BiC(Replay):
 
     def prepare(self, session: Session) -> None:
         order = self.rng("held out").permutation(len(session.rows))
-        self.held.add(session.rows[order], session.targets[order], rng=self.rng("held out", "memory"))
+        offered = Exemplars(session.rows, session.targets).take(order)
+        self.held.add(offered.rows, offered.targets, rng=self.rng("held out", "memory"))
 
     def rehearse(self, session: Session) -> Exemplars | None:
         kept = super().rehearse(session)
@@ -93,7 +94,8 @@ class BiC(Replay):
     def store(self, session: Session) -> None:
         order = self.rng("arrival").permutation(len(session.rows))
         order = order[~self.is_held(session.rows[order])]
-        self.buffer.add(session.rows[order], session.targets[order], rng=self.rng("memory"))
+        offered = Exemplars(session.rows, session.targets).take(order)
+        self.buffer.add(offered.rows, offered.targets, rng=self.rng("memory"))
 
     def end_session(self, session: Session) -> None:
         super().end_session(session)

@@ -102,10 +102,8 @@ class Replay(Strategy):
             self.buffer.herd(session.rows, targets, features=features.numpy())
             return
         order = self.rng("arrival").permutation(len(session.rows))
-        # of lists only what enters becomes dense
-        lists = in_lists(session.targets)
-        offered: Any = session.targets[order] if lists is None else lists.at(order)
-        self.buffer.add(session.rows[order], offered, rng=self.rng("memory"))
+        offered = Exemplars(session.rows, session.targets).take(order)
+        self.buffer.add(offered.rows, offered.targets, rng=self.rng("memory"))
 
 
 def draws(strategy: Strategy) -> int:

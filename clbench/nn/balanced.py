@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import vstack
 
 from clbench.errors import UsageError, suggest
 from clbench.nn.exemplars import Exemplars, State, gathered
 from clbench.nn.memory import Memory
+from clbench.nn.rehearsal.label_lists import present
 from clbench.nn.rehearsal.selection import class_balanced, greedy_balanced, herding_per_label
 
 SELECTIONS = {"class": class_balanced, "greedy": greedy_balanced}
@@ -37,10 +39,15 @@ class BalancedMemory(Memory):
 
     def _admit(self, given: Exemplars, *, rng: np.random.Generator) -> None:
         self.met += len(given)
+        held = len(self)
+        if held + len(given) > self.limit:
+            offered = present(given.targets)
+            offered.resize(len(given), self._shelf.width)
+            pool = vstack([present(self._shelf.targets), offered], format="csr")
+            chosen = np.sort(SELECTIONS[self.select](pool, self.limit, rng=rng))
+            self._shelf.keep(chosen[chosen < held])
+            given = given.take(chosen[chosen >= held] - held)
         self._shelf.append(given)
-        if len(self) > self.limit:
-            chosen = SELECTIONS[self.select](self._shelf.targets, self.limit, rng=rng)
-            self._shelf.keep(np.sort(chosen))
 
 
 class HerdingMemory(Memory):

@@ -58,7 +58,7 @@ class OCDMMemory(Memory):
     def _admit(self, given: Exemplars, *, rng: np.random.Generator) -> None:
         self._count(given)
         self._shelf.append(given)
-        self._lists.append(LabelLists(np.asarray(given.targets)))
+        self._lists.append(LabelLists(given.targets))
         excess = len(self) - self.limit
         if excess > 0:
             stay = np.flatnonzero(self._survivors(excess, rng=rng))

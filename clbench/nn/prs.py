@@ -80,7 +80,7 @@ class PRSMemory(Memory):
 
     def _admit(self, given: Exemplars, *, rng: np.random.Generator) -> None:
         free = min(max(self.limit - len(self), 0), len(given))
-        offered = LabelLists(np.asarray(given.targets))
+        offered = LabelLists(given.targets)
         if free:
             first = offered.take(np.arange(free))
             self._shelf.append(given.take(np.arange(free)))

@@ -17,6 +17,7 @@ from clbench.nn.heads.graphs.gcn import GCNHead, label_vectors
 from clbench.nn.heads.graphs.growing_matrix import GrowingMatrix
 from clbench.nn.heads.tokens.ica import ICAHead
 from clbench.nn.heads.tokens.joint import JointHead
+from clbench.nn.rehearsal.label_lists import present
 
 MAPS = torch.randn(3, 12, 4, 4, generator=torch.Generator().manual_seed(1))
 
@@ -151,30 +152,45 @@ def test_middle_maps_are_added_and_a_backbone_of_one_stage_is_refused_in_words()
 
 def test_conditional_probabilities_by_hand():
     """Images {a}, {a, b}, {b}, {a, b}."""
-    present = torch.tensor([[1.0, 0], [1, 1], [0, 1], [1, 1]])
-    m = conditional(present, torch.zeros(4, 0), torch.zeros(0, 0, dtype=torch.float64))
+    carried = torch.tensor([[1.0, 0], [1, 1], [0, 1], [1, 1]])
+    m = conditional(present(carried), [], torch.zeros(0, 0, dtype=torch.float64))
     assert m.tolist() == [[0.0, pytest.approx(2 / 3)], [pytest.approx(2 / 3), 0.0]]
 
 
 def test_blocks_of_old_and_new_labels_obey_bayes_and_are_probabilities():
     rng = torch.Generator().manual_seed(0)
-    present = (torch.rand(50, 3, generator=rng) < 0.4).double()
+    carried = (torch.rand(50, 3, generator=rng) < 0.4).double()
     believed = torch.rand(50, 2, generator=rng).double()
     before = torch.tensor([[0.0, 0.3], [0.6, 0.0]], dtype=torch.float64)
-    m = conditional(present, believed, before)
-    p = torch.cat([believed, present], dim=1).mean(0)
+    m = conditional(present(carried), believed.split(16), before)
+    p = torch.cat([believed, carried], dim=1).mean(0)
     assert torch.equal(m[:2, :2], before) and m.min() >= 0 and m.max() <= 1
     joint = m * p
     assert torch.allclose(joint[2:, :2], joint[:2, 2:].T, atol=1e-15)
-    halved = conditional(present, believed, before, half=True)
+    halved = conditional(present(carried), [believed], before, half=True)
     assert torch.allclose(halved[2:, :2], m[2:, :2] / 2) and torch.equal(halved[:2, 2:], m[:2, 2:])
     order = torch.randperm(50, generator=rng)
-    assert torch.allclose(conditional(present[order], believed[order], before), m, atol=1e-14)
+    assert torch.allclose(conditional(present(carried[order]), [believed[order]], before), m, atol=1e-14)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_graph_of_lists_is_the_product_of_matrices(half: bool):
+    rng = torch.Generator().manual_seed(4)
+    carried = (torch.rand(700, 30, generator=rng) < 0.1).double()
+    believed = torch.rand(700, 20, generator=rng)
+    before = torch.rand(20, 20, generator=rng).fill_diagonal_(0.0)
+    both = torch.cat([believed.double(), carried], dim=1)
+    wanted = both.T @ both / both.sum(0).clamp(min=1e-12)
+    wanted[20:, :20] *= 0.5 if half else 1.0
+    wanted[:20, :20] = before
+    assert torch.equal(
+        conditional(present(carried), believed.split(16), before, half=half), wanted.fill_diagonal_(0.0).float()
+    )
 
 
 def test_a_label_without_images_has_zeros_and_the_graph_stays_finite():
-    present = torch.tensor([[1.0, 0], [1, 0]])
-    m = conditional(present, torch.zeros(2, 0), torch.zeros(0, 0))
+    carried = torch.tensor([[1.0, 0], [1, 0]])
+    m = conditional(present(carried), [], torch.zeros(0, 0))
     graph = adjacency(m, new=2)
     assert m.abs().sum() == 0 and torch.equal(graph, torch.eye(2))
 

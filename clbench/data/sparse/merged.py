@@ -54,6 +54,11 @@ class MergedLabels(ReadsAsArray):
         found: Block = np.maximum.reduce([part.dense() for part in self.parts])
         return found
 
+    def listed(self) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Block]]:
+        """Yield the entries that parts list, part after part: row and column here, and the mark."""
+        for part in self.parts:
+            yield from part.listed()
+
     def blocks(self) -> Iterator[Block]:
         """Yield dense blocks of rows, together all of them, each of a few million entries."""
         step = max(1, BLOCK // max(1, self.shape[1]))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 Slots = npt.NDArray[np.intp]
 Targets = npt.NDArray[np.int8]
@@ -11,6 +14,27 @@ Values = npt.NDArray[np.float64]
 
 NONE = -1
 """Fills a list up; as an index it is the last place, where `sums` expects a zero."""
+
+
+def present(targets: Any) -> csr_array:
+    """Return which labels are present, float64 [n, labels] of ones in compressed rows, columns rising.
+
+    `targets` is [n, labels] in 1, 0 and -1: an array, or labels that are held as lists, which stay lists. What this
+    returned is returned as it is.
+
+    >>> present(np.array([[1, 0, 1], [-1, 1, 0]])).indices.tolist()
+    [0, 2, 1]
+    """
+    if isinstance(targets, csr_array):
+        return targets
+    images, labels = np.shape(targets)
+    if hasattr(targets, "listed"):
+        cells = [image[marks == 1] * labels + label[marks == 1] for image, label, marks in targets.listed()]
+        cell = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *cells]))
+    else:
+        cell = np.flatnonzero(np.asarray(targets) == 1)
+    starts = np.searchsorted(cell, labels * np.arange(images + 1))
+    return csr_array((np.ones(len(cell)), cell % max(labels, 1), starts), shape=(images, labels))
 
 
 class LabelLists:
@@ -24,15 +48,15 @@ class LabelLists:
     ([[0, 1], [2, -1]], [101.0, 10.0], [0])
     """
 
-    def __init__(self, targets: Targets | None = None) -> None:
+    def __init__(self, targets: Any = None) -> None:
         self.places: npt.NDArray[np.int64] = np.empty((0, 0), dtype=np.int64)
         self.sizes: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         if targets is not None:
-            image, label = np.nonzero(targets == 1)
-            self.sizes = np.bincount(image, minlength=len(targets))
+            found = present(targets)
+            self.sizes = np.diff(found.indptr).astype(np.int64)
             self.places = np.full((int(self.sizes.max(initial=0)), len(targets)), NONE, dtype=np.int64)
-            first = np.cumsum(self.sizes) - self.sizes
-            self.places[np.arange(len(image)) - np.repeat(first, self.sizes), image] = label
+            image = np.repeat(np.arange(len(targets)), self.sizes)
+            self.places[np.arange(len(image)) - found.indptr[image], image] = found.indices
 
     def append(self, given: LabelLists) -> None:
         """Put the images of `given` into new slots."""

@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from clbench.nn.exemplars import Targets
+from clbench.nn.rehearsal.label_lists import present
 
 Indices = npt.NDArray[np.intp]
 
 
-def class_balanced(targets: Targets, m: int, *, rng: np.random.Generator) -> Indices:
+def class_balanced(targets: Targets | csr_array, m: int, *, rng: np.random.Generator) -> Indices:
     """Return up to `m` indices, the labels taking turns at picking one of their positives at random.
 
     Every label gets the same number of picks as long as it has positives left; an image picked for one label is not
-    picked again. Images without a positive come last, at random. `targets` is int8 [n, labels].
+    picked again. Images without a positive come last, at random. `targets` is int8 [n, labels], also as lists.
     """
     return _picked(targets, m, rng=rng, count_all=False)
 
 
-def greedy_balanced(targets: Targets, m: int, *, rng: np.random.Generator) -> Indices:
+def greedy_balanced(targets: Targets | csr_array, m: int, *, rng: np.random.Generator) -> Indices:
     """Return up to `m` indices, always picking for the label with the fewest positives among the picks so far.
 
     Greedy balancing (GDumb, Prabhu et al., ECCV 2020) for images with several labels: a pick counts for all its
     positives, so labels that come along with others are picked for less often. Ties go to the label that came first.
-    `targets` is int8 [n, L], the result [at most m].
+    `targets` is int8 [n, L], also as lists, the result [at most m].
     """
     return _picked(targets, m, rng=rng, count_all=True)
 
 
-def _picked(targets: Targets, m: int, *, rng: np.random.Generator, count_all: bool) -> Indices:
-    positive = targets == 1
-    shuffled = rng.permutation(len(targets))
-    queues = [shuffled[positive[shuffled, label]] for label in range(positive.shape[1])]
+def _picked(targets: Targets | csr_array, m: int, *, rng: np.random.Generator, count_all: bool) -> Indices:
+    positive = present(targets)
+    shuffled = rng.permutation(positive.shape[0])
+    queues = [shuffled[places] for places in _columns(positive[shuffled])]
     heads = np.zeros(len(queues), dtype=np.intp)
     weight = np.zeros(len(queues))
     weight[[label for label, queue in enumerate(queues) if not len(queue)]] = np.inf
-    taken = np.zeros(len(targets), dtype=np.bool_)
+    taken = np.zeros(len(shuffled), dtype=np.bool_)
     picks: list[int] = []
     while len(picks) < m and np.isfinite(weight).any():
         label = int(weight.argmin())
@@ -54,7 +54,7 @@ def _picked(targets: Targets, m: int, *, rng: np.random.Generator, count_all: bo
         taken[image] = True
         picks.append(image)
         if count_all:
-            weight[positive[image]] += 1
+            weight[positive.indices[positive.indptr[image] : positive.indptr[image + 1]]] += 1
         else:
             weight[label] += 1
     if len(picks) < m:
@@ -95,20 +95,11 @@ def herding_per_label(
     """
     x = np.asarray(features)
     labels = range(targets.shape[1]) if labels is None else labels
-    return [members[herding(x[members], quota)] for members in _carriers(targets, labels)]
+    carriers = _columns(present(targets))
+    return [carriers[label][herding(x[carriers[label]], quota)] for label in labels]
 
 
-def _carriers(targets: Any, labels: Sequence[int]) -> list[Indices]:
-    """Return the positives of each of `labels`, rising."""
-    if not hasattr(targets, "listed"):
-        return [np.flatnonzero(targets[:, label] == 1) for label in labels]
-    place = np.full(targets.shape[1], -1, dtype=np.intp)
-    place[list(labels)] = np.arange(len(labels))
-    found: list[list[Indices]] = [[] for _ in labels]
-    for owner, column, marks in targets.listed():  # owners rise
-        wanted = np.where(marks == 1, place[column], -1)
-        order = np.argsort(wanted, kind="stable")
-        ends = np.searchsorted(wanted[order], np.arange(len(labels) + 1))
-        for label, (first, last) in enumerate(pairwise(ends.tolist())):
-            found[label].append(owner[order[first:last]].astype(np.intp))
-    return [np.concatenate([np.empty(0, dtype=np.intp), *parts]) for parts in found]
+def _columns(positive: csr_array) -> list[Indices]:
+    """Return the positions of the entries of each column, rising."""
+    by_label = positive.tocsc()
+    return np.split(by_label.indices.astype(np.intp), by_label.indptr[1:-1])

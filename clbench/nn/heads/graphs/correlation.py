@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 
-def conditional(present: Tensor, believed: Tensor, before: Tensor, *, half: bool = False) -> Tensor:
+def conditional(present: csr_array, believed: Iterable[Tensor], before: Tensor, *, half: bool = False) -> Tensor:
     """Return M [C, C] with M_ij = P(i | j) after a session (AGCN, ICME 2022, equations 2-5).
 
-    `present` [n, new] in {0, 1} are the session's labels, `believed` [n, old] the previous network's probabilities and
-    `before` [old, old] the matrix of before, which is kept. P(old i | new j) is the mean belief in i over images with
-    j, P(new j | old i) follows from it by Bayes, halved with `half` as in the release. A label without images has
-    zeros. Sums over images, so it is the same in any order and any batches.
+    `present` [n, new] holds a 1 for each new label of an image. `believed` are the previous network's probabilities
+    in batches [b, old], n in all, or nothing. `before` [old, old] is the matrix of before, which is kept. P(old i |
+    new j) is the mean belief in i over images with j, P(new j | old i) follows from it by Bayes, halved with `half` as
+    in the release. A label without images has zeros. Sums over images, so it is the same in any order and any batches.
     """
-    present, believed = present.double(), believed.double()
-    old = before.shape[0]
-    together = torch.cat([believed, present], dim=1).T @ torch.cat([believed, present], dim=1)
-    mass = torch.cat([believed, present], dim=1).sum(0)
-    found = together / mass.clamp(min=1e-12)
-    found[old:, :old] *= 0.5 if half else 1.0
-    found[:old, :old] = before.double()
-    found.fill_diagonal_(0.0)
-    return found.to(before.dtype)
+    old, new = before.shape[0], present.shape[1]
+    across, mass, first = np.zeros((new, old)), np.zeros(old), 0
+    for batch in believed:
+        beliefs = batch.double().numpy()
+        across += present[first : first + len(beliefs)].T @ beliefs
+        mass += beliefs.sum(axis=0)
+        first += len(beliefs)
+    images = present.sum(axis=0).clip(min=1.0)
+    found = torch.zeros(old + new, old + new, dtype=before.dtype)
+    found[:old, :old] = before
+    found[:old, old:] = torch.from_numpy(across.T / images)
+    found[old:, :old] = torch.from_numpy(across / mass.clip(min=1e-12) * (0.5 if half else 1.0))
+    found[old:, old:] = torch.from_numpy((present.T @ present).toarray() / images)
+    return found.fill_diagonal_(0.0)
 
 
 def adjacency(matrix: Tensor, *, new: int, threshold: float = 0.4, cross: float = 0.3, scale: float = 0.25) -> Tensor:
