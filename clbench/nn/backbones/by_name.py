@@ -37,12 +37,18 @@ class Given:
     def maps(self, stored: Tensor) -> list[Tensor]:
         """Return the maps [B, c, h, w] of every stage."""
         if stored.ndim == 4:
-            return [in_layout(stored, channels_last=self.channels_last[0])]
+            return [self.last(stored)]
         parts = torch.split(stored, [math.prod(shape) for shape in self.shapes], dim=1)
         return [
             in_layout(part.reshape(-1, *shape), channels_last=last)
             for part, shape, last in zip(parts, self.shapes, self.channels_last, strict=True)
         ]
+
+    def last(self, stored: Tensor) -> Tensor:
+        """Return the map [B, c, h, w] of the last stage, without the work that the earlier ones take."""
+        if stored.ndim != 4:
+            stored = stored[:, -math.prod(self.shapes[-1]) :].reshape(-1, *self.shapes[-1])
+        return in_layout(stored, channels_last=self.channels_last[-1])
 
 
 def in_layout(maps: Tensor, *, channels_last: bool) -> Tensor:
@@ -98,7 +104,7 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the feature map [B, width, h, w] of images [B, 3, H, W]."""
         if self.given is not None:
-            return self.given.maps(images)[-1]
+            return self.given.last(images)
         features: Tensor = self.body(self.normalise(images))
         return features
 
