@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from clbench.data.sparse.merged import first_columns
 from clbench.method.batch import Batch
 from clbench.method.replay import Replay
 from clbench.method.strategy import Strategy
@@ -90,7 +91,7 @@ class _Memory:
         view = len(np.union1d(session.rows, held.exemplars().rows))
         if isinstance(held, HerdingMemory):
             features = strategy.rng("features").standard_normal((len(session.rows), 8))
-            held.herd(session.rows, session.targets[:, : session.learned], features=features)
+            held.herd(session.rows, first_columns(session.targets, session.learned), features=features)
         else:
             strategy.store(session)  # type: ignore[arg-type]  # rows and targets are all that it reads
         return view, 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from clbench.data.sparse.merged import in_lists
+from clbench.data.sparse.merged import first_columns
 from clbench.method.batch import Batch
 from clbench.method.strategy import Strategy
 from clbench.nn.backbones.features import pooled_features
@@ -96,8 +96,7 @@ class Replay(Strategy):
         """Offer a whole session's images, in random order: room that became free goes to the first."""
         if isinstance(self.buffer, HerdingMemory):
             # with `visible: all` the columns of later sessions are there already, but have no images to choose from
-            held = in_lists(session.targets)
-            targets: Any = session.targets[:, : session.learned] if held is None else held.first(session.learned)
+            targets = first_columns(session.targets, session.learned)
             features = pooled_features(self.net, (batch.images for batch in session.batches()))
             self.buffer.herd(session.rows, targets, features=features.numpy())
             return

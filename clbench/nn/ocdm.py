@@ -46,9 +46,12 @@ class OCDMMemory(Memory):
         self._positives = np.pad(self._positives, (0, max(seen - len(self._positives), 0)))
         super().widen(seen)
 
-    def _count(self, given: Exemplars) -> None:
+    def _count(self, given: Exemplars) -> LabelLists:
+        """Count the positives of `given`, and return them."""
+        lists = LabelLists(given.targets)
         self.met += len(given)
-        self._positives[: given.targets.shape[1]] += (given.targets == 1).sum(axis=0)
+        self._positives += lists.counts(len(self._positives))
+        return lists
 
     def _merge(self, slots: npt.NDArray[np.intp], given: Exemplars) -> None:
         super()._merge(slots, given)
@@ -56,9 +59,8 @@ class OCDMMemory(Memory):
         self._count(given)
 
     def _admit(self, given: Exemplars, *, rng: np.random.Generator) -> None:
-        self._count(given)
+        self._lists.append(self._count(given))
         self._shelf.append(given)
-        self._lists.append(LabelLists(given.targets))
         excess = len(self) - self.limit
         if excess > 0:
             stay = np.flatnonzero(self._survivors(excess, rng=rng))

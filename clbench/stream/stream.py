@@ -82,6 +82,10 @@ class Stream:
         """Return the labels of table rows, int8 [rows, K] in arrival order; for evaluation, never for training."""
         return self.table.truth(rows, self.order)
 
+    def read_truth(self, rows: Rows) -> npt.NDArray[np.int8]:
+        """Return what `truth` does; of a table of lists a view, of which only what is indexed becomes dense."""
+        return self.table.targets(rows, self.order, shown=slice(None), width=len(self.order))
+
     def digest(self) -> StreamDigest:
         """Return the digests of this stream."""
         return self._digest
@@ -114,9 +118,10 @@ def stream_digest(stream: Stream) -> StreamDigest:
         new = list(session.labels[session.new])
         images.append(_sha([new, session.seen], [listed(session.rows), listed(session.test_rows)]))
         labels.append(_sha([images[-1]], [_matrix(session.targets)]))
+    truth = stream.read_truth(stream.test_rows)
     head = [PROTOCOL, list(stream.labels)]
     all_images = _sha([*head, images], [listed(stream.test_rows), listed(stream.val_rows)])
-    all_labels = _sha([*head, all_images, labels], [_truth(stream)])
+    all_labels = _sha([*head, all_images, labels], [_matrix(truth)])
     return StreamDigest(all_images, all_labels, lambda: _lines(stream, images, labels))
 
 
@@ -161,13 +166,6 @@ def _matrix(targets: npt.NDArray[np.int8]) -> Body:
     if lists := in_lists(targets):
         return lists.size, (block.data for block in lists.blocks())
     return targets.nbytes, [targets.tobytes()]
-
-
-def _truth(stream: Stream) -> Body:
-    table, rows, order = stream.table, stream.test_rows, stream.order
-    if isinstance(table, SparseTable):
-        return _matrix(table.targets(rows, order, shown=slice(None), width=len(order)))
-    return _matrix(stream.truth(rows))
 
 
 def _marks(session: Session) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from clbench.data.sparse.labels import as_lists
+from clbench.data.sparse.merged import first_columns
 from clbench.data.sparse.table import SparseTable
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, RunError, UsageError
 from clbench.spec.scenario import ScenarioSpec, TrialSpec
 from clbench.stream.build import build_stream
-from clbench.stream.stream import Rows, Session, Stream
+from clbench.stream.stream import Rows, Session, Stream, positives
 
 if TYPE_CHECKING:
     import torch
@@ -98,19 +98,13 @@ class TrainImages:
 def _first(session: Session, width: int, test_rows: Rows) -> Session:
     """Return the session without labels beyond the first `width`, tested on `test_rows`."""
     seen = min(session.seen, width)
-    targets: Any
-    if lists := as_lists(session.targets):
-        targets = lists.first(seen)
-    else:
-        targets = session.targets[:, :seen]
-        targets.flags.writeable = False
+    targets = first_columns(session.targets, seen)  # of a read-only array, and so read-only
     return dataclasses.replace(session, seen=seen, labels=session.labels[:seen], targets=targets, test_rows=test_rows)
 
 
 def _check_scorable(stream: Stream, scenario: ScenarioSpec, trial: TrialSpec) -> None:
     for session in stream.sessions:
-        truth = stream.truth(session.test_rows)[:, : session.learned]
-        if not (truth == 1).any():
+        if not positives(stream.read_truth(session.test_rows))[: session.learned].any():
             raise DataError(
                 f"{scenario.name}: session {session.index}: no validation image has a label learned by then "
                 f"(validation fraction {trial.validation.fraction:g}, {len(stream.val_rows):,} images).",

@@ -64,7 +64,7 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
         if run.options.keep_weights and rank() == 0:
             keep_weights(strategy, run.work, session=session.index)
     if scores is not None:
-        truth = stream.truth(stream.test_rows)
+        truth = stream.read_truth(stream.test_rows)
         found = evaluate(scores, truth=truth, test_rows=stream.test_rows, session=session, ranking=ranking)
     stored = count_stored(strategy, image_size=run.train.image_size, image_bytes=run.image_bytes)
     check_met(strategy, stored, met=np.concatenate([run.counted, session.rows]))

@@ -73,6 +73,12 @@ class MergedLabels(ReadsAsArray):
         return found
 
 
+def first_columns(labels: Any, width: int) -> Any:
+    """Return the first `width` columns of labels [rows, columns]; of lists a view."""
+    lists = in_lists(labels)
+    return labels[:, :width] if lists is None else lists.first(width)
+
+
 def in_lists(labels: object) -> SparseLabels | MergedLabels | None:
     """Return labels that are held as lists, merged ones too, as what they are, and None for a plain array."""
     return labels if isinstance(labels, (SparseLabels, MergedLabels)) else None

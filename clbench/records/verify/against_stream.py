@@ -79,7 +79,7 @@ def _rescored(first: Verification, *, data: Path | None, scenario: Path | None) 
         return dataclasses.replace(first, unscored=error)
     if wrong:
         return Verification(path, "unverified", tuple(wrong), record)
-    return verify_scores(path, truth=stream.truth(stream.test_rows), tests=tested_places(record, stream))
+    return verify_scores(path, truth=stream.read_truth(stream.test_rows), tests=tested_places(record, stream))
 
 
 def stream_of(record: Record, *, data: Path | None = None, scenario: Path | None = None) -> Stream:

@@ -66,7 +66,7 @@ def evaluate_streamed(
         check_values(strategy, found, ranking=ranking)
         scores = found[:, :learned].cpu().numpy()
         part = slice(first, first + len(scores))
-        truth, mine = stream.truth(rows[part])[:, :learned], growing[part]
+        truth, mine = stream.read_truth(rows[part])[:, :learned], growing[part]
         logits = scores if ranking == "logits" else _logits(scores)
         fixed_set.add(logits, truth)
         if mine.any():
