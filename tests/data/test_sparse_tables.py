@@ -157,12 +157,12 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A scenario on features whose table is an NPZ, and one whose table is a `.csr` folder with the same content."""
     home = tmp_path_factory.mktemp("twins")
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((120, 8)).astype(np.float32)
+    x = rng.standard_normal((160, 8)).astype(np.float32)
     y = np.where(x @ rng.standard_normal((8, 6)) > 1, 1, 0)
     y[rng.random(y.shape) < 0.1] = -1
-    test = np.arange(120) % 3 == 0
+    test = np.arange(160) % 8 == 0  # 20 of them
     np.save(home / "x.npy", x)
-    ids = np.array([f"{i:05d}" for i in range(120)])
+    ids = np.array([f"{i:05d}" for i in range(160)])
     split = np.where(test, "test", "train")
     np.savez(home / "own.npz", labels=np.array(LABELS), y=y, split=split, paths=ids)
     write_table(home / "own.csr", from_arrays("own", labels=LABELS, y=y, split=split, ids=ids))
