@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from clbench.metrics.ap import average_precisions, mean_ap
 from clbench.nn.heads.by_name import build_head
 from clbench.nn.losses import asl
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.train.environment import keep_freed_memory
 from clbench.train.optimiser import make_schedule
 from clbench.train.prepare import build_network, content_key, make_source, make_stream

@@ -41,7 +41,7 @@ from clbench.files.checked_lines import checked
 from clbench.files.checked_rows import CheckedRows, sums_file, writing_rows
 from clbench.files.sealed_json import sealed, unsealed
 from clbench.many.sweep_file import load_sweep
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.records.record import read_record
 from clbench.records.verify.against_stream import verifications
 from clbench.records.verify.verify import verify

@@ -25,7 +25,7 @@ import torch
 
 import clbench.train.loop
 from clbench.many.here import run_all
-from clbench.plan.plan import plan as plans_of
+from clbench.plan.plans import plan as plans_of
 from clbench.train.run import RunOptions
 
 

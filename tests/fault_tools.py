@@ -114,7 +114,7 @@ def wait_until(found: Path, pattern: str, *, process: Forked) -> None:
 
 def finish(scenario: Path, strategy: str, *, results: Path) -> Path:
     """Carry out, or go on with, seed 0 of a strategy in this process and return its record."""
-    from clbench.plan.plan import plan
+    from clbench.plan.plans import plan
     from clbench.train.run import RunOptions, run
 
     (wanted,) = plan(str(scenario), strategies=[strategy], seeds=[0])

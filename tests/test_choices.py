@@ -16,7 +16,7 @@ from clbench.files.yaml_text import convert
 from clbench.nn.heads.by_name import HEADS, build_head, head_options
 from clbench.plan import catalog
 from clbench.plan.load_strategy import load_strategy
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec, TrainSpec, parse_scenario
 
 TRAIN = [f.name for f in msgspec.structs.fields(TrainSpec) if choices(f.type)]

@@ -10,7 +10,7 @@ import pytest
 from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.errors import UsageError
 from clbench.files.yaml_text import read_yaml
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.spec.scenario import parse_scenario
 
 LOOKS = {

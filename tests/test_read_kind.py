@@ -13,8 +13,10 @@ from clbench.errors import UsageError
 from clbench.nn.backbones import by_name
 from clbench.plan import catalog
 from clbench.plan.load_strategy import load_strategy
-from clbench.plan.plan import SMALL, all_values, plan
+from clbench.plan.plan import all_values
+from clbench.plan.plans import plan
 from clbench.plan.read_kind import read_kind
+from clbench.plan.recipe import SMALL
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in catalog.strategies()])

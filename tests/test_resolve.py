@@ -12,7 +12,8 @@ import pytest
 
 from clbench.errors import DataError, UsageError
 from clbench.files import roots
-from clbench.plan.plan import Plan, all_values, plan
+from clbench.plan.plan import Plan, all_values
+from clbench.plan.plans import plan
 from clbench.spec.scenario import TrainSpec
 
 SCENARIO = """\
@@ -330,7 +331,7 @@ def test_generated_pictures_take_no_folder(write: Write, tmp_path: Path):
 
 
 def test_importing_resolve_imports_no_torch():
-    code = "import sys; import clbench.plan.plan; print(*sys.modules)"
+    code = "import sys; import clbench.plan.plans; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" not in loaded
 

@@ -13,7 +13,8 @@ import yaml
 from clbench.method.batch import Batch
 from clbench.plan import catalog
 from clbench.plan.load_strategy import load_strategy
-from clbench.plan.plan import Plan, plan
+from clbench.plan.plan import Plan
+from clbench.plan.plans import plan
 from clbench.records.record import Record, read_record
 from clbench.stream.stream import Session
 from clbench.train.events import Event, SessionFinished

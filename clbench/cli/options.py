@@ -195,7 +195,7 @@ def reference(command: Command) -> Command:
 def parsed(
     *, strategy: tuple[str, ...], seed: tuple[str, ...], sets: tuple[str, ...], data: Path | None, unpinned: bool
 ) -> dict[str, Any]:
-    """Return the options of `choice` as arguments of `clbench.plan.plan.plan`."""
+    """Return the options of `choice` as arguments of `clbench.plan.plans.plan`."""
     return {
         "strategies": [name for text in strategy for name in _split(text)],
         "seeds": [_seed(number) for text in seed for number in _split(text)],

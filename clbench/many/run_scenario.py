@@ -61,7 +61,7 @@ def run(
     from clbench.many.buildable import check_buildable
     from clbench.many.here import run_all
     from clbench.plan.place import check_writable
-    from clbench.plan.plan import plan
+    from clbench.plan.plans import plan
     from clbench.train.options import RunOptions
 
     plans = plan(

@@ -12,7 +12,8 @@ from msgspec import Meta, Struct, field
 from clbench.errors import UsageError
 from clbench.files.yaml_text import convert, read_mapping, read_yaml
 from clbench.plan import catalog
-from clbench.plan.plan import Plan, plan
+from clbench.plan.plan import Plan
+from clbench.plan.plans import plan
 
 Value = Any  # of a recipe's or a strategy's field; checked by the field's type when the plan is made
 

@@ -11,8 +11,7 @@ import msgspec
 
 from clbench.errors import UsageError
 from clbench.files.yaml_text import convert
-from clbench.plan import catalog
-from clbench.plan import plan as resolve
+from clbench.plan import catalog, plans
 from clbench.plan.plan import Plan
 from clbench.plan.source import find_source, stand_in_source
 from clbench.records.json_paths import join
@@ -92,7 +91,7 @@ def plan_of(
             hint=f"Name its folder: --data FOLDER, or clbench data get {spec.dataset}",
         )
     # the recipe is the record's: weights of the scenario's need not be here
-    (usual,) = resolve.plan(
+    (usual,) = plans.plan(
         str(found.path),
         strategies=[str(strategy or ran.name)],
         seeds=[record.seed],

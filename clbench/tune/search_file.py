@@ -11,7 +11,8 @@ from clbench.errors import UsageError
 from clbench.files.yaml_text import convert, read_mapping
 from clbench.many.sweep_file import beside, check_data, data_folder
 from clbench.plan import catalog
-from clbench.plan.plan import Plan, plan
+from clbench.plan.plan import Plan
+from clbench.plan.plans import plan
 from clbench.spec.orders import OWN
 from clbench.spec.scenario import Count, Fraction, Positive, ScenarioSpec, ValidationSpec
 from clbench.tune.space import Range, Value, text

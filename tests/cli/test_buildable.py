@@ -14,7 +14,7 @@ from tiny_scenarios import planned, scenario
 
 from clbench.errors import UsageError
 from clbench.many.buildable import check_buildable
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.train.beforehand import put_together as together
 from clbench.train.options import RunOptions
 

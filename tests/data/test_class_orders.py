@@ -15,7 +15,8 @@ from tiny_scenarios import scenario as written_out
 from clbench.errors import DataError, UsageError
 from clbench.files import roots
 from clbench.plan import catalog
-from clbench.plan.plan import Plan, plan
+from clbench.plan.plan import Plan
+from clbench.plan.plans import plan
 from clbench.spec.orders import chosen_orders, in_order, is_order, load_in_order, sorted_labels
 from clbench.spec.scenario import LabelsSpec, PinsSpec, load_scenario, parse_scenario, pins_beside
 from clbench.stream.build import build_stream, check_pins

@@ -15,7 +15,7 @@ from tiny_scenarios import finished
 from clbench.data.datasets import open_images
 from clbench.data.datasets.registry import open_table
 from clbench.errors import DataError
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec
 from clbench.stream.build import build_stream
 

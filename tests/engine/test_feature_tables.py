@@ -112,7 +112,7 @@ def test_heads_that_read_stages_and_a_second_store_of_features_are_refused(tmp_p
 def test_no_image_code_is_imported(tmp_path: Path) -> None:
     stored = of_features(tmp_path / "own", pictures=scenario(tmp_path, train=RECIPE))
     code = (
-        "import sys; from pathlib import Path; from clbench.plan.plan import plan; from clbench.train.run import *\n"
+        "import sys; from pathlib import Path; from clbench.plan.plans import plan; from clbench.train.run import *\n"
         f"(one,) = plan({stored!r}, strategies=['er'], seeds=[0])\n"
         f"run(one, RunOptions(results=Path({str(tmp_path / 'r')!r}), device='cpu'))\n"
         "print(*sys.modules)"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from reference_loop import train_plainly
 
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.train.events import silent
 from clbench.train.run import Run, RunOptions
 

@@ -12,7 +12,7 @@ import pytest
 from clbench.files import roots
 from clbench.many.here import run_all
 from clbench.method.strategy import Strategy
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.train import prepare
 from clbench.train import run as running
 from clbench.train.events import silent

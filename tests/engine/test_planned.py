@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clbench.many.planned import planned
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.train.options import RunOptions
 
 CODE = """
@@ -21,7 +21,7 @@ from clbench.errors import UsageError
 from clbench.many.fork_server import in_worker
 from clbench.many.planned import planned
 from clbench.many.sweep_file import expand_all
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.train.options import RunOptions
 
 how = RunOptions(device="cpu")

@@ -12,7 +12,7 @@ from tiny_scenarios import scenario
 
 from clbench.cli.group import invoke
 from clbench.errors import CheckError, UsageError
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.records.configuration import configuration_text, other_section
 from clbench.records.record import Record, read_record, seal, write_record
 from clbench.records.verify.verify import verify

@@ -9,7 +9,7 @@ from listening import StopAt
 from tiny_scenarios import SHIPPED, SMALL, backbone_of
 
 from clbench.errors import ResultsError
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.testing.repeat import first_other_section
 from clbench.train.events import silent
 from clbench.train.run import Run, RunOptions, run

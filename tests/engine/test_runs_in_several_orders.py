@@ -12,7 +12,8 @@ from tiny_scenarios import scenario
 
 from clbench.errors import UsageError
 from clbench.many.sweep_file import expand, expand_all, load_sweep
-from clbench.plan.plan import Plan, plan
+from clbench.plan.plan import Plan
+from clbench.plan.plans import plan
 from clbench.records.orders import order_of, own_digest, shown_order
 from clbench.records.record import Record, read_record, seal, write_record
 from clbench.records.store import record_path, scan

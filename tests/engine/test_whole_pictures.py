@@ -19,7 +19,8 @@ from clbench.data.pictures.sources import CachedImages, FolderImages, cached
 from clbench.errors import UsageError
 from clbench.method.session import LiveSession
 from clbench.nn.memory import Exemplars
-from clbench.plan.plan import Plan, plan
+from clbench.plan.plan import Plan
+from clbench.plan.plans import plan
 from clbench.records.record import Record, read_record
 from clbench.seeds import derive
 from clbench.testing.repeat import first_other_section

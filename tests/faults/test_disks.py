@@ -15,7 +15,7 @@ from fault_tools import clbench, finish, make_data, paced, start, wait_until
 
 from clbench.errors import ResultsError, RunError
 from clbench.files.whole_file import whole_file
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.records.record import read_record
 from clbench.train.events import Event, StepEnded, silent
 from clbench.train.resume import state as states

@@ -28,7 +28,7 @@ from clbench.data.own_table.table_file import read as read_table
 from clbench.errors import ClbenchError, DataError
 from clbench.many.sweep_file import load_sweep
 from clbench.plan.catalog import strategies
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.records.record import parse_record, to_plain, to_text
 from clbench.records.verify.verify import verify, verify_scores
 from clbench.spec.scenario import parse_scenario

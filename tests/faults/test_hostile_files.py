@@ -17,7 +17,7 @@ from record_factory import TINY, make_record, make_scored
 
 from clbench.errors import ClbenchError, DataError, ResultsError, UsageError
 from clbench.nn.backbones.by_name import build_backbone
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.records.record import parse_record, read_record, to_plain, to_text
 from clbench.records.store import scan
 from clbench.records.verify.verify import verify, verify_scores

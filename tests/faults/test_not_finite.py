@@ -10,7 +10,7 @@ import torch
 from fault_tools import make_data
 
 from clbench.errors import RunError
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.train.run import RunOptions, run
 
 STRATEGY = '''

@@ -9,7 +9,7 @@ import torch
 from fault_tools import finish, make_data
 
 from clbench.errors import DataError
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.records.record import Record, read_record
 from clbench.train.events import Event, StepEnded
 from clbench.train.run import RunOptions, run

@@ -10,7 +10,7 @@ from tiny_scenarios import planned, scenario
 
 from clbench.cli.group import invoke
 from clbench.errors import RunError, UsageError
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.train.run import RunOptions, run
 
 GOOD = '''

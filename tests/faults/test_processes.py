@@ -14,7 +14,7 @@ from fault_tools import finish, make_data
 
 from clbench.errors import ClbenchError, RunError
 from clbench.many.here import run_all
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.records.record import read_record
 from clbench.train.events import Event, StepEnded
 from clbench.train.run import RunOptions, run

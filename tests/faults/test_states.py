@@ -15,7 +15,8 @@ from listening import StopAt
 
 from clbench.errors import ResultsError
 from clbench.plan.load_strategy import digest_read
-from clbench.plan.plan import Plan, plan
+from clbench.plan.plan import Plan
+from clbench.plan.plans import plan
 from clbench.records.record import read_record
 from clbench.testing.repeat import first_other_section
 from clbench.train.assembly import Parts, plan_source

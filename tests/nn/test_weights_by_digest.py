@@ -14,7 +14,7 @@ from record_factory import METHODS, TINY, make_record, sealed, sections_of
 
 from clbench.errors import DataError, UsageError
 from clbench.nn.backbones.by_name import build_backbone, pretraining_track
-from clbench.plan.plan import plan
+from clbench.plan.plans import plan
 from clbench.records.rows import group_rows
 from clbench.weights import hub, known_files
 from clbench.weights.resolve import Weights, resolve

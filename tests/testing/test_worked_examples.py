@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from clbench import Strategy
-from clbench.plan.plan import Plan, plan
+from clbench.plan.plan import Plan
+from clbench.plan.plans import plan
 from clbench.records.record import read_record
 from clbench.testing import check_strategy
 from clbench.testing.checks.training import Teacher

@@ -93,7 +93,7 @@ def command(
       clbench run coco_b40c10 --strategy dlfl --devices 4
     """
     from clbench.many.planned import planned
-    from clbench.plan.plan import plan
+    from clbench.plan.plans import plan
     from clbench.plan.source import stand_in_text
     from clbench.ranks import launched
     from clbench.train.options import RunOptions

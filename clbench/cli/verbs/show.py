@@ -11,7 +11,8 @@ from clbench.cli import complete, options
 from clbench.cli.terminal import output
 from clbench.errors import DataError, UsageError
 from clbench.plan import catalog
-from clbench.plan.plan import Plan, all_values, plan
+from clbench.plan.plan import Plan, all_values
+from clbench.plan.plans import plan
 from clbench.plan.provenance import provenance
 from clbench.spec.orders import order_name
 
