@@ -23,6 +23,7 @@ from clbench.records.schema import (
     CostPart,
     CountsPart,
     DataPart,
+    OrderPart,
     ScenarioPart,
     ScorePart,
     SessionPart,
@@ -133,6 +134,19 @@ def sections_of(record: Record) -> dict[str, Any]:
     """The sections of a record that `sealed` takes, for a record that differs in a few of them."""
     derived = ("summary", "configuration", "schema", "content")
     return {name: value for name, value in msgspec.structs.asdict(record).items() if name not in derived}
+
+
+def in_order(record: Record, order: str) -> Record:
+    """The record as if its scenario's labels had come in the class order of that name, empty for its own."""
+    about = record.scenario
+    if order:
+        about = msgspec.structs.replace(
+            about,
+            order=OrderPart(name=order, scenario=about.digest),
+            digest=sha(about.name, order),
+            stream=msgspec.structs.replace(about.stream, images=sha(order, 1), labels=sha(order, 2)),
+        )
+    return msgspec.structs.replace(record, scenario=about, content=sha(record.content, order))
 
 
 class Tested:

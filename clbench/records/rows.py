@@ -114,6 +114,11 @@ class Row:
         return tuple(record.seed for record in self.records)
 
     @property
+    def units(self) -> tuple[tuple[Record, ...], ...]:
+        """The records over which means and spreads are taken, each by itself."""
+        return tuple((record,) for record in self.records)
+
+    @property
     def orders(self) -> tuple[str, ...]:
         """The names of the class orders that the records ran in."""
         return tuple(dict.fromkeys(map(shown_order, self.records)))

@@ -32,6 +32,11 @@ class OrdersRow(Row):
         """The seeds that any order has, ascending."""
         return tuple(sorted({record.seed for record in self.records}))
 
+    @property
+    def units(self) -> tuple[tuple[Record, ...], ...]:
+        """The records of each order, whose mean counts as one."""
+        return tuple(row.records for row in self.by_order.values())
+
     def stat(self, name: str) -> Stat | None:
         """Return the summary number `name` over the orders, or None when a record lacks it."""
         return self.over(lambda record: record.summary.get(name))

@@ -14,7 +14,6 @@ import record_factory as factory
 from clbench.records.record import Record
 from clbench.records.rows import Row, group_rows
 from clbench.records.rows_over_orders import OrdersRow, order_rank, over_orders
-from clbench.records.schema import OrderPart
 from clbench.report.compare.table import compare
 from clbench.report.formats.grid import grid
 from clbench.report.formats.grid import notes as notes_of
@@ -34,18 +33,9 @@ LAST = {
 
 def record(method: factory.Method, *, order: str = "", seed: int = 0, last: float | None = None) -> Record:
     """A record of a class order with a last mAP that is told."""
-    made = factory.make_record(method, factory.TINY, seed=seed)
-    about = made.scenario
-    if order:
-        about = msgspec.structs.replace(
-            about,
-            order=OrderPart(name=order, scenario=about.digest),
-            digest=factory.sha(about.name, order),
-            stream=msgspec.structs.replace(about.stream, images=factory.sha(order, 1), labels=factory.sha(order, 2)),
-        )
+    made = factory.in_order(factory.make_record(method, factory.TINY, seed=seed), order)
     summary = made.summary if last is None else made.summary | {"last_map": last, "average_map": last}
-    content = factory.sha(made.content, order)
-    return msgspec.structs.replace(made, scenario=about, summary=summary, content=content)
+    return msgspec.structs.replace(made, summary=summary)
 
 
 def records(values: Mapping[str, Mapping[str, list[float]]] = LAST) -> list[Record]:

@@ -49,6 +49,21 @@ def test_a_misspelt_scenario_is_answered_with_the_nearest(here: Path, capsys: py
     assert not (here / "report.html").exists()
 
 
+def test_a_scenario_without_records_has_a_page_of_the_numbers_from_papers(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert typed("voc07_b10c2", "--no-reference") == 0
+    told = capsys.readouterr()
+    assert told.out == "report.html\n"
+    assert told.err == "There are no records of voc07_b10c2. Run it: clbench run voc07_b10c2\n"
+    text = (here / "report.html").read_text(encoding="utf-8")
+    assert '"slug":"voc07_b10c2.v1"' in text and '"rows":[]' in text
+    (here / "report.html").unlink()
+    assert typed("voc07_b10c2", "--no-reference", "--no-published") == 2
+    assert typed("peta_b15c5") == 2, "no record, and nothing in print"
+    assert not (here / "report.html").exists()
+
+
 def test_a_file_that_cannot_be_written_is_told_without_a_traceback(here: Path, capsys: pytest.CaptureFixture[str]):
     assert typed("--out", "results/tiny.v1.scenes") == 2  # click itself refuses folders
     (here / "file").write_text("")

@@ -10,13 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from page_tools import B40_SLUG, PLACE, Visit, go_to, header, saved
-from record_factory import B40, METHODS, TINY, make_record
+from record_factory import B40, METHODS, TINY, in_order, make_record
 
+from clbench.plan.catalog import find_scenario
 from clbench.records.record import Record
+from clbench.records.rows import group_rows
+from clbench.records.rows_over_orders import over_orders
 from clbench.records.verify.findings import Finding, Verification
 from clbench.report.figures.curves import THRESHOLDS, Line
 from clbench.report.page.document import write_page
 from clbench.report.page.model import page_model
+from clbench.report.table.chosen import printed_alone
+from clbench.spec.scenario import load_scenario
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +43,35 @@ def part(page: Any, name: str) -> Any:
 def number(page: Any, title: str) -> list[str]:
     row = page.locator(f'#compared table >> nth=0 >> tr:has(th:text-is("{title}")) td')
     return [" ".join(text.split()) for text in row.all_inner_texts()]
+
+
+def test_means_over_class_orders_say_so_and_show_nothing_of_single_labels(visit: Visit, tmp_path: Path):
+    made = [
+        in_order(make_record(m, B40, seed=s), order) for m in (NAIVE, ER) for order in ("", "shuffle:1") for s in (0, 1)
+    ]
+    model = page_model(over_orders(group_rows(made)), trust={record.content: "consistent" for record in made})
+    page = visit(write_page(model, tmp_path / "page.html"))
+    assert page.locator("#labels").is_visible()
+    go_to(page, model["tables"][1]["slug"])
+    assert "Means over the class orders alphabetical, shuffle:1" in page.locator("#board-notes").inner_text()
+    assert page.locator("#board-table thead").inner_text().count("First") == 1
+    assert "2 of 2" in page.locator("#board-table tbody tr >> nth=0").inner_text()
+    assert not page.locator("#labels").is_visible()
+    part(page, "compare")
+    assert "over the class orders that both have (alphabetical, shuffle:1)" in page.locator("#compared").inner_text()
+    page.locator("#board-table .name >> nth=0").click()
+    assert page.locator("#board-table .details th[scope=row]:text-is('shuffle:1')").count() == 1
+
+
+def test_a_page_of_printed_numbers_alone_shows_them_and_nothing_empty(visit: Visit, tmp_path: Path):
+    about = load_scenario(find_scenario("voc07_b10c2").path)
+    page = visit(write_page(page_model([], printed=printed_alone(about)), tmp_path / "page.html"))
+    assert "No record of it here" in page.locator("#board-table").inner_text()
+    every = page.locator("#board-printed table tbody tr").count()
+    for name in ("curves", "tradeoffs", "heads", "compare", "labels", "gallery"):
+        assert not page.locator(f"#{name}").is_visible(), name
+    page.fill("#query", "krt")
+    assert 0 < page.locator("#board-printed table tbody tr").count() < every
 
 
 def test_the_difference_of_two_rows_is_taken_seed_by_seed(visit: Visit, page_file: Path, records: list[Record]):

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ import numpy as np
 import page_records
 import pytest
 from PIL import Image
-from record_factory import B0, B40, METHODS, TINY, make_record, sealed, sections_of
+from record_factory import B0, B40, METHODS, TINY, in_order, make_record, sealed, sections_of
 
 from clbench.errors import ResultsError
-from clbench.metrics.continual import group_maps
+from clbench.metrics.continual import group_maps, session_maps
 from clbench.metrics.names import NAMES
 from clbench.records.record import Record, parse_record, to_text
-from clbench.records.rows import group_rows
+from clbench.records.rows import Row, group_rows
+from clbench.records.rows_over_orders import over_orders
 from clbench.records.verify.findings import Finding, Verification
 from clbench.report.figures.curves import tradeoff
 from clbench.report.page.document import document, inline_json, write_page
@@ -36,8 +38,8 @@ from clbench.report.table.leaderboard import leaderboard
 ER, DLFL, JOINT = METHODS[4], METHODS[7], METHODS[0]
 
 
-def model_of(records: list[Record], **options: Any) -> dict[str, Any]:
-    return page_model(records, trust={record.content: "consistent" for record in records}, **options)
+def model_of(records: list[Record], *, rows: Sequence[Row] = (), **options: Any) -> dict[str, Any]:
+    return page_model(rows or records, trust={record.content: "consistent" for record in records}, **options)
 
 
 def only_row(model: dict[str, Any], strategy: str) -> dict[str, Any]:
@@ -262,6 +264,35 @@ def test_a_thousand_records_make_a_page_below_five_megabytes_in_about_the_time_o
     assert min(ratios) < 3, "measured: 0.9 of what reading the records takes"
 
 
+def test_rows_of_several_class_orders_are_averaged_with_the_spread_between_orders():
+    orders = ("", "shuffle:1", "shuffle:2")
+    made = [
+        in_order(make_record(ER, TINY, seed=3 * place + s), order) for place, order in enumerate(orders) for s in (0, 1)
+    ]
+    rows = over_orders(group_rows(made))
+    own, several = model_of(made, rows=rows)["tables"]
+    assert own["orders"] == [] and several["orders"] == ["alphabetical", "shuffle:1", "shuffle:2"]
+    (line,) = several["rows"]
+    row = next(row for row in rows if len(row.orders) > 1)
+    found = row.stat("last_map")
+    assert found is not None and line["cells"]["last_map"] == pytest.approx([found.mean, found.std], abs=1e-6)
+    assert line["units"] == several["orders"] and len(line["perSeed"]["last_map"]) == len(line["finished"]) == 3
+    # three orders of two seeds: what varies is the mean of each order, not six runs
+    ends = [np.mean([session_maps(np.array(r.ap.growing))[-1] for r in unit]) for unit in row.units]
+    assert line["curves"]["growing"][0][-1] == pytest.approx(np.mean(ends), abs=1e-6)
+    assert line["curves"]["growing"][1][-1] == pytest.approx(np.std(ends, ddof=1), abs=1e-6)
+    assert line["ap"] == {"growing": [], "fixed": []}, "labels come in other sessions in every order"
+    assert line["first"] == "3 of 3"
+
+
+def test_the_luck_of_the_test_images_is_a_column_where_it_is_known():
+    record = make_record(ER, B40)
+    model = page_model([record], measured={"error_images": {record.content: 0.0125}}, published=False)
+    assert "error_images" in [column["key"] for column in model["columns"]]
+    assert model["tables"][0]["rows"][0]["cells"]["error_images"] == [0.0125, None]
+    assert "error_images" not in [column["key"] for column in page_model([record])["columns"]]
+
+
 def test_base_and_new_labels_the_trade_off_and_heads_are_those_of_the_other_reports():
     made = [make_record(dataclasses.replace(ER, head=head), B40) for head in ("linear", "queries")]
     rows = group_rows(made)
@@ -281,7 +312,7 @@ def test_what_verification_found_stands_with_its_row_and_its_file():
     place = Path("/somewhere/results/coco_b40c10.v1/er/0123abcd/seed0.json")
     wrong = [Verification(place, "unverified", (Finding("summary.last_map", "is 0.9, not 0.7"),), record)]
     model = page_model([record], trust={record.content: "unverified"}, wrong=wrong)
-    assert only_row(model, "er")["found"] == [[0, "summary.last_map is 0.9, not 0.7"]]
+    assert only_row(model, "er")["found"] == [["seed 0", "summary.last_map is 0.9, not 0.7"]]
     assert model["wrong"] == [
         {
             "file": "coco_b40c10.v1/er/0123abcd/seed0.json",

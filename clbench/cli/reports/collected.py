@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clbench.errors import UsageError
+
 if TYPE_CHECKING:
     from clbench.records.collection import Collection, Places
+    from clbench.report.table.model import Leaderboard
 
 log = logging.getLogger(__name__)
 
 UNVERIFIED = "clbench.report.unverified"
+NO_RECORDS = "There are no records of {0}. Run it: clbench run {0}"
 
 
 def collected(scenario: str, results: Places, reference: bool | None) -> Collection:
@@ -25,6 +29,20 @@ def collected(scenario: str, results: Places, reference: bool | None) -> Collect
     _tell_changed(found)
     note_unverified(found)
     return found
+
+
+def printed_board(name: str, *, threshold: str = "", digits: int = 1) -> Leaderboard | None:
+    """Return the numbers from papers of a scenario without records; None where there are none, or no such scenario."""
+    from clbench.plan.catalog import find_scenario
+    from clbench.report.table.chosen import printed_alone
+    from clbench.spec.scenario import load_scenario
+
+    try:
+        about = load_scenario(find_scenario(name).path)
+    except UsageError:
+        return None
+    board = printed_alone(about, threshold=threshold, digits=digits)
+    return board if board.tables else None
 
 
 def note_unverified(found: Collection) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clbench.cli import complete, options
-from clbench.cli.reports.collected import collected
+from clbench.cli.reports.collected import NO_RECORDS, collected, printed_board
 from clbench.cli.reports.formats import digits, printed, sort, threshold, unprinted
 from clbench.errors import ResultsError, UsageError, suggest
 
@@ -81,12 +81,10 @@ def leaderboard(
         try:
             found = collected(name, results, False if mine else reference)
         except (ResultsError, UsageError) as error:
-            board = _printed_alone(name, threshold=threshold, digits=digits) if published else None
-            if board is None or (len(names) > 1 and not board.tables):
-                raise
-            if not board.tables:
+            board = printed_board(name, threshold=threshold, digits=digits) if published else None
+            if board is None:
                 raise error from None
-            said.append(f"There are no records of {name}. Run it: clbench run {name}")
+            said.append(NO_RECORDS.format(name))
             boards.append(board)
             continue
         rows = over_orders(found.rows)
@@ -171,19 +169,6 @@ def _print_across(
     else:
         write = {"md": across.markdown, "csv": across.csv_text, "latex": across.latex}[form]
         click.echo(write(found), nl=False)
-
-
-def _printed_alone(name: str, *, threshold: str, digits: int) -> Leaderboard | None:
-    """Return the printed numbers of a scenario without records; None where there is no such scenario."""
-    from clbench.plan.catalog import find_scenario
-    from clbench.report.table.chosen import printed_alone
-    from clbench.spec.scenario import load_scenario
-
-    try:
-        about = load_scenario(find_scenario(name).path)
-    except UsageError:
-        return None
-    return printed_alone(about, threshold=threshold, digits=digits)
 
 
 def _runnable() -> set[str]:

@@ -9,18 +9,19 @@ import click
 
 from clbench.cli import complete, options
 from clbench.cli.reports.choose import choose
-from clbench.cli.reports.collected import UNVERIFIED, collected, note_unverified
+from clbench.cli.reports.collected import NO_RECORDS, UNVERIFIED, collected, note_unverified, printed_board
 from clbench.cli.reports.compare import compare
 from clbench.cli.reports.formats import digits, printed, sort, threshold, unprinted
 from clbench.cli.reports.labels import labels as labels_verb
 from clbench.cli.reports.leaderboard import leaderboard
 from clbench.cli.reports.orders import orders
 from clbench.cli.reports.published import published
-from clbench.errors import CheckError, UsageError
+from clbench.errors import CheckError, ResultsError, UsageError
 
 if TYPE_CHECKING:
     from clbench.records.collection import Collection
     from clbench.report.formats.write import Decided
+    from clbench.report.table.model import Leaderboard
 
 FIGURES = ("pdf", "svg", "png")
 
@@ -212,16 +213,26 @@ def html(
     """Write one page with every table, curve and label.
 
     The page is one file that needs no network: send it, put it on a web server, print it. CP and CR over the threshold
-    are in it where the runs' score files and the data set's labels are on this machine.
+    are in it where the runs' score files and the data set's labels are on this machine. Of a scenario without records
+    it has the numbers from papers.
 
     \b
     Examples:
       clbench report html
       clbench report html coco_b40c10 --out coco.html
     """
+    from clbench.records.collection import Collection
 
-    collection = collected(scenario, results, reference)
-    click.echo(_page(collection, results, out=out, published=not no_published, data=data))
+    printed = None
+    try:
+        collection = collected(scenario, results, reference)
+    except (ResultsError, UsageError):
+        printed = None if no_published or not scenario else printed_board(scenario)
+        if printed is None:
+            raise
+        collection = Collection()
+        click.echo(NO_RECORDS.format(printed.tables[0].scenario), err=True)
+    click.echo(_page(collection, results, out=out, published=not no_published, data=data, printed=printed))
 
 
 @command.command("all")
@@ -369,22 +380,34 @@ def _decided(results: tuple[Path, ...], *, data: Path | None) -> Decided:
     return lambda rows: over_thresholds(rows, folders=places, data=data)
 
 
-def _page(collection: Collection, results: tuple[Path, ...], *, out: Path, published: bool, data: Path | None) -> Path:
+def _page(
+    collection: Collection,
+    results: tuple[Path, ...],
+    *,
+    out: Path,
+    published: bool,
+    data: Path | None,
+    printed: Leaderboard | None = None,
+) -> Path:
     from clbench.plan.provenance import provenance_by_digest
     from clbench.records.collection import folders
+    from clbench.records.rows_over_orders import over_orders
+    from clbench.report.compare.measured import numbers_besides
     from clbench.report.page.document import write_page
     from clbench.report.page.gallery import galleries
     from clbench.report.page.model import page_model
 
     pictures = galleries(collection.own, folders(results))
     model = page_model(
-        collection.rows,
+        over_orders(collection.rows),
         trust=collection.trust,
         galleries=pictures,
         methods=provenance_by_digest(),
         published=published,
         wrong=collection.wrong,
         decided=_decided(results, data=data),
+        measured=numbers_besides(collection, folders=folders(results), data=data),
+        printed=printed,
     )
     return write_page(model, out)
 

@@ -253,7 +253,7 @@ def _points(rows: Sequence[Row], read_x: Callable[[Record], float], read_y: Call
     bounds = upper_bounds(rows)
     found = []
     for row, (name, strategy, variant) in zip(rows, names(rows), strict=True):
-        mean, std = _spread(np.array([[read_x(record), read_y(record)] for record in row.records]))
+        mean, std = _over(row, lambda record: np.array([read_x(record), read_y(record)]))
         point = Point(name, strategy, variant, mean[0], std[0], mean[1], std[1], row in bounds, row.first.strategy.head)
         found.append(point)
     return found
@@ -263,10 +263,16 @@ def _lines(rows: Sequence[Row], read: Callable[[Record], Array]) -> list[Line]:
     bounds = upper_bounds(rows)
     found = []
     for row, (name, strategy, variant) in zip(rows, names(rows), strict=True):
-        mean, std = _spread(np.stack([read(record) for record in row.records]))
+        mean, std = _over(row, read)
         head = row.first.strategy.head
-        found.append(Line(name, strategy, variant, mean, std, len(row.records), reference=row in bounds, head=head))
+        found.append(Line(name, strategy, variant, mean, std, len(row.units), reference=row in bounds, head=head))
     return found
+
+
+def _over(row: Row, read: Callable[[Record], Array]) -> tuple[Array, Array]:
+    """Return mean and spread over the seeds, or over class orders after the mean over the seeds of each."""
+    every = [[read(record) for record in unit] for unit in row.units]
+    return _spread(np.stack([unit[0] if len(unit) == 1 else np.mean(unit, axis=0) for unit in every]))
 
 
 def _spread(values: Array) -> tuple[Array, Array]:

@@ -92,10 +92,10 @@ def groups_on_own_images(
 
 
 def _kept(rows: Sequence[Row], folders: Sequence[Path]) -> list[tuple[Row, Name]]:
-    """Return the rows whose seeds all have score files, the best first, with their names."""
+    """Return the rows of one class order whose seeds all have score files, the best first, with their names."""
     told = sorted(zip(rows, names(rows), strict=True), key=lambda item: -average(item[0]))
     # scores that lie where those of a reference row would are of one's own run of the same configuration
-    own = [(row, name) for row, name in told if not row.reference]
+    own = [(row, name) for row, name in told if not row.reference and len(row.orders) == 1]
     return [(row, name) for row, name in own if all(work_folder(record, folders) for record in row.records)]
 
 

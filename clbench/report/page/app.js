@@ -31,7 +31,9 @@ function refresh() {
 
 function drawAll() {
   const empty = !tables().length;
-  for (const id of ["choose", "board", "curves", "tradeoffs", "groups", "thresholds", "heads", "compare", "labels"]) byId(id).hidden = empty && id !== "board";
+  byId("choose").hidden = empty;
+  for (const id of ["curves", "tradeoffs", "groups", "thresholds", "heads", "compare"]) byId(id).hidden = empty || isBare();
+  byId("labels").hidden = empty || !hasLabels();
   drawAbout();
   drawDefinitions();
   if (empty) {

@@ -8,7 +8,8 @@ function drawControls() {
   for (const other of [...tables()].sort((a, b) => state.running.has(b.slug) - state.running.has(a.slug))) {
     if (!groups.has(other.scenario)) groups.set(other.scenario, []);
     const apart = other.apart ? ` · apart: ${other.apart}` : "";
-    groups.get(other.scenario).push([other.slug, `${state.running.has(other.slug) ? "running: " : ""}${other.heading} · ${other.track}${apart}`]);
+    const named = [other.heading, other.track].filter(Boolean).join(" · ");
+    groups.get(other.scenario).push([other.slug, `${state.running.has(other.slug) ? "running: " : ""}${named}${apart}`]);
   }
   const heads = [...new Set(item.rows.map((row) => row.head))].sort();
   const search = h("input", {
@@ -96,28 +97,36 @@ function columnTip(item) {
 
 function drawBoard() {
   const item = table();
+  byId("board-notes").replaceChildren(...boardNotes(item));
+  byId("which").replaceChildren(...whichOne(item));
+  byId("board-printed").replaceChildren(...(state.printed && item.printed ? printedTable(item) : []));
+  if (isBare()) {
+    byId("board-tools").replaceChildren();
+    byId("board-table").replaceChildren(h("p", { class: "none" }, `No record of it here: printed numbers alone. Run it: clbench run ${item.scenario}`));
+    return;
+  }
   const columns = shownColumns();
   const rows = listed();
   const places = ranks(state.rank);
   const top = bests();
-  const spread = item.rows.some((row) => row.seeds.length > 1);
+  const spread = item.rows.some((row) => row.units.length > 1);
   const ranked = column(state.rank);
   if (!byId("columns-menu")) byId("board-tools").replaceChildren(columnsMenu(), csvButton("leaderboard", boardLines));
-  byId("board-notes").replaceChildren(...boardNotes(item));
-  byId("which").replaceChildren(...whichOne(item));
   const printed = item.rows.some((row) => row.printed);
-  const width = 6 + columns.length + printed;
+  const orders = item.orders.length > 0;
+  const width = 6 + columns.length + printed + orders;
   const head = h("tr", {},
     heading("rank", "Rank", () => ["Rank", DATA.rule]),
     heading("strategy", "Strategy"),
     columns.map((one) => heading(one.key, titleOf(one), columnTip(one), true)),
+    orders ? tipped(h("th", { scope: "col", class: "number" }, "First"), () => ["First", "In how many class orders no ranked row is better."]) : null,
     printed ? tipped(h("th", { scope: "col", class: "number" }, "Printed"), () => ["Printed", "What a paper prints for the method under this protocol, and what the row has more than that, in points."]) : null,
     heading("head", "Head", () => ["Head", "What turns the backbone's features into one score per label."]),
     heading("seeds", "Seeds", () => ["Seeds", "How many seeds the mean and the spread are over."], true),
     heading("trust", "Trust", () => ["Trust", "unverified: something is wrong with a record. consistent: every number follows from another. re-scored: computed again from the stored scores."]),
     heading("marks", "Marks"));
   const body = h("tbody", {}, rows.flatMap((row) => {
-    const line = boardRow(row, columns, { places, top, spread, printed });
+    const line = boardRow(row, columns, { places, top, spread, printed, orders });
     return state.open.has(row.id) ? [line, h("tr", { class: "details", id: `details-${row.id}` }, h("td", { colspan: width }, details(row)))] : [line];
   }));
   if (!rows.length) body.append(h("tr", {}, h("td", { colspan: width, class: "none" }, "No row passes the filters.", " ", button("Clear the filters", clearFilters))));
@@ -128,10 +137,9 @@ function drawBoard() {
     h("table", { class: "board" }, h("caption", {}, title), h("thead", {}, head), body));
   byId("board-table").replaceChildren(scroll);
   scroll.scrollLeft = at;
-  byId("board-printed").replaceChildren(...(state.printed && item.printed ? printedTable(item) : []));
 }
 
-function boardRow(row, columns, { places, top, spread, printed }) {
+function boardRow(row, columns, { places, top, spread, printed, orders }) {
   const open = state.open.has(row.id);
   const rank = places.get(row.id);
   const name = button(row.strategy, () => toggleRow(row), {
@@ -148,10 +156,11 @@ function boardRow(row, columns, { places, top, spread, printed }) {
       const kind = `number${isShare(item) ? " share" : ""}${isBest ? " best" : ""}`;
       return h("td", { class: kind }, isBest ? h("strong", {}, text) : text, spread && isShare(item) && cell ? [" ", h("small", {}, spreadText(item, cell))] : null);
     }),
+    orders ? h("td", { class: "number" }, row.first || DASH) : null,
     printed ? h("td", { class: "number" }, row.printed || DASH) : null,
     h("td", {}, row.head),
     tipped(h("td", { class: "number" }, String(row.seeds.length)), () => ["Seeds", row.seeds.join(", "), row.seeds.length === 1 ? "A single seed has no spread; its rank is weak." : ""]),
-    row.found.length ? tipped(h("td", { class: "bad" }, row.trust), () => ["What is wrong", ...row.found.slice(0, 4).map(([seed, text]) => `seed ${seed}: ${text}`), "Press the name for all of it."]) : h("td", {}, row.trust),
+    row.found.length ? tipped(h("td", { class: "bad" }, row.trust), () => ["What is wrong", ...row.found.slice(0, 4).map(([which, text]) => `${which}: ${text}`), "Press the name for all of it."]) : h("td", {}, row.trust),
     h("td", { class: "marks" }, row.marks.length ? row.marks.map((mark) => tipped(h("span", { class: "mark" }, mark), () => [mark, DATA.marks[mark]])) : DASH));
 }
 
@@ -174,7 +183,9 @@ function boardNotes(item) {
   if (item.standIn) found.push(h("p", { class: "notice" }, h("strong", {}, "Stand-in. "), `These rows ran on the generated pictures “${item.dataset}”, not on the data set of ${item.scenario}.`));
   if (item.apart) found.push(h("p", { class: "notice" }, `Apart from the first table of ${item.scenario}: ${item.apart}.`));
   found.push(h("p", { class: "lead" }, item.title));
-  found.push(h("p", { class: "muted" }, `Pretraining: ${item.track}. mAP and F1 in per cent, forgetting, BWT and gap in points: mean ± sample standard deviation over the seeds.${isBeginners(column("average_map")) ? " Ranked by last mAP: the stream begins with few labels, and an average over its sessions begins with tests of those alone." : ""}`));
+  if (isBare()) return found;
+  if (item.orders.length) found.push(h("p", { class: "notice" }, `Means over the class orders ${item.orders.join(", ")}; ± is the spread between these orders, after the mean over seeds in each. Whether rankings agree: clbench report orders ${item.scenario}`));
+  found.push(h("p", { class: "muted" }, `Pretraining: ${item.track}. mAP and F1 in per cent, forgetting, BWT and gap in points: mean ± sample standard deviation over the ${item.orders.length ? "class orders" : "seeds"}.${isBeginners(column("average_map")) ? " Ranked by last mAP: the stream begins with few labels, and an average over its sessions begins with tests of those alone." : ""}`));
   found.push(scenarioFacts(item));
   return found;
 }

@@ -159,7 +159,7 @@ function lineNames(points, { right, letters, top, bottom }) {
 }
 
 function pointText(point, xs, axis) {
-  const spread = point.std === null || point.std === undefined ? "one seed" : `± ${(100 * point.std).toFixed(2)}, ${point.line.seeds} seeds`;
+  const spread = point.std === null || point.std === undefined ? "one seed" : `± ${(100 * point.std).toFixed(2)}, ${point.line.seeds} ${table().orders.length ? "class orders" : "seeds"}`;
   return [point.line.name, `${(100 * point.mean).toFixed(2)} ${spread}`, point.line.plain ? "what the other is measured from" : point.line.reference ? "saw everything at once" : axis.tell(xs[point.session])];
 }
 

@@ -31,15 +31,16 @@ function drawCompare() {
     byId("compared").replaceChildren(h("p", { class: "none" }, "These are the same row. Choose another one."));
     return;
   }
-  byId("compared").replaceChildren(h("p", { class: "muted" }, seedsInWords(pair)), pairNumbers(pair), h("div", { class: "panels" }, ...sessionDeltas(pair)), labelDeltas(pair), h("h3", {}, "What differs in how they ran"), differences(pair));
+  byId("compared").replaceChildren(h("p", { class: "muted" }, seedsInWords(pair)), pairNumbers(pair), h("div", { class: "panels" }, ...sessionDeltas(pair)), ...(hasLabels() ? [labelDeltas(pair)] : []), h("h3", {}, "What differs in how they ran"), differences(pair));
 }
 
-const once = (seeds) => new Set(seeds).size === seeds.length;
-const seedsInBoth = ([a, b]) => (once(a.seeds) && once(b.seeds) ? a.seeds.filter((seed) => b.seeds.includes(seed)) : []);
+// Seeds, or class orders, that both rows have.
+const once = (units) => new Set(units).size === units.length;
+const inBoth = ([a, b]) => (once(a.units) && once(b.units) ? a.units.filter((unit) => b.units.includes(unit)) : []);
 
 function seedsInWords(pair) {
-  const both = seedsInBoth(pair);
-  const paired = both.length > 1 ? `Differences are means ± sample standard deviation over the seeds that both have (${both.join(", ")}).` : "Fewer than two seeds are in both, so differences have no spread.";
+  const both = inBoth(pair);
+  const paired = both.length > 1 ? `Differences are means ± sample standard deviation over the ${table().orders.length ? "class orders" : "seeds"} that both have (${both.join(", ")}).` : "Fewer than two seeds are in both, so differences have no spread.";
   return `Second minus first. ${paired} Whether one is more than luck: clbench report compare ${table().scenario} --baseline ${/ /.test(pair[0].name) ? `"${pair[0].name}"` : pair[0].name}`;
 }
 
@@ -47,8 +48,8 @@ function seedsInWords(pair) {
 function difference([a, b], item) {
   if (!a.cells[item.key] || !b.cells[item.key]) return null;
   const [x, y] = [a.perSeed[item.key], b.perSeed[item.key]];
-  const both = seedsInBoth([a, b]);
-  const found = x && y ? both.map((seed) => [x[a.seeds.indexOf(seed)], y[b.seeds.indexOf(seed)]]).filter(([one, two]) => one !== null && two !== null).map(([one, two]) => two - one) : [];
+  const both = inBoth([a, b]);
+  const found = x && y ? both.map((unit) => [x[a.units.indexOf(unit)], y[b.units.indexOf(unit)]]).filter(([one, two]) => one !== null && two !== null).map(([one, two]) => two - one) : [];
   if (!found.length) return [b.cells[item.key][0] - a.cells[item.key][0], null];
   const mean = found.reduce((sum, value) => sum + value, 0) / found.length;
   const spread = found.length > 1 ? Math.sqrt(found.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (found.length - 1)) : null;
@@ -86,7 +87,7 @@ function sessionDeltas([a, b]) {
   return PANELS.filter(([kind]) => a.curves[kind] && b.curves[kind]).map(([kind, title, note]) => {
     const at = (row, k) => { const line = row.curves[kind][0]; return line[line.length - xs.length + k]; };
     const mean = xs.map((_, k) => [at(a, k), at(b, k)]).map(([x, y]) => (x === undefined || y === undefined || x === null || y === null ? null : y - x));
-    const lines = [{ id: b.id, name: "difference", look: b.look, mean, std: mean.map(() => null), seeds: seedsInBoth([a, b]).length, reference: false },
+    const lines = [{ id: b.id, name: "difference", look: b.look, mean, std: mean.map(() => null), seeds: inBoth([a, b]).length, reference: false },
       { id: "zero", name: nameInLegend(a), look: a.look, mean: [0], std: [null], seeds: 1, reference: true, plain: true }];
     return lineChart({ name: `delta-${kind} ${table().slug}`, title: `${title}: difference`, note: `${nameInLegend(b)} minus ${nameInLegend(a)}; ${note}`, xs, lines: mean.some((value) => value !== null) ? lines : [] });
   });

@@ -40,7 +40,7 @@ function drawCurves() {
   byId("panels").replaceChildren(...PANELS.filter(([kind]) => kind !== "forgetting" || xs.length > 1).map(([kind, title, note]) => lineChart({
     name: `${kind} ${table().slug}`, title, note, xs,
     lines: rows.filter((row) => row.curves[kind]).map((row) => ({
-      id: row.id, name: nameInLegend(row), look: row.look, mean: row.curves[kind][0], std: row.curves[kind][1], seeds: row.seeds.length, reference: row.static && xs.length > 1,
+      id: row.id, name: nameInLegend(row), look: row.look, mean: row.curves[kind][0], std: row.curves[kind][1], seeds: row.units.length, reference: row.static && xs.length > 1,
     })),
   })));
 }
@@ -60,7 +60,7 @@ const hasCurve = (kind) => table().rows.some((row) => row.curves[kind]);
 
 function panelOf([kind, title, note], xs, axis) {
   const lines = drawn().filter((row) => row.curves[kind] && row.curves[kind][0].some((value) => value !== null)).map((row) => ({
-    id: row.id, name: nameInLegend(row), look: row.look, mean: row.curves[kind][0], std: row.curves[kind][1], seeds: row.seeds.length, reference: false,
+    id: row.id, name: nameInLegend(row), look: row.look, mean: row.curves[kind][0], std: row.curves[kind][1], seeds: row.units.length, reference: false,
   }));
   return lineChart({ name: `${kind} ${table().slug}`, title, note, xs, lines, axis, emptyText: "No strategy that is shown has these numbers." });
 }
@@ -77,6 +77,7 @@ function drawThresholds() {
 }
 
 function drawFigures() {
+  if (isBare()) return;
   drawLegend();
   drawCurves();
   later("groups", "thresholds", "tradeoffs");

@@ -29,10 +29,10 @@ function details(row) {
   return h("div", { class: "behind" },
     h("p", { class: "lead" }, row.title),
     h("p", { class: "actions" }, h("a", { href: rowAddress(row), class: "permalink" }, "Link to this row"), button("Compare with another row", () => compareWith(row), { class: "quiet" }), button("Close", () => toggleRow(row), { class: "quiet" })),
-    row.found.length ? part("What is wrong", wrongList(row.found.map(([seed, text]) => `seed ${seed}: ${text}`))) : null,
+    row.found.length ? part("What is wrong", wrongList(row.found.map(([which, text]) => `${which}: ${text}`))) : null,
     row.marks.length ? part("Marks", h("dl", { class: "pairs" }, row.marks.map((mark) => h("div", {}, h("dt", {}, h("span", { class: "mark" }, mark)), h("dd", {}, DATA.marks[mark]))))) : null,
     method.length ? part("Method", pairs(method)) : null,
-    h("div", { class: "side" }, part("Seeds", seedTable(row)), part("Cost of each session", costTable(row))),
+    h("div", { class: "side" }, part(table().orders.length ? "Class orders" : "Seeds", seedTable(row)), part("Cost of each session", costTable(row))),
     h("div", { class: "columns" },
       part("Strategy", settings(fields, row.ownChanges, "not the default")),
       part("Recipe", settings(recipe, row.changed.map((name) => name.replace(/^train\./, "")), "unlike most rows")),
@@ -52,10 +52,10 @@ function settings(items, changed, meaning) {
 
 function seedTable(row) {
   const columns = numberColumns().filter((item) => row.perSeed[item.key] && isShare(item));
-  const body = row.seeds.map((seed, place) => h("tr", {}, h("th", { scope: "row" }, String(seed)),
+  const body = row.units.map((unit, place) => h("tr", {}, h("th", { scope: "row" }, unit),
     columns.map((item) => h("td", { class: "number" }, UNITS[item.unit](row.perSeed[item.key][place], 2))),
     h("td", { class: "number" }, UNITS.seconds(row.seconds[place])), h("td", {}, row.finished[place].slice(0, 16).replace("T", " ")), h("td", {}, h("code", {}, row.content[place]))));
-  const names = ["Seed", ...columns.map(titleOf), "Time", "Finished (UTC)", "Content"];
+  const names = [table().orders.length ? "Order" : "Seed", ...columns.map(titleOf), "Time", "Finished (UTC)", "Content"];
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Seeds of ${row.strategy}` },
     h("table", { class: "plain" }, h("caption", { class: "hidden" }, "Every seed"), h("thead", {}, h("tr", {}, names.map((name, place) => h("th", { scope: "col", class: place && place < names.length - 2 ? "number" : null }, name)))), h("tbody", {}, body)));
 }

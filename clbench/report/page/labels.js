@@ -13,6 +13,7 @@ function heatRow() {
 }
 
 function drawLabelControls() {
+  if (!hasLabels()) return;
   const row = heatRow();
   const { names } = labelsOf(table());
   const input = h("input", { type: "search", id: "label", list: "label-names", autocomplete: "off" });
@@ -44,6 +45,7 @@ function showLabel(name, { scroll = false } = {}) {
 }
 
 function drawLabel() {
+  if (!hasLabels()) return;
   const item = table();
   const { names, learned } = labelsOf(item);
   if (!names.includes(state.label)) state.label = names[0];
@@ -83,6 +85,7 @@ function mostForgotten(row) {
 }
 
 function drawHeat() {
+  if (!hasLabels()) return;
   const row = heatRow();
   if (row === mapped.row && state.testSet === mapped.testSet) return; // hundreds of cells that have not changed
   mapped = { row, testSet: state.testSet };

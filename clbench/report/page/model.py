@@ -17,7 +17,7 @@ from clbench.report.formats.grid import printed_grid
 from clbench.report.page.rows import all_columns, page_rows
 from clbench.report.page.shared_values import Pool
 from clbench.report.table.choice import choices
-from clbench.report.table.columns import RULES, Column
+from clbench.report.table.columns import ERROR, RULES, Column, Measured
 from clbench.report.table.heads_compared import HeadTable, grid_of, head_tables
 from clbench.report.table.leaderboard import leaderboard, sections
 from clbench.report.table.model import Leaderboard, Table
@@ -37,24 +37,30 @@ def page_model(
     published: bool = True,
     wrong: Sequence[Verification] = (),
     decided: Decided | None = None,
+    measured: Measured | None = None,
+    printed: Leaderboard | None = None,
 ) -> dict[str, Any]:
     """Return the values behind the page of `records`: tables, columns with their definitions, pooled long values.
 
     Fractions have six decimals, AP matrices are whole numbers of 1/10,000. `trust` is as in `tables.leaderboard`;
     `galleries` maps a record's content digest to pictures, as `gallery.galleries` finds them, `methods` the sha256 of a
     strategy's file to what it says of its source. `wrong` are the files in which verification found something,
-    `decided` gives the lines over the threshold of comparable rows. The same records give the same values, whenever
-    they are asked.
+    `decided` gives the lines over the threshold of comparable rows, `measured` is as in `tables.leaderboard`. `printed`
+    has the numbers from papers of a scenario without records. The same records give the same values, whenever they are
+    asked.
     """
-    board = leaderboard(records, trust=trust or {}, published=published)
+    board = printed or leaderboard(records, trust=trust or {}, published=published, measured=measured)
     pool = Pool()
-    heads = head_tables(records)
+    heads = head_tables(records, errors=(measured or {}).get(ERROR.key))
+    compared = [rows for rows, _ in sections(records)]
+    known = all_columns(measured or ())
     found_wrong = _by_content(wrong)
     tables = []
-    for table, (rows, _) in zip(board.tables, sections(records), strict=True):
+    for table, rows in zip(board.tables, compared or [[] for _ in board.tables], strict=True):
         shown = page_rows(
             table,
             rows,
+            known=known,
             pool=pool,
             galleries=galleries or {},
             methods=methods or {},
@@ -75,7 +81,7 @@ def page_model(
         "newest": max((record.times.finished for record in every), default=""),
         "rule": board.rule,
         "rules": RULES,
-        "columns": [_column(key, column) for key, column in all_columns().items()],
+        "columns": [_column(key, column) for key, column in known.items()],
         "definitions": _definitions(),
         "marks": _marks(board),
         "caution": CAUTION,
@@ -110,12 +116,8 @@ def _heads(compared: HeadTable | None) -> dict[str, Any] | None:
 
 
 def _table(table: Table, rows: Sequence[Row], *, pool: Pool) -> dict[str, Any]:
-    # the stream is the same for every row but those that saw it as one session
-    row = next((row for row in rows if not is_static(row.first)), rows[0])
-    record = row.first
-    about = record.scenario
     printed = printed_grid(table)
-    return {
+    return _stream(rows, pool=pool) | {
         "slug": table.slug,
         "scenario": table.scenario,
         "heading": table.heading,
@@ -126,14 +128,7 @@ def _table(table: Table, rows: Sequence[Row], *, pool: Pool) -> dict[str, Any]:
         "standIn": table.stand_in,
         "protocol": table.protocol,
         "digest": table.digest,
-        "data": msgspec.to_builtins(about.data),
-        "stream": msgspec.to_builtins(about.stream),
-        "sessions": [
-            {"labels": len(session.labels), "train": session.train_images, "test": session.test_images}
-            for session in about.sessions
-        ],
-        "labels": pool.place({"names": record.labels, "learned": record.learned}),
-        "positives": _positives(record),
+        "orders": list(table.orders or []),
         "choices": [
             {"need": one.need, "row": one.row, "alike": [table.rows[place].strategy for place in one.alike]}
             for one in choices(table)
@@ -144,6 +139,25 @@ def _table(table: Table, rows: Sequence[Row], *, pool: Pool) -> dict[str, Any]:
         }
         if table.printed
         else None,
+    }
+
+
+def _stream(rows: Sequence[Row], *, pool: Pool) -> dict[str, Any]:
+    """Return what the rows of a table were shown, of the first class order where there are several."""
+    # the stream is the same for every row but those that saw it as one session
+    record = next((row.first for row in rows if not is_static(row.first)), rows[0].first if rows else None)
+    if record is None:
+        return {"data": {}, "stream": {}, "sessions": [], "labels": pool.place({"names": [], "learned": []})}
+    about = record.scenario
+    return {
+        "data": msgspec.to_builtins(about.data),
+        "stream": msgspec.to_builtins(about.stream),
+        "sessions": [
+            {"labels": len(session.labels), "train": session.train_images, "test": session.test_images}
+            for session in about.sessions
+        ],
+        "labels": pool.place({"names": record.labels, "learned": record.learned}),
+        "positives": _positives(record),
     }
 
 

@@ -9,24 +9,27 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import UnsetType
 
+from clbench.records.orders import shown_order
 from clbench.records.record import Record
 from clbench.records.rows import Row, Stat, is_static
 from clbench.records.verify.findings import LEVELS
 from clbench.report.figures import curves, style
 from clbench.report.page.shared_values import Pool
-from clbench.report.table.columns import RULES, Column, columns
+from clbench.report.table.columns import MEASURED, RULES, Column, columns
 from clbench.report.table.model import Table, TableRow
 
 DIGITS = 6
 """Decimals of fractions in the page; AP matrices have four."""
 
 
-def all_columns() -> dict[str, Column]:
+def all_columns(measured: Iterable[str] = ()) -> dict[str, Column]:
     """Return every number column of the page by key, the F1 figures once per decision rule, as `of1@0.5`."""
+    keys = tuple(measured)
     found: dict[str, Column] = {}
     for rule in RULES:
-        for key, column in columns(rule).items():
+        for key, column in columns(rule, measured=keys).items():
             found[f"{key}@{rule}" if column.decided else key] = column
     return found
 
@@ -35,13 +38,14 @@ def page_rows(
     table: Table,
     rows: Sequence[Row],
     *,
+    known: dict[str, Column],
     pool: Pool,
     galleries: dict[str, list[dict[str, Any]]],
     methods: Mapping[str, Mapping[str, str]],
     found_wrong: Mapping[str, Sequence[str]],
     decided: Mapping[str, Sequence[curves.Line]],
 ) -> Any:
-    """Return the rows of one table, in its order; long values go to `pool`.
+    """Return the rows of one table, in its order; long values go to `pool`, `known` are the columns of `all_columns`.
 
     `galleries` maps a record's content digest to the pictures kept beside it, `methods` the digest of a strategy's file
     to what the file says of its source, `found_wrong` a record's content digest to what verification found. `decided`
@@ -49,7 +53,6 @@ def page_rows(
     """
     lines = _lines(rows, decided)
     left = list(range(len(rows)))
-    known = all_columns()
     found = []
     for line in table.rows:
         place = next(i for i in left if _same(rows[i], line))
@@ -63,7 +66,7 @@ def page_rows(
             | {"method": pool.place(dict(methods.get(row.first.strategy.sha256, {})))}
             | {"ap": {name: _matrix(row, name) for name in ("growing", "fixed")}}
             | {"gallery": [picture for record in row.records for picture in galleries.get(record.content, [])]}
-            | {"found": [[r.seed, text] for r in row.records for text in found_wrong.get(r.content, ())]}
+            | {"found": [[_which(row, r), text] for r in row.records for text in found_wrong.get(r.content, ())]}
         )
     return found
 
@@ -71,6 +74,11 @@ def page_rows(
 def rounded(values: Iterable[float]) -> list[float | None]:
     """Return numbers as the page keeps them, None for NaN."""
     return [None if math.isnan(value) else round(float(value), DIGITS) for value in values]
+
+
+def _which(row: Row, record: Record) -> str:
+    """Return which of a row's records one is."""
+    return f"seed {record.seed}" + (f", {shown_order(record)} order" if len(row.orders) > 1 else "")
 
 
 def _same(row: Row, line: TableRow) -> bool:
@@ -86,6 +94,8 @@ def _identity(table: Table, line: TableRow, row: Row) -> dict[str, Any]:
         "settings": line.settings,
         "changed": sorted(line.changed),
         "seeds": line.seeds,
+        "units": list(row.orders) if len(row.orders) > 1 else list(map(str, line.seeds)),
+        "first": "" if isinstance(line.first, UnsetType) else f"{line.first} of {len(row.orders)}",
         "marks": line.marks,
         "trust": line.trust,
         "track": line.track,
@@ -131,8 +141,8 @@ def _numbers(line: TableRow, row: Row, known: dict[str, Column]) -> dict[str, An
     per_seed: dict[str, Any] = {}
     for key, column in known.items():
         stat = row.over(column.read)
-        if key == "gap":  # known to the table alone, which has the joint row
-            cell = line.cells["gap"]
+        if key == "gap" or key in MEASURED:  # known to the table alone, which has the joint row and the score files
+            cell = line.cells[key]
             cells[key] = None if cell.mean is None else rounded([cell.mean, math.nan if cell.std is None else cell.std])
         else:
             cells[key] = _cell(stat)
@@ -145,7 +155,12 @@ def _cell(stat: Stat | None) -> list[float | None] | None:
 
 
 def _matrix(row: Row, test_set: str) -> list[list[int | None]]:
-    """Return the mean AP matrix in units of 1/10,000, per session only the labels seen by then."""
+    """Return the mean AP matrix in units of 1/10,000, per session only the labels seen by then; none of several orders.
+
+    A label comes in another session in each of them.
+    """
+    if len(row.orders) > 1:
+        return []
     stack = np.array([getattr(record.ap, test_set) for record in row.records], dtype=np.float64)
     mean = stack.mean(axis=0)
     seen = np.searchsorted(np.array(row.first.learned), np.arange(len(mean)), side="right")
@@ -170,10 +185,10 @@ def _provenance(row: Row, pool: Pool) -> dict[str, Any]:
         "origin": strategy.origin,
         "sha256": strategy.sha256,
         "code": [_code(record) for record in _unlike(records, _code)],
-        "finished": [record.times.finished for record in records],
-        "seconds": rounded(record.times.total_seconds for record in records),
-        "content": [record.content[:12] for record in records],
-        "stream": msgspec.to_builtins(first.scenario.stream),
+        "finished": [max(record.times.finished for record in unit) for unit in row.units],
+        "seconds": rounded(math.fsum(record.times.total_seconds for record in unit) for unit in row.units),
+        "content": [" ".join(record.content[:12] for record in unit) for unit in row.units],
+        "stream": msgspec.to_builtins(first.scenario.stream) if len(row.orders) == 1 else {},
     }
 
 

@@ -17,9 +17,11 @@ from clbench.errors import ResultsError, UsageError
 from clbench.plan.provenance import provenance_by_digest
 from clbench.records.collection import Collection, collect, folders
 from clbench.records.rows import Row
+from clbench.records.rows_over_orders import over_orders
 from clbench.records.store import record_files, record_scenario_id
 from clbench.records.verify.findings import Verification
 from clbench.records.verify.verify import verify
+from clbench.report.compare.measured import numbers_besides
 from clbench.report.figures.curves import Line
 from clbench.report.figures.from_scores import over_thresholds
 from clbench.report.page.document import document
@@ -101,12 +103,13 @@ class Source:
             self._records = Collection()
         pictures = galleries(self._records.own, folders(self._results))
         return page_model(
-            self._records.rows,
+            over_orders(self._records.rows),
             trust=self._records.trust,
             galleries=pictures,
             methods=provenance_by_digest(),
             wrong=self._records.wrong,
             decided=self._over_thresholds,
+            measured=numbers_besides(self._records, folders=folders(self._results)),
         )
 
     def _over_thresholds(self, rows: Sequence[Row]) -> dict[str, list[Line]]:

@@ -26,6 +26,9 @@ const state = {
 
 const tables = () => DATA.tables;
 const table = () => tables().find((item) => item.slug === state.slug) || tables()[0];
+const isBare = () => !table().rows.length; // numbers from papers alone
+// In each of several orders a label comes in another session: what is drawn of labels is of one order.
+const hasLabels = () => !isBare() && !table().orders.length;
 const pooled = (place) => DATA.pool[place];
 const labelsOf = (owner) => pooled(owner.labels);
 const column = (key) => DATA.columns.find((item) => item.key === key);

@@ -78,7 +78,7 @@ class HeadRow:
             self.head,
             "shared" if self.shared else "own",
             "–" if self.positions is None else str(self.positions),
-            str(len(self.row.records)),
+            str(len(self.row.seeds)),
             *numbers[:2],
             "–" if self.error_images is None else ERROR.text(self.error_images.mean),
             numbers[2],
