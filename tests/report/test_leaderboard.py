@@ -423,7 +423,7 @@ def test_latex_commands_in_texts_are_defused() -> None:
 def test_latex_compiles(tmp_path: Path) -> None:
     body = latex(board_of(golden_records())) + latex(nasty_board())
     (tmp_path / "x.tex").write_text(
-        "\\documentclass[twocolumn]{article}\\usepackage[utf8]{inputenc}\\usepackage{booktabs}\n"
+        "\\documentclass[twocolumn]{article}\\usepackage[utf8]{inputenc}\\usepackage{booktabs,graphicx}\n"
         f"\\begin{{document}}\n{body}\\end{{document}}\n",
         encoding="utf-8",
     )

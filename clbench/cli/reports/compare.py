@@ -26,7 +26,7 @@ from clbench.cli.reports.formats import printed
 )
 @options.several_results
 @options.reference
-@printed("text", "md", "csv", note="csv: fractions.")
+@printed("text", "md", "csv", "latex", note="csv: fractions.")
 @click.option("--data", type=options.FOLDER, help="The data set's folder, for the labels of the test images.")
 def compare(
     scenario: str,
@@ -70,8 +70,10 @@ def compare(
         said = compared.notes(found, measure=measure, images=images, resamples=resamples, orders=rows[0].orders)
         if form == "text":
             click.secho(heading_of(rows[0]), bold=True)
-            output.table(list(compared.TITLES), [row.cells() for row in found])
+            output.table(list(compared.TITLES), compared.grid_of(found).texts)
             for text in said:
                 output.say(text)
+        elif form == "latex":
+            click.echo(compared.latex(found, said, heading=heading_of(rows[0])), nl=False)
         else:
             click.echo(compared.csv_text(found) if form == "csv" else compared.markdown(found, said), nl=False)

@@ -18,7 +18,7 @@ from clbench.errors import UsageError
 @click.argument("scenario", type=complete.SCENARIO)
 @options.several_results
 @options.reference
-@printed("text", "md", "csv", "json", note="csv and json: one number a line.")
+@printed("text", "md", "csv", "json", "latex", note="csv and json: one number a line.")
 @click.option(
     "--strategy", multiple=True, type=complete.STRATEGY, metavar="NAME[,NAME]", help="Only rows of these strategies."
 )
@@ -76,8 +76,9 @@ def labels(
     elif form in ("csv", "json"):
         names, lines = tables.NAMES, tables.tidy(rows)
     else:
-        if form == "md":
-            click.echo(tables.markdown(rows), nl=False)
+        if form in ("md", "latex"):
+            text = tables.markdown(rows) if form == "md" else tables.latex(rows, heading=heading_of(rows[0]))
+            click.echo(text, nl=False)
             return
         click.secho(heading_of(rows[0]), bold=True)
         shown = tables.grid_of(rows, most=tables.MOST)

@@ -23,7 +23,7 @@ from clbench.errors import UsageError
 )
 @options.several_results
 @options.reference
-@printed("text", "md", "csv", note="csv: fractions, per order.")
+@printed("text", "md", "csv", "latex", note="csv: fractions, per order.")
 def orders(scenario: str, measure: str, results: tuple[Path, ...], reference: bool | None, form: str) -> None:
     """Say whether a ranking survives another class order.
 
@@ -53,8 +53,8 @@ def orders(scenario: str, measure: str, results: tuple[Path, ...], reference: bo
         said = compared.notes(table, measure=measure)
         if number:
             click.echo()
-        if form == "md":
-            click.echo(compared.markdown(table, said), nl=False)
+        if form in ("md", "latex"):
+            click.echo((compared.markdown if form == "md" else compared.latex)(table, said), nl=False)
             continue
         click.secho(table.heading, bold=True)
         output.table(table.titles, table.cells(), dispensable=["Seeds", "Lowest", "Highest", "Ranks"])

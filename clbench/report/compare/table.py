@@ -20,7 +20,8 @@ from clbench.report.compare.paired import Difference, first_place, paired_differ
 from clbench.report.compare.resampled import Resampler
 from clbench.report.figures.curves import names
 from clbench.report.formats.csv_sheet import as_csv
-from clbench.report.formats.grid import plain_grid
+from clbench.report.formats.grid import Grid, plain_grid
+from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import grid_lines
 
 TITLES = ("Method", "Seeds", "mAP", "± images", "Difference", "95 % interval", "First", "Verdict")
@@ -133,10 +134,19 @@ def notes(
     return found
 
 
+def grid_of(rows: Sequence[ComparedRow]) -> Grid:
+    """Return the table as texts, for every format."""
+    return plain_grid(TITLES, [row.cells() for row in rows], sides="lrrrrrrl")
+
+
 def markdown(rows: Sequence[ComparedRow], said: Sequence[str]) -> str:
     """Return the table and its notes as Markdown."""
-    shown = plain_grid(TITLES, [row.cells() for row in rows], sides="lrrrrrrl")
-    return "\n".join([*grid_lines(shown), "", *(f"> {text}" for text in said)]) + "\n"
+    return "\n".join([*grid_lines(grid_of(rows)), "", *(f"> {text}" for text in said)]) + "\n"
+
+
+def latex(rows: Sequence[ComparedRow], said: Sequence[str], *, heading: str) -> str:
+    """Return the table in LaTeX, its notes in the caption."""
+    return grid_table(grid_of(rows), caption=" ".join([f"{heading}.", *said]), label=f"{heading}-compared")
 
 
 def csv_text(rows: Sequence[ComparedRow]) -> str:

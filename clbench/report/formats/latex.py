@@ -1,14 +1,22 @@
-"""The leaderboard as LaTeX: booktabs and nothing else, ready for a two-column paper."""
+"""The leaderboard as LaTeX, with booktabs and graphicx, for papers of one column or two."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import TypeVar
 
 from msgspec import UnsetType
+from msgspec.structs import replace
 
 from clbench.report.formats.grid import Grid
 from clbench.report.table.columns import Column
 from clbench.report.table.model import Leaderboard, Table, TableRow
+
+Item = TypeVar("Item")
+
+NEEDS = r"% Made by clbench; needs \usepackage{booktabs,graphicx}."
+"""What stands above every table."""
 
 GROUPS = (
     ("mAP", {"average_map": "Avg.", "last_map": "Last"}),
@@ -19,7 +27,7 @@ GROUPS = (
 """The number columns that fit the width of a page, under their common headings; the other formats have all."""
 
 MOST_ROWS = 40
-"""Rows of a table that stand on one page of A4 or letter paper at this size."""
+"""Rows of a table that stand on one page of A4 or letter paper at this size, with a long caption and notes below."""
 LONG_TEXT = 40
 """Letters from which the texts of a column are broken."""
 
@@ -32,10 +40,23 @@ _SPECIAL = {
 
 
 def latex(board: Leaderboard) -> str:
-    """Return one `table*` per table; the preamble needs `\\usepackage{booktabs}`."""
-    head = "% Made by clbench; needs \\usepackage{booktabs}.\n"
-    tables = ((_table(board, table) if table.rows else "") + _printed(table) for table in board.tables)
-    return head + "\n".join(tables)
+    """Return one `table*` per table, as `NEEDS` says."""
+    tables = []
+    for table in board.tables:
+        for number, rows in enumerate(_pages(table.rows)):
+            tables.append(_table(board, replace(table, rows=rows, slug=_numbered(table.slug, number))))
+        for number, printed in enumerate(_pages(table.printed)):
+            tables.append(_printed(replace(table, printed=printed, slug=_numbered(f"{table.slug}-printed", number))))
+    return f"{NEEDS}\n" + "\n".join(tables)
+
+
+def _pages(rows: Sequence[Item]) -> list[list[Item]]:
+    """Return rows in parts that leave room on a page for caption and notes, since no table breaks between pages."""
+    return [list(rows[start : start + MOST_ROWS]) for start in range(0, len(rows), MOST_ROWS)]
+
+
+def _numbered(label: str, number: int) -> str:
+    return f"{label}-{number + 1}" if number else label
 
 
 def escape(text: str) -> str:
@@ -56,7 +77,7 @@ def _table(board: Leaderboard, table: Table) -> str:
         r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
         rf"\caption{{{escape(_caption(board, table))}}}",
         label_command(table.slug),
-        *_rows(board, table, settings),
+        *fitted(_rows(board, table, settings)),
     ]
     lines += below({letter(place): text for place, text in enumerate(settings)})
     return "\n".join([*lines, r"\end{table*}", ""])
@@ -133,8 +154,6 @@ def _number(row: TableRow, column: Column, digits: int) -> str:
 
 def _printed(table: Table) -> str:
     """The printed numbers as a table of their own, sources as notes; remarks and backbones would not fit."""
-    if not table.printed:
-        return ""
     sources = list(dict.fromkeys(row.source for row in table.printed))
     kinds = ", ".join(sorted({row.f1_kind for row in table.printed} - {""}))
     caption = f"{table.scenario}: printed in papers, not run here, not ranked." + (f" CF1 is {kinds}." if kinds else "")
@@ -142,7 +161,9 @@ def _printed(table: Table) -> str:
         r"\begin{table*}[t]",
         r"\centering\scriptsize",
         rf"\caption{{{escape(caption)}}}",
-        label_command(table.slug, "printed"),
+        label_command(table.slug),
+    ]
+    shown = [
         r"\begin{tabular}{@{}lllrrrr@{}}",
         r"\toprule",
         r"Method & Year & Buffer & Avg.\ mAP & Last mAP & CF1 & OF1 \\",
@@ -151,19 +172,24 @@ def _printed(table: Table) -> str:
     for row in table.printed:
         note = rf"$^{{{letter(sources.index(row.source))}}}$"
         cells = (row.year, row.buffer, row.average_map, row.last_map, row.cf1, row.of1)
-        lines.append(" & ".join([escape(row.method) + note, *(escape(cell or "–") for cell in cells)]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", *below({letter(i): text for i, text in enumerate(sources)})]
+        shown.append(" & ".join([escape(row.method) + note, *(escape(cell or "–") for cell in cells)]) + r" \\")
+    lines += fitted([*shown, r"\bottomrule", r"\end{tabular}"])
+    lines += below({letter(i): text for i, text in enumerate(sources)})
     return "\n".join([*lines, r"\end{table*}", ""])
 
 
 def grid_table(shown: Grid, *, caption: str, label: str) -> str:
-    """Return any grid as a `table*` for the width of a page; the preamble needs `\\usepackage{booktabs}`.
+    """Return any grid as a `table*` for the width of a page, as `NEEDS` says.
 
     A grid of more than `MOST_ROWS` becomes several tables, since none may break between pages.
     """
-    rows = shown.texts
-    parts = [rows[start : start + MOST_ROWS] for start in range(0, len(rows), MOST_ROWS)] or [[]]
-    return "\n".join(_part(shown, part, caption, label, number) for number, part in enumerate(parts))
+    parts = _pages(shown.texts) or [[]]
+    return "\n".join([NEEDS, *(_part(shown, part, caption, label, number) for number, part in enumerate(parts))])
+
+
+def fitted(tabular: Sequence[str]) -> list[str]:
+    """Return the lines of a tabular in a box that is as wide as the page at most: a wider one is made smaller."""
+    return [r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%", *tabular[:-1], tabular[-1] + "}"]
 
 
 def _part(shown: Grid, rows: list[list[str]], caption: str, label: str, number: int) -> str:
@@ -172,14 +198,16 @@ def _part(shown: Grid, rows: list[list[str]], caption: str, label: str, number: 
         r"\begin{table*}[t]",
         r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
         rf"\caption{{{escape(told)}}}",
-        label_command(label, str(number + 1)) if number else label_command(label),
+        label_command(_numbered(label, number)),
+    ]
+    tabular = [
         rf"\begin{{tabular}}{{@{{}}{_sides(shown)}@{{}}}}",
         r"\toprule",
         " & ".join(map(escape, shown.titles)) + r" \\",
         r"\midrule",
         *(" & ".join(map(escape, row)) + r" \\" for row in rows),
     ]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}", ""])
+    return "\n".join([*lines, *fitted([*tabular, r"\bottomrule", r"\end{tabular}"]), r"\end{table*}", ""])
 
 
 def _sides(shown: Grid) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clbench.report.formats.csv_sheet import as_csv
-from clbench.report.formats.grid import plain_grid
+from clbench.report.formats.grid import NUMBERS_OF_PRINTED, plain_grid
+from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import escape, grid_lines
 from clbench.report.table.published import CAUTION, Printed
 
@@ -46,6 +47,13 @@ def markdown(rows: Sequence[Printed]) -> str:
     titles, told = cells(rows, TITLES)
     lines = grid_lines(plain_grid(titles, told, sides="l" * len(titles)))
     return "\n".join([f"> {escape(CAUTION)}", "", *lines]) + "\n"
+
+
+def latex(rows: Sequence[Printed], name: str) -> str:
+    """Return the rows of a scenario or method in LaTeX, under the words of caution."""
+    titles, told = cells(rows, short(rows))
+    sides = "".join("r" if title in NUMBERS_OF_PRINTED else "l" for title in titles)
+    return grid_table(plain_grid(titles, told, sides=sides), caption=f"{name}. {CAUTION}", label=f"{name}-printed")
 
 
 def csv_text(rows: Sequence[Printed]) -> str:

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Field, Grid
-from clbench.report.formats.latex import below, escape, label_command, letter
+from clbench.report.formats.latex import NEEDS, below, escape, fitted, label_command, letter
 from clbench.report.formats.markdown import grid_lines, quoted
 from clbench.report.table.model import Cell, Leaderboard, Table
 
@@ -156,17 +156,19 @@ def csv_text(table: Across) -> str:
 
 
 def latex(table: Across) -> str:
-    """Return the table as a `table*`, scenarios over their columns; the preamble needs `\\usepackage{booktabs}`."""
+    """Return the table as a `table*`, scenarios over their columns; what it needs stands above it."""
     keys, board = table.keys, table.board
     heads = [escape(board.title(key).removesuffix(" mAP") if len(keys) == 2 else board.title(key)) for key in keys]
     spans = ["", ""] + [rf"\multicolumn{{{len(keys)}}}{{c}}{{{escape(one.scenario)}}}" for one in table.tables]
     rules = [rf"\cmidrule(lr){{{3 + len(keys) * n}-{2 + len(keys) * (n + 1)}}}" for n in range(len(table.tables))]
     lines = [
-        "% Made by clbench; needs \\usepackage{booktabs}.",
+        NEEDS,
         r"\begin{table*}[t]",
         r"\centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
         rf"\caption{{{escape(' '.join(text if text.endswith('.') else text + '.' for text in table.notes()))}}}",
         label_command("across", *(one.scenario for one in table.tables)),
+    ]
+    tabular = [
         rf"\begin{{tabular}}{{@{{}}ll{'r' * len(keys) * len(table.tables)}@{{}}}}",
         r"\toprule",
         " & ".join(spans) + r" \\",
@@ -179,9 +181,9 @@ def latex(table: Across) -> str:
         note = rf"$^{{{letter(settings.index(line.settings))}}}$" if line.settings else ""
         cells = [table.cell(line, one, key) for one in table.tables for key in keys]
         texts = [rf"\textbf{{{escape(cell.text)}}}" if cell.best else escape(cell.text) for cell in cells]
-        lines.append(" & ".join([escape(line.strategy) + note, escape(line.head), *texts]) + r" \\")
+        tabular.append(" & ".join([escape(line.strategy) + note, escape(line.head), *texts]) + r" \\")
     told = below({letter(place): text for place, text in enumerate(settings)})
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *told, r"\end{table*}", ""])
+    return "\n".join([*lines, *fitted([*tabular, r"\bottomrule", r"\end{tabular}"]), *told, r"\end{table*}", ""])
 
 
 def _either(settings: Iterable[str]) -> str:

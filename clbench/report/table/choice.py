@@ -7,7 +7,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from clbench.report.table.model import Cell, Table, TableRow
+from clbench.report.formats.csv_sheet import as_csv
+from clbench.report.formats.grid import Grid, plain_grid
+from clbench.report.formats.latex import grid_table
+from clbench.report.formats.markdown import escape, grid_lines
+from clbench.report.table.model import Cell, Leaderboard, Table, TableRow
 
 ENOUGH = 0.9
 """Share of the best last mAP from which a cheaper row is worth a look."""
@@ -45,6 +49,48 @@ def choices(table: Table) -> list[Choice]:
     found.append(_least(f"least training time for {share}", table, good, lambda row: _mean(row, "train_seconds")))
     found.append(_least(f"least kept for {share}", table, good, _kept_bytes))
     return found
+
+
+def grid_of(board: Leaderboard, table: Table) -> Grid:
+    """Return the answers of a table as texts, for every format."""
+    lines = []
+    for one in choices(table):
+        row = table.rows[one.row]
+        named = " ".join(filter(None, [row.strategy, row.head, row.settings]))
+        lines.append([one.need, named, *(board.text(row, key) for key in SHOWN), ", ".join(_others(table, one)) or "–"])
+    titles = ["if", "take", *map(board.title, SHOWN), "not told apart from"]
+    return plain_grid(titles, lines, sides="ll" + "r" * len(SHOWN) + "l")
+
+
+def markdown(board: Leaderboard, table: Table) -> str:
+    """Return the answers of a table as Markdown."""
+    return "\n".join(
+        [f"**{escape(table.heading)}, {escape(table.track)}**", "", *grid_lines(grid_of(board, table)), ""]
+    )
+
+
+def latex(board: Leaderboard, table: Table) -> str:
+    """Return the answers of a table in LaTeX."""
+    caption = f"{table.heading}, pretraining {table.track}: what to take, by the mAP after the last session."
+    return grid_table(grid_of(board, table), caption=caption, label=f"{table.slug}-choice")
+
+
+def csv_text(board: Leaderboard) -> str:
+    """Return the answers of all tables as CSV, means as fractions."""
+    names = ["table", "track", "need", "strategy", "head", "settings", *SHOWN, "not_told_apart_from", "configuration"]
+    lines = []
+    for table in board.tables:
+        for one in choices(table):
+            row = table.rows[one.row]
+            about = [table.heading, table.track, one.need, row.strategy, row.head, row.settings]
+            numbers = [row.cells[key].mean for key in SHOWN]
+            lines.append([*about, *numbers, " ".join(_others(table, one)), row.configuration])
+    return as_csv(names, lines)
+
+
+def _others(table: Table, one: Choice) -> list[str]:
+    """Return the other strategies of which one may do as well."""
+    return sorted({table.rows[place].strategy for place in one.alike} - {table.rows[one.row].strategy})
 
 
 def _best(need: str, table: Table, places: Sequence[int]) -> Choice:

@@ -9,6 +9,7 @@ from typing import Any
 from clbench.records.rows import Row, stat
 from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Grid, plain_grid
+from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import grid_lines
 from clbench.report.table.rows import changed_values, common_recipe
 
@@ -80,6 +81,12 @@ def grid_of(rows: Sequence[Row], *, most: int | None = None) -> Grid:
 def markdown(rows: Sequence[Row]) -> str:
     """Return the line per label as Markdown, with a column for every method."""
     return "\n".join(grid_lines(grid_of(rows))) + "\n"
+
+
+def latex(rows: Sequence[Row], *, heading: str) -> str:
+    """Return the line per label in LaTeX, with a column for each of the first `MOST` methods."""
+    caption = f"{heading}. Average precision after the last session, in per cent."
+    return grid_table(grid_of(rows, most=MOST), caption=caption, label=f"{heading}-labels")
 
 
 def _since(row: Row, label: str) -> int:

@@ -13,7 +13,8 @@ from clbench.records.store import record_scenario_id
 from clbench.records.verify.findings import LEVELS
 from clbench.report.figures.curves import names
 from clbench.report.formats.csv_sheet import as_csv
-from clbench.report.formats.grid import plain_grid
+from clbench.report.formats.grid import Grid, plain_grid
+from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import grid_lines
 from clbench.report.table.leaderboard import heading_of, sections
 from clbench.report.table.rows import upper_bounds
@@ -66,6 +67,11 @@ class OrdersTable:
     def cells(self, digits: int = 1) -> list[list[str]]:
         """Return the table's texts, values in per cent."""
         return [self._cells(line, digits) for line in self.lines]
+
+    @property
+    def grid(self) -> Grid:
+        """The table as texts, for every format."""
+        return plain_grid(self.titles, self.cells(), sides="lrrrrrrr")
 
     def _cells(self, line: OrdersLine, digits: int) -> list[str]:
         def text(value: float) -> str:
@@ -172,9 +178,13 @@ def notes(table: OrdersTable, *, measure: str) -> list[str]:
 
 def markdown(table: OrdersTable, said: Sequence[str]) -> str:
     """Return the table and its notes as Markdown."""
-    shown = plain_grid(table.titles, table.cells(), sides="lrrrrrrr")
-    lines = [f"**{table.heading}**", "", *grid_lines(shown), "", *(f"> {text}" for text in said)]
+    lines = [f"**{table.heading}**", "", *grid_lines(table.grid), "", *(f"> {text}" for text in said)]
     return "\n".join(lines) + "\n"
+
+
+def latex(table: OrdersTable, said: Sequence[str]) -> str:
+    """Return the table in LaTeX, its notes in the caption."""
+    return grid_table(table.grid, caption=" ".join([f"{table.heading}.", *said]), label=f"{table.folder}-orders")
 
 
 def csv_text(tables: Iterable[OrdersTable]) -> str:
