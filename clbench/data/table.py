@@ -72,6 +72,11 @@ class LabelTable:
         counts: npt.NDArray[np.int64] = (self.y[self.split == split] == 1).sum(axis=0)
         return counts
 
+    def known(self, split: str) -> npt.NDArray[np.int64]:
+        """Return of how many images of a split each label is known, present or absent, int64 [labels]."""
+        counts: npt.NDArray[np.int64] = (self.y[self.split == split] >= 0).sum(axis=0)
+        return counts
+
     def truth(self, rows: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
         """Return labels int8 [rows, order], columns in that order."""
         return np.take(self.y[rows], order, axis=1)
@@ -154,6 +159,17 @@ def label_matrix(y: npt.ArrayLike, *, name: str) -> npt.NDArray[np.int8]:
 def labels_without_positives(table: LabelTable, *, split: str) -> tuple[str, ...]:
     """Return the labels that no image of `split` carries, in table order."""
     return tuple(label for label, count in zip(table.labels, table.positives(split).tolist(), strict=True) if not count)
+
+
+def check_known(table: LabelTable, keep: npt.NDArray[np.bool_]) -> None:
+    """Raise DataError for the first label, of those that `keep` [labels] names, that is never known in test."""
+    never = np.flatnonzero(keep & (table.known("test") == 0))
+    if len(never):
+        raise DataError(
+            f"{table.name}: the label {table.labels[never[0]]!r} is never known in test"
+            + (f" (and {len(never) - 1:,} more labels)." if len(never) > 1 else "."),
+            hint="No measure could be taken of it; min_test_positives=1 leaves such labels out.",
+        )
 
 
 def check_paths(name: str, paths: npt.NDArray[np.str_]) -> None:

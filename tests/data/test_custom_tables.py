@@ -246,7 +246,7 @@ def npz(folder: Path, **changes: object) -> Path:
     arrays: dict[str, object] = {
         "paths": np.array(["a.jpg", "b.jpg", "c.jpg"]),
         "labels": np.array(["sky", "sea"]),
-        "y": np.array([[1, 0], [0, 1], [1, -1]], dtype=np.int8),
+        "y": np.array([[1, 0], [-1, 1], [1, 0]], dtype=np.int8),
         "split": np.array(["train", "train", "test"]),
     }
     for photo in "abc":
@@ -258,7 +258,7 @@ def npz(folder: Path, **changes: object) -> Path:
 def test_an_npz_is_a_table(tmp_path: Path) -> None:
     table = read(npz(tmp_path))
     assert table.labels == ("sky", "sea")
-    assert table.y.tolist() == [[1, 0], [0, 1], [1, -1]]
+    assert table.y.tolist() == [[1, 0], [-1, 1], [1, 0]]
     assert table.ids.tolist() == ["a.jpg", "b.jpg", "c.jpg"]
 
 

@@ -12,7 +12,7 @@ import torch
 from clbench.data.datasets.registry import open_table
 from clbench.data.features.feature_file import find_features
 from clbench.data.features.feature_rows import FeatureRows
-from clbench.errors import DataError
+from clbench.errors import DataError, UsageError
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3) / 4  # exact in every type
 CSV = "id,split,labels\na,train,s;t\nb,val,s\nc,train,t;\nd,test,s;t\n"
@@ -89,14 +89,42 @@ def with_nan() -> Any:
         ("x.safetensors", X.astype(np.uint8), r"tensor 'x' is U8, expected floating point"),
         ("x.npy", X[:, 0], r"features of shape \[4\]"),
         ("x.npy", np.asfortranarray(X), r"stored column by column"),
-        ("x.npy", np.array([{}, {}]), r"not a NumPy array that can be mapped"),
-        ("x.parquet", [[1.0, 2.0], [1.0], [1.0, 2.0], [1.0, 2.0]], r"row 1: not a list of 2 numbers as the first"),
+        ("x.npy", np.array([{}, {}]), r"not a whole NumPy array: .*Python objects"),
+        ("x.npy", X.astype(np.float64) * 1e300, r"x.npy: row 0 holds a number that is not finite in float32"),
+        ("x.parquet", [[1.0], [2.0], [None], [3.0]], r"x.parquet: column 'x', row 2: not a list of 1 numbers"),
+        ("x.parquet", [None, [2.0], [2.0], [3.0]], r"x.parquet: column 'x', row 0: not a list of 1 numbers"),
+        ("x.parquet", with_nan(), r"/x.parquet: row 2 holds a number that is not finite"),
+        ("x.parquet", X[:3], r"/x.parquet has 3 rows, labels.csv has 4"),
+        ("x.parquet", [[1.0, 2.0], [1.0], [1.0, 2.0], [1.0, 2.0]], r"row 1: not a list of 2 numbers as others are"),
     ],
 )
 def test_a_file_that_does_not_fit_is_one_message(home: Path, name: str, array: Any, message: str) -> None:
     write(home / name, array)
     with pytest.raises(DataError, match=message):
         read(home, name)
+
+
+@pytest.mark.parametrize("shape", ["(4, 4000000000000000000)", "(4, 90000000000)", "(-4, -3)", "(4, 'x')", "4"])
+def test_a_header_that_lies_is_one_message(home: Path, shape: str) -> None:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    (home / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + X.tobytes())
+    with pytest.raises(DataError, match=r"x.npy is not a whole NumPy array"):
+        read(home, "x.npy")
+
+
+def test_a_parquet_file_that_is_damaged_inside_is_no_full_disk(home: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+
+    rows = list(np.random.default_rng(0).standard_normal((4, 400)))
+    pq.write_table(pa.table({"x": rows}), home / "x.parquet", write_page_checksum=True)
+    whole = bytearray((home / "x.parquet").read_bytes())
+    for damaged in (slice(4, 60), slice(900, 1000)):  # a page's header; numbers, which their checksum gives away
+        broken = whole.copy()
+        broken[damaged] = bytes(255 - byte for byte in whole[damaged])
+        (home / "x.parquet").write_bytes(broken)
+        with pytest.raises(DataError, match=r"x.parquet: cannot be read"):
+            read(home, "x.parquet")
 
 
 def test_names_that_mean_nothing_are_refused(home: Path) -> None:
@@ -109,6 +137,9 @@ def test_names_that_mean_nothing_are_refused(home: Path) -> None:
         "x.safetensors#y": "there is no tensor 'y'",
     }.items():
         with pytest.raises(DataError, match=message):
+            read(home, named)
+    for named in ("**x*.npy", "/tmp/*.npy"):
+        with pytest.raises(UsageError, match="option features is"):
             read(home, named)
 
 

@@ -272,13 +272,14 @@ def test_options_leave_rare_labels_out(tmp_path: Path) -> None:
     ("changed", "message"),
     [
         ({"starts": np.array([0, 2, 1, 3])}, r"starts.npy: image 1 has entries 2 to 1 of 3"),
+        ({"starts": np.array([0, 2**63 - 1, -(2**63), 3])}, r"image 1 has entries 9,223,372,036,854,775,807 to -9,223"),
         ({"starts": np.array([0, 2, 2, 4])}, r"starts.npy: image 2 has entries 2 to 4 of 3"),
         ({"starts": np.array([0, 3])}, r"starts.npy is for 1 images, test.npy for 3"),
         ({"columns": np.array([0, 3, 1], dtype=np.int32)}, r"image 0 lists label 3, and there are 3, from 0"),
         ({"columns": np.array([0, -1, 1], dtype=np.int32)}, r"columns.npy: image 0 lists label -1"),
         ({"columns": np.array([2, 0, 1], dtype=np.int32)}, r"image 0 lists label 0 out of order or twice"),
         ({"columns": np.array([2, 2, 1], dtype=np.int32)}, r"image 0 lists label 2 out of order or twice"),
-        ({"columns": np.array([0, 2, 1], dtype=np.int64)}, r"columns.npy is int64"),
+        ({"columns": np.array([0, 2, 1], dtype=np.int64)}, r"columns.npy is int64 \[3\], expected int32"),
         ({"marks": np.array([1, 2, 1], dtype=np.int8)}, r"marks.npy: image 0 has the mark 2"),
         ({"marks": np.array([1, 1], dtype=np.int8)}, r"marks.npy has 2 entries, columns.npy 3"),
         ({"ids": np.array([1, 1, 2])}, r"the id 1 occurs twice"),
@@ -296,6 +297,43 @@ def test_lists_that_do_not_fit_are_refused_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ids_and_names_of_photos_lead_nowhere_outside(tmp_path: Path) -> None:
+    test = np.array([0, 1, 0]) == 1
+    write_csr(tmp_path / "t.csr", labels="abc", entries=entries(), test=test, ids=np.array(["a", "../b", "c"]))
+    with pytest.raises(DataError, match=r"row 1 has path '../b.jpg'"):
+        read_csr(tmp_path / "t.csr", root=tmp_path, options={})
+    write_csr(tmp_path / "n.csr", labels="abc", entries=entries(), test=test)
+    with pytest.raises(DataError, match=r"has path '../0.jpg'"):
+        read_csr(tmp_path / "n.csr", root=tmp_path, options={"paths": "../{id}.jpg"})
+
+
+@pytest.mark.parametrize("unlisted", [0, -1])
+def test_a_label_that_is_never_known_in_test_is_refused_in_lists_and_in_a_matrix(tmp_path: Path, unlisted: int) -> None:
+    y = labelled(40, 2).astype(np.int8)
+    test = np.arange(40) % 3 == 0
+    y[test, 4] = -1
+    write_csr(tmp_path / "t.csr", labels=LABELS, entries=listed(y, unlisted=unlisted), test=test)
+    split = np.where(test, "test", "train")
+    np.savez(tmp_path / "t.npz", labels=np.array(LABELS), y=y, split=split, ids=[f"{i:08d}" for i in range(40)])
+    np.save(tmp_path / "x.npy", np.ones((40, 2), dtype=np.float32))
+    for name in ("t.csr", "t.npz"):
+        with pytest.raises(DataError, match="the label 'e' is never known in test"):
+            open_table(str(tmp_path / name), root=tmp_path, options={"features": "x.npy"})
+        few = open_table(str(tmp_path / name), root=tmp_path, options={"features": "x.npy", "min_test_positives": "1"})
+        assert few.labels == ("a", "b", "c", "d", "f")
+
+
+def test_arrays_of_the_other_byte_order_are_read(tmp_path: Path) -> None:
+    folder, test = tmp_path / "t.csr", np.array([0, 1, 0]) == 1
+    write_csr(folder, labels="abc", entries=entries(), test=test, ids=np.array([7, 300, 5]))
+    wanted = np.array(read_csr(folder, root=tmp_path, options={}).y)
+    for field in ("starts", "columns", "ids"):
+        array = np.load(folder / f"{field}.npy")
+        np.save(folder / f"{field}.npy", array.astype(array.dtype.newbyteorder()))
+    table = read_csr(folder, root=tmp_path, options={})
+    assert np.array_equal(np.array(table.y), wanted) and table.ids.tolist() == ["007", "300", "005"]
+
+
 def test_a_folder_that_is_damaged_is_one_message(tmp_path: Path) -> None:
     folder = tmp_path / "t.csr"
     write_csr(folder, labels="abc", entries=entries(), test=np.array([0, 1, 0]) == 1)
@@ -307,7 +345,7 @@ def test_a_folder_that_is_damaged_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no option 'feature'"):
         read_csr(folder, root=tmp_path, options={"feature": "x.npy"})
     (folder / "columns.npy").write_bytes((folder / "columns.npy").read_bytes()[:-2])
-    with pytest.raises(DataError, match=r"columns.npy is not a whole array"):
+    with pytest.raises(DataError, match=r"columns.npy is not a whole NumPy array"):
         read_csr(folder, root=tmp_path, options={})
     (folder / "about.json").write_text("{")
     with pytest.raises(DataError, match=r"about.json cannot be read"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.data.datasets.dataset import Option
-from clbench.errors import DataError, suggest
+from clbench.data.mapped_array import mapped_array
+from clbench.data.parquet_file import batches, open_parquet
+from clbench.errors import DataError, UsageError, suggest
 from clbench.files.user_folders import cache_folder
 from clbench.files.whole_file import whole_file
 
@@ -49,6 +51,13 @@ class FeatureFile:
     dtype: str
     shape: tuple[int, ...]
     offset: int
+    source: Path | None = None
+    """The file that was named, where `path` is what was unpacked from it."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self.source or self.path)
 
     @property
     def row_bytes(self) -> int:
@@ -91,7 +100,7 @@ class Features:
     @property
     def name(self) -> str:
         """What messages call them."""
-        return str(self.files[0].path) + (f" and {len(self.files) - 1} more files" if len(self.files) > 1 else "")
+        return self.files[0].name + (f" and {len(self.files) - 1} more files" if len(self.files) > 1 else "")
 
     def starts(self) -> npt.NDArray[np.int64]:
         """Return the first row of each file, [files]."""
@@ -109,14 +118,22 @@ def find_features(root: Path, named: str, *, name: str) -> Features:
     file that is missing, cut, of another form, unlike the first of several, or holds no features.
     """
     file, _, part = named.partition("#")
-    paths = sorted(root.glob(file)) if "*" in file else [root / file]
+    paths = [root / file]
+    if "*" in file:
+        try:
+            paths = sorted(root.glob(file))
+        except (ValueError, NotImplementedError) as error:
+            raise UsageError(
+                f"{name}: option features is '{named}': {error}.", hint="Name files below the table's folder: x-*.npy"
+            ) from error
     files = tuple(_opened(path, part, named=named, name=name) for path in paths)
     if not files:
         raise DataError(f"{name}: option features: {root / file}: no such files.", hint="They lie beside the table.")
+    first = Path(files[0].name).name
     for other in files[1:]:
         if (other.dtype, other.shape[1:]) != (files[0].dtype, files[0].shape[1:]):
             raise DataError(
-                f"{name}: {other.path} has rows {list(other.shape[1:])} of {other.dtype}, {files[0].path.name} has "
+                f"{name}: {other.name} has rows {list(other.shape[1:])} of {other.dtype}, {first} has "
                 f"{list(files[0].shape[1:])} of {files[0].dtype}."
             )
     return Features(files)
@@ -158,14 +175,15 @@ def check_rows(features: Features, *, rows: int, table: str, name: str) -> None:
 def _check_finite(file: FeatureFile, *, name: str) -> None:
     step = max(1, BLOCK // max(1, int(np.prod(file.shape[1:])) * 4))
     for first in range(0, file.shape[0], step):
-        block = file.numbers(file.array()[first : first + step])  # mapped anew: what was read may leave memory
         with np.errstate(over="ignore", invalid="ignore"):
+            block = file.numbers(file.array()[first : first + step])  # mapped anew: what was read may leave memory
             if np.isfinite(block.sum()):
                 continue
         finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
         if not finite.all():
             raise DataError(
-                f"{name}: {file.path}: row {first + int(np.argmin(finite)):,} holds a number that is not finite.",
+                f"{name}: {file.name}: row {first + int(np.argmin(finite)):,} holds a number that is not finite in "
+                "float32.",
                 hint="Fill in what is missing, or leave the row out of both files.",
             )
 
@@ -173,17 +191,14 @@ def _check_finite(file: FeatureFile, *, name: str) -> None:
 def _numpy(path: Path, part: str) -> FeatureFile:
     if part:
         raise DataError(f"{path}: a .npy file has no parts, and '#{part}' names one.")
-    try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a NumPy array that can be mapped: {error}.", hint=_HINT) from error
-    if not isinstance(mapped, np.memmap) or mapped.dtype.kind != "f":
-        raise DataError(f"{path}: {getattr(mapped, 'dtype', 'several arrays')}, expected floating point.", hint=_HINT)
+    mapped = mapped_array(path, hint=_HINT)
+    if mapped.dtype.kind != "f":
+        raise DataError(f"{path}: {mapped.dtype}, expected floating point.", hint=_HINT)
     if not mapped.flags.c_contiguous:
         raise DataError(
             f"{path}: stored column by column.", hint="Write it with np.save(file, np.ascontiguousarray(x))."
         )
-    return FeatureFile(path, mapped.dtype.str, mapped.shape, int(mapped.offset))
+    return FeatureFile(path, mapped.dtype.str, mapped.shape, int(getattr(mapped, "offset", 0)))
 
 
 def _safetensors(path: Path, part: str) -> FeatureFile:
@@ -206,29 +221,22 @@ def _safetensors(path: Path, part: str) -> FeatureFile:
 
 
 def _parquet(path: Path, part: str) -> FeatureFile:
-    try:
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise DataError(f"{path}: reading Parquet needs pyarrow.", hint="pip install -e '.[import]'") from None
-    from pyarrow import ArrowInvalid, types
+    file = open_parquet(path)
+    from pyarrow import types
 
-    try:
-        file = pq.ParquetFile(path)
-    except (ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is not a whole Parquet file: {str(error).splitlines()[0]}.") from error
     lists = [
         field.name
         for field in file.schema_arrow
         if (types.is_list(field.type) or types.is_large_list(field.type) or types.is_fixed_size_list(field.type))
         and types.is_floating(field.type.value_type)
     ]
-    column = _one(path, lists, part, what="column of lists of floating-point numbers")
+    column = _one(path, lists, part, what="floating-point list column")
     stat = path.stat()
     key = f"{path.resolve()} {column} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
     kept = cache_folder() / "features" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
     if not kept.is_file():
         _unpack(file, column, path=path, to=kept)
-    return _numpy(kept, "")
+    return replace(_numpy(kept, ""), source=path)
 
 
 def _unpack(file: Any, column: str, *, path: Path, to: Path) -> None:
@@ -236,21 +244,29 @@ def _unpack(file: Any, column: str, *, path: Path, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     rows, width, first = file.metadata.num_rows, 0, 0
     with whole_file(to, what="the features of a Parquet file") as out:
-        for batch in file.iter_batches(batch_size=4096, columns=[column]):
+        for batch in batches(path, file, columns=[column], size=4096):
             lists = batch.column(0)
             lengths = np.asarray(lists.value_lengths().fill_null(-1))
             if not first and len(lengths):
-                width = int(lengths[0])
+                width = max(int(lengths.max()), 0)
                 header = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
                 np.lib.format.write_array_header_1_0(out, header)
-            odd = np.flatnonzero(lengths != width)
-            if len(odd) or lists.flatten().null_count:
-                row = first + int(odd[0] if len(odd) else 0)
-                raise DataError(f"{path}: column {column!r}, row {row:,}: not a list of {width} numbers as the first.")
+            odd = np.flatnonzero((lengths != width) | _gaps(lists))
+            if len(odd):
+                row = first + int(odd[0])
+                raise DataError(f"{path}: column {column!r}, row {row:,}: not a list of {width} numbers as others are.")
             out.write(np.asarray(lists.flatten(), dtype="<f4").tobytes())
             first += len(lengths)
         if not first:
             raise DataError(f"{path}: column {column!r} has no rows.")
+
+
+def _gaps(lists: Any) -> npt.NDArray[np.bool_]:
+    """Return in which lists of an Arrow array [n] a number is missing."""
+    import pyarrow.compute as pc
+
+    owners = np.asarray(pc.list_parent_indices(lists))
+    return np.isin(np.arange(len(lists)), owners[np.asarray(lists.flatten().is_null())])
 
 
 def _one(path: Path, names: list[str], part: str, *, what: str) -> str:

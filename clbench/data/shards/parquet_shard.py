@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from clbench.data.parquet_file import batches, open_parquet
 from clbench.data.shards.shard import ENDINGS, MAX_BYTES, Shard, as_bytes, check_pictures, split_name
 from clbench.errors import DataError, suggest
 from clbench.files.room import RoomWatch
@@ -31,7 +32,7 @@ def read_parquet(path: Path, *, column: str, to: Path, named: bool = True) -> Sh
     pictures are called by their rows. Raises DataError
     for a file that is cut, a row without a picture, a key that is there twice, and where the disk is all but full.
     """
-    opened = _opened(path)
+    opened = open_parquet(path)
     column = column or _only(path, opened)
     if column not in opened.schema_arrow.names:
         raise DataError(f"{path}: there is no column '{column}'.{suggest(column, opened.schema_arrow.names)}")
@@ -63,22 +64,6 @@ def read_parquet(path: Path, *, column: str, to: Path, named: bool = True) -> Sh
     )
 
 
-def _opened(path: Path) -> Any:
-    try:
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise DataError(f"{path}: reading Parquet needs pyarrow.", hint="pip install -e '.[shards]'") from None
-    from pyarrow import ArrowException
-
-    try:
-        return pq.ParquetFile(path)
-    except (ArrowException, OSError) as error:
-        raise DataError(
-            f"{path}: cut, or not a Parquet file: {str(error).splitlines()[0]}.",
-            hint="Remove the file and fetch it again.",
-        ) from error
-
-
 def _only(path: Path, opened: Any) -> str:
     """Return the only column that can hold pictures."""
     from pyarrow import types
@@ -99,18 +84,13 @@ def _only(path: Path, opened: Any) -> str:
 
 def _rows(path: Path, opened: Any, column: str) -> Iterator[tuple[str, bytes]]:
     """Yield the name of each row, empty where nothing names it, and its picture."""
-    from pyarrow import ArrowException
-
     key = next((name for name in KEYS if name in opened.schema_arrow.names and name != column), "")
-    try:
-        for batch in opened.iter_batches(batch_size=ROWS, columns=[column, *([key] if key else [])], use_threads=False):
-            for row in batch.to_pylist():
-                value, named = row[column], "" if not key else row[key]
-                if isinstance(value, dict):
-                    named = named or PurePosixPath(value.get("path") or "").name
-                    value = value.get("bytes")
-                if value is not None and not isinstance(value, bytes):
-                    raise DataError(f"{path}: column '{column}' holds no bytes.")
-                yield str(named if named is not None else ""), value or b""
-    except (ArrowException, OSError) as error:
-        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}.", hint="Fetch it again.") from error
+    for batch in batches(path, opened, columns=[column, *([key] if key else [])], size=ROWS):
+        for row in batch.to_pylist():
+            value, named = row[column], "" if not key else row[key]
+            if isinstance(value, dict):
+                named = named or PurePosixPath(value.get("path") or "").name
+                value = value.get("bytes")
+            if value is not None and not isinstance(value, bytes):
+                raise DataError(f"{path}: column '{column}' holds no bytes.")
+            yield str(named if named is not None else ""), value or b""

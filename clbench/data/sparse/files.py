@@ -27,11 +27,12 @@ from msgspec import Struct
 
 from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.features.feature_file import BUFFER, LANES, check_rows, find_features
+from clbench.data.mapped_array import mapped_array
 from clbench.data.shards.shards import SHARDS, UNNAMED, find_shards, refuse_absent_from, refuse_unnamed
 from clbench.data.sparse.labels import BLOCK, Entries
 from clbench.data.sparse.table import SparseTable, listed, sparse_table
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
-from clbench.data.table import SPLITS, LabelTable
+from clbench.data.table import SPLITS, LabelTable, check_known, check_paths
 from clbench.errors import DataError, UsageError, suggest
 from clbench.files.whole_file import move
 
@@ -54,6 +55,7 @@ OPTIONS = (
     Option("min_test_positives", "0", "only labels with at least so many positive test images", kind="count"),
 )
 _NOT_CONTENT = ("features", "paths", "buffer", "lanes", "shards", "unnamed")
+_TYPES = {"test": "bool", "starts": "int64", "columns": "int32", "marks": "int8"}
 _CONTENT = "clbench.data.sparse.files says what such a folder holds; `write_csr` writes one."
 
 
@@ -135,10 +137,10 @@ def open_csr(folder: Path, *, name: str = "") -> SparseTable:
     """Return what a `.csr` folder holds, its arrays mapped and checked. Raises DataError naming file and image."""
     name = name or folder.stem
     about = _about(folder, name=name)
-    test = _array(folder, "test", name=name, kinds="b")
-    starts = _array(folder, "starts", name=name, kinds="i")
-    columns = _array(folder, "columns", name=name, kinds="i")
-    marks = _array(folder, "marks", name=name, kinds="i") if (folder / "marks.npy").exists() else None
+    test = _array(folder, "test", name=name)
+    starts = _array(folder, "starts", name=name)
+    columns = _array(folder, "columns", name=name)
+    marks = _array(folder, "marks", name=name) if (folder / "marks.npy").exists() else None
     entries = Entries(starts, columns, marks, len(about.labels), UNLISTED[about.unlisted])
     _check(entries, len(test), folder=folder, name=name, labels=about.labels)
     ids = _ids(folder, about, count=len(test), name=name)
@@ -180,24 +182,13 @@ def _about(folder: Path, *, name: str) -> About:
     return about
 
 
-def _array(folder: Path, field: str, *, name: str, kinds: str) -> npt.NDArray[Any]:
+def _array(folder: Path, field: str, *, name: str) -> npt.NDArray[Any]:
     path = folder / f"{field}.npy"
-    try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        # an array without entries cannot be mapped
-        with contextlib.suppress(OSError, ValueError, EOFError):
-            array = np.load(path, allow_pickle=False)
-            if not array.size:
-                return array
-        raise DataError(f"{name}: {path} is not a whole array: {error}.", hint=_CONTENT) from error
-    sizes = {"starts": 8, "columns": 4, "marks": 1}
-    if (
-        array.dtype.kind not in kinds
-        or array.ndim != 1
-        or array.dtype.itemsize != sizes.get(field, array.dtype.itemsize)
-    ):
-        raise DataError(f"{name}: {path} is {array.dtype} {list(array.shape)}.", hint=_CONTENT)
+    array = mapped_array(path, before=f"{name}: ", hint=_CONTENT)
+    wanted = _TYPES.get(field, "whole numbers or texts")
+    fits = array.dtype.kind in "iuU" if field == "ids" else array.dtype.newbyteorder("=") == wanted
+    if array.ndim != 1 or not fits:
+        raise DataError(f"{name}: {path} is {array.dtype} {list(array.shape)}, expected {wanted} [n].", hint=_CONTENT)
     return array
 
 
@@ -208,7 +199,7 @@ def _check(entries: Entries, count: int, *, folder: Path, name: str, labels: Seq
         raise DataError(f"{name}: {folder / 'starts.npy'} is for {len(starts) - 1:,} images, test.npy for {count:,}.")
     if marks is not None and len(marks) != len(columns):
         raise DataError(f"{name}: {folder / 'marks.npy'} has {len(marks):,} entries, columns.npy {len(columns):,}.")
-    falling = np.flatnonzero(np.diff(starts) < 0)
+    falling = np.flatnonzero(starts[1:] < starts[:-1])  # a difference could overflow
     if len(falling) or starts[0] != 0 or starts[-1] != len(columns):
         row = int(falling[0]) if len(falling) else 0 if starts[0] else count - 1
         raise DataError(
@@ -255,7 +246,7 @@ def _ids(folder: Path, about: About, *, count: int, name: str) -> NumberTexts | 
     path = folder / "ids.npy"
     if not path.exists():
         return NumberTexts(np.arange(count, dtype=np.uint64), about.digits or 8, 10)
-    ids = _array(folder, "ids", name=name, kinds="iuU")
+    ids = _array(folder, "ids", name=name)
     if len(ids) != count:
         raise DataError(f"{name}: {path} has {len(ids):,} ids, test.npy has {count:,} images.")
     if ids.dtype.kind == "U":
@@ -303,9 +294,11 @@ def _paths(
         raise UsageError(f"{name}: option paths is '{values['paths']}', expected {{id}} in it, {{split}} only before.")
     sides = before.replace("{split}", "train"), before.replace("{split}", "test")
     if isinstance(ids, NumberTexts) and not values["shards"]:
+        check_paths(name, np.array([f"{side}0{after}" for side in sides]))
         return SidedTexts(ids.numbers, ids.width, ids.base, test, sides, after)
     files = [f"{sides[side]}{one}{after}" for one, side in zip(ids.tolist(), test.tolist(), strict=True)]
     if not values["shards"]:
+        check_paths(name, np.array(files))
         return np.array(files)
     shards = find_shards(root, values["shards"], name=name)
     rows = shards.rows_of(files)
@@ -341,18 +334,5 @@ def chosen_labels(table: SparseTable, *, values: Mapping[str, str], revision: st
         keep[order[:most]] = True
     if not keep.any():
         raise DataError(f"{table.name}: the options leave no label of {len(table.labels):,}.")
-    _check_known(table, keep)
+    check_known(table, keep)
     return replace(table if keep.all() else table.with_labels(np.flatnonzero(keep)), revision=revision)
-
-
-def _check_known(table: SparseTable, keep: npt.NDArray[np.bool_]) -> None:
-    if table.sparse.entries.unlisted == 0:
-        return
-    test = table.sparse.at(np.flatnonzero(table.split == "test"))
-    never = np.flatnonzero(keep & (test.counts(-1) == len(test)))
-    if len(never):
-        raise DataError(
-            f"{table.name}: the label {table.labels[never[0]]!r} is never known in test"
-            + (f" (and {len(never) - 1:,} more labels)." if len(never) > 1 else "."),
-            hint="No measure could be taken of it; min_test_positives=1 leaves such labels out.",
-        )

@@ -53,6 +53,11 @@ class SparseTable(LabelTable):
         """Return how many images of a split carry each label, int64 [labels]."""
         return self.sparse.at(np.flatnonzero(self.split == split)).counts(1)
 
+    def known(self, split: str) -> npt.NDArray[np.int64]:
+        """Return of how many images of a split each label is known, present or absent, int64 [labels]."""
+        chosen = self.sparse.at(np.flatnonzero(self.split == split))
+        return len(chosen) - chosen.counts(-1)
+
     def truth(self, rows: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
         """Return labels int8 [rows, order], columns in that order."""
         return self.sparse.view(rows, order, shown=slice(None), width=len(order)).dense()
