@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,21 +50,22 @@ def choice(command: Command) -> Command:
 orders_option = click.option(
     "--orders",
     metavar="N|NAME[,NAME]",
-    default="",
     help="Class orders: 5 is the scenario's own and four shuffled ones; or alphabetical, frequency, shuffle:7, …",
 )
 """`--orders`, whose text `orders` reads."""
 
 
-def orders(text: str) -> int | list[str]:
+def orders(text: str | None) -> int | list[str]:
     """Return how many class orders are asked for, or their names. Raises UsageError for none at all."""
+    if text is None:
+        return []
     if text.isascii() and text.isdigit():
         if int(text) == 0:
             raise UsageError(
                 "--orders 0: at least one order is run.", hint="Leave --orders out for the scenario's own."
             )
         return int(text)
-    return _split(text)
+    return parts("--orders", [text])
 
 
 class Workers(complete.Text):
@@ -197,16 +198,26 @@ def parsed(
 ) -> dict[str, Any]:
     """Return the options of `choice` as arguments of `clbench.plan.plans.plan`."""
     return {
-        "strategies": [name for text in strategy for name in _split(text)],
-        "seeds": [_seed(number) for text in seed for number in _split(text)],
+        "strategies": parts("--strategy", strategy),
+        "seeds": [_seed(number) for number in parts("--seed", seed)],
         "sets": sets,
         "data": data,
         "unpinned": unpinned,
     }
 
 
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def parts(option: str, texts: Iterable[str]) -> list[str]:
+    """Return what the values of an option name, apart at commas. Raises UsageError for one that names nothing.
+
+    An empty value is what a shell makes of a variable that is not set; it does not ask for everything.
+    """
+    found = []
+    for text in texts:
+        some = [part.strip() for part in text.split(",") if part.strip()]
+        if not some:
+            raise UsageError(f"{option} {text!r}: nothing is named.", hint=f"Leave out {option} for its default.")
+        found += some
+    return found
 
 
 def _seed(text: str) -> int:

@@ -99,7 +99,8 @@ def plan(
 
 def _orders(asked: int | Sequence[str], spec: ScenarioSpec, *, where: str) -> list[str]:
     """Return the orders to run: those asked for, else those of the scenario's file."""
-    return chosen_orders(asked, spec, source="--orders") if asked else chosen_orders(spec.orders, spec, source=where)
+    source = "--orders" if asked else f"{where}: orders"
+    return chosen_orders(asked or spec.orders, spec, source=source)
 
 
 def _asks_for_more(item: Plan) -> bool:

@@ -15,6 +15,8 @@ from clbench.spec.scenario import LabelsSpec, ScenarioSpec, load_scenario, pins_
 
 NAMED = ("alphabetical", "official", "frequency")
 """Orders without a seed; the others are `shuffle:SEED`."""
+MOST = 1000
+"""Orders that a number may ask for."""
 OWN = "own"
 """What a scenario's own order may always be called."""
 _ORDER = re.compile(rf"({'|'.join(NAMED)}|shuffle:(0|[1-9][0-9]{{0,17}}))\Z")
@@ -58,10 +60,12 @@ def chosen_orders(asked: int | Sequence[str], spec: ScenarioSpec, *, source: str
     """Return the orders to run, each once, as `in_order` takes them: the scenario's own is the empty text.
 
     A number asks for the scenario's own order and as many of `shuffle:1`, `shuffle:2`, … as are missing; nothing asks
-    for its own alone. `source` names who asked in messages. Raises UsageError for a name that is no order, and where
-    no other order can be had.
+    for its own alone. `source` names who asked in messages. Raises UsageError for a name that is no order, more
+    than `MOST`, and where no other order can be had.
     """
     if isinstance(asked, int):
+        if asked > MOST:
+            raise UsageError(f"{source}: {asked} orders are asked for.", hint=f"A number of orders is at most {MOST}.")
         shuffles = (name for seed in count(1) if (name := f"shuffle:{seed}") != spec.labels.order)
         found = ["", *islice(shuffles, asked - 1)]
     else:
@@ -69,7 +73,7 @@ def chosen_orders(asked: int | Sequence[str], spec: ScenarioSpec, *, source: str
     for name in found:
         if name and not is_order(name):
             raise UsageError(
-                f"{source}: orders: {name!r} is not an order.{suggest(name, [*NAMED, 'shuffle:1'])}",
+                f"{source}: {name!r} is not an order.{suggest(name, [*NAMED, 'shuffle:1'])}",
                 hint=f"Write {', '.join(NAMED)}, shuffle:SEED, or a number: 5 is the scenario's own order and four "
                 "shuffled ones.",
             )

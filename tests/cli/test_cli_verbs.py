@@ -112,8 +112,11 @@ def test_show_prints_the_labels_and_images_of_each_session_in_each_order(cli: Cl
 
 def test_an_order_that_is_none_is_refused_before_anything_runs(cli: Cli, here: Path):
     done = cli("run", "tiny", "--orders", "backwards")
-    assert done.code == 2 and "--orders: orders: 'backwards' is not an order" in done.err
+    assert done.code == 2 and "--orders: 'backwards' is not an order" in done.err
     assert cli("run", "tiny", "--orders", "0").code == 2
+    for option in ("--orders", "--seed", "--strategy"):
+        done = cli("run", "tiny", option, " ,")
+        assert done.code == 2 and f"{option} ' ,': nothing is named" in done.err, "it does not run everything"
     assert not (here / "results").exists()
 
 

@@ -74,8 +74,13 @@ def test_five_orders_are_the_scenarios_own_and_four_shuffled_ones() -> None:
 @pytest.mark.parametrize("name", ["shufle:1", "shuffle", "shuffle:01", "shuffle:-1", "Alphabetical"])
 def test_what_is_no_order_is_refused_by_name(name: str) -> None:
     assert not is_order(name)
-    with pytest.raises(UsageError, match=f"--orders: orders: '{name}' is not an order"):
+    with pytest.raises(UsageError, match=f"^--orders: '{name}' is not an order"):
         chosen_orders([name], scenario(), source="--orders")
+
+
+def test_more_orders_than_anybody_runs_are_refused_before_they_are_counted_out() -> None:
+    with pytest.raises(UsageError, match=r"^--orders: 9{20} orders are asked for"):
+        chosen_orders(99999999999999999999, scenario(), source="--orders")
 
 
 def test_sessions_that_are_written_out_keep_their_sizes() -> None:

@@ -55,6 +55,37 @@ def test_they_are_those_of_scikit_learn_ties_included(seed: int) -> None:
     assert metrics.hamming_loss(scores, targets, threshold=0.5) == pytest.approx(wrong)
 
 
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_precision_at_k_and_one_error_are_those_of_torchmetrics_where_nothing_ties(k: int) -> None:
+    torch = pytest.importorskip("torch")
+    retrieval = pytest.importorskip("torchmetrics.retrieval")
+    generator = np.random.default_rng(k)
+    n, labels = 80, 9
+    scores = generator.permutation(n * labels).reshape(n, labels).astype(np.float32)  # no two alike
+    targets = generator.choice([0, 0, 1, -1], size=(n, labels)).astype(np.int8)
+    targets[:3, :] = 0  # images without a label are left out on both sides
+    targets[3:, :5] = np.abs(targets[3:, :5])  # five labels of every image are known
+    image = torch.arange(n).repeat_interleave(labels)
+    asked = {"empty_target_action": "skip", "ignore_index": -1, "top_k": k}
+    told = (torch.from_numpy(scores.ravel()), torch.from_numpy(targets.ravel().astype(np.int64)))
+    expected = float(retrieval.RetrievalPrecision(**asked)(*told, indexes=image))
+    assert metrics.precision_at(scores, targets, k=k) == pytest.approx(expected, abs=1e-6)
+    if k == 1:
+        hits = float(retrieval.RetrievalHitRate(**asked)(*told, indexes=image))
+        assert metrics.one_error(scores, targets) == pytest.approx(1 - hits, abs=1e-6)
+
+
+def test_labels_that_tie_for_the_last_places_share_them_by_hand() -> None:
+    # one place is certain and present; two places are left for three labels that tie, of which one is present
+    scores, targets = [[0.9, 0.5, 0.5, 0.5, 0.1]], [[1, 1, 0, 0, 1]]
+    assert metrics.precision_at(scores, targets, k=3) == pytest.approx((1 + 2 * 1 / 3) / 3)
+    # all tie: any label is as likely to be the first
+    assert metrics.one_error([[0.5] * 4], [[1, 0, 0, 0]]) == pytest.approx(3 / 4)
+    assert metrics.precision_at([[0.5] * 4], [[1, 1, 0, -1]], k=2) == pytest.approx(2 / 3), (
+        "the unknown one is no rival"
+    )
+
+
 def test_no_order_of_labels_or_images_moves_a_measure() -> None:
     generator = np.random.default_rng(9)
     targets = (generator.random((40, 6)) < 0.4).astype(np.int8)

@@ -162,6 +162,22 @@ def test_a_figure_that_cannot_be_written_is_a_designed_error(tmp_path: Path) -> 
 # ---- looks
 
 
+def test_a_figure_is_laid_out_once_and_then_drawn_once_for_each_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    draw = Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda self, renderer: (drawn.append(self), draw(self, renderer))[1])
+    rows = group_rows([factory.make_record(method) for method in factory.METHODS[1:4]])
+    lines = curves.forgetting_curves(rows)
+    with style.styled():
+        figure = figures.draw_forgetting(lines, seen=[40, 50, 60, 70, 80], note="")
+    style.save(figure, tmp_path / "forgetting")
+    assert len(drawn) == 1 + 3
+
+
 def test_a_strategy_looks_the_same_in_every_figure_and_process() -> None:
     assert style.look("my_method") == style.look("my_method")
     assert style.look("er").colour == style.look("er", variant=2).colour

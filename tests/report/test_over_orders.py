@@ -15,6 +15,7 @@ from clbench.records.record import Record
 from clbench.records.rows import Row, group_rows
 from clbench.records.rows_over_orders import OrdersRow, order_rank, over_orders
 from clbench.report.compare.table import compare
+from clbench.report.formats.csv_sheet import sheet
 from clbench.report.formats.grid import grid
 from clbench.report.formats.grid import notes as notes_of
 from clbench.report.formats.readme import meant, stale, updated
@@ -57,6 +58,14 @@ def test_a_row_over_orders_averages_seeds_first_and_spreads_over_orders() -> Non
     # 0.50, (0.40 + 0.44) / 2, 0.46: mean 0.46, deviations 0.04, -0.04, 0
     assert found is not None and (found.n, round(found.mean, 12)) == (3, 0.46)
     assert found.std == pytest.approx(math.sqrt((0.04**2 + 0.04**2) / 2))
+
+
+def test_a_line_of_csv_counts_runs_and_names_the_orders_behind_it() -> None:
+    made = records()
+    board = leaderboard(over_orders(group_rows(made)), trust={one.content: "consistent" for one in made})
+    lines = list(csv.DictReader(io.StringIO(sheet(board))))
+    told = {(line["kind"], line["seeds"], line["orders"], line["n"]) for line in lines if line["strategy"] == "naive"}
+    assert told == {("run", "0", "", "1"), ("run orders", "0 1", "alphabetical shuffle:1 shuffle:2", "4")}
 
 
 def test_what_differs_in_more_than_its_order_is_not_put_together() -> None:

@@ -11,7 +11,7 @@ import click
 from clbench.cli import complete, options
 from clbench.cli.reports.collected import collected
 from clbench.cli.reports.formats import printed
-from clbench.errors import UsageError
+from clbench.errors import UsageError, suggest
 
 
 @click.command("labels")
@@ -64,10 +64,13 @@ def labels(
         raise UsageError("--label and --curve belong together, with --format csv or json.")
     collection = collected(scenario, results, reference)
     rows = sections(collection.rows)[0][0]
-    wanted = [part.strip() for text in strategy for part in text.split(",") if part.strip()]
+    wanted = options.parts("--strategy", strategy)
+    there = {row.first.strategy.name for row in rows}
+    for name in wanted:
+        if name not in there:
+            problem = f"--strategy {name}: no row of {scenario} has it.{suggest(name, there)}"
+            raise UsageError(problem, hint=f"Rows: {', '.join(sorted(there))}.")
     rows = [row for row in rows if not wanted or row.first.strategy.name in wanted]
-    if not rows:
-        raise UsageError(f"--strategy {','.join(wanted)}: no row of {scenario} has it.")
     rows.sort(key=lambda row: -(found.mean if (found := row.stat("last_map")) else 0.0))
     if curve:
         told = label_curves.points(rows, label, curve=curve, folders=folders(results), data=data, bins=bins)

@@ -74,8 +74,9 @@ def leaderboard(
         raise UsageError("--mine and --reference exclude each other.")
     names = [Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in scenarios]
     published = not (no_published or mine)
-    keys = [part for text in columns for part in _parts(text)]
-    more = _known_measures([part for text in measures for part in _parts(text)])
+    keys = options.parts("--columns", columns)
+    more = _known_measures(options.parts("--measures", measures))
+    wanted = options.parts("--strategy", strategy)
     boards, said = [], []
     for name in dict.fromkeys(names):
         try:
@@ -101,7 +102,6 @@ def leaderboard(
             )
         )
         said += _failed(results, name)
-    wanted = [part for text in strategy for part in _parts(text)]
     if len(boards) > 1:
         _print_across(boards, names, form=form, wanted=wanted, keys=keys, said=said)
         return
@@ -186,7 +186,3 @@ def _failed(results: Sequence[Path], scenario: str) -> list[str]:
         f"Failed: {run.strategy} {run.configuration} seed {run.seed}, after {run.sessions} sessions; {run.note}"
         for run in runs
     ]
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -36,7 +36,7 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     rows = [row for row in every if len(row.orders) == 1]
     shipped = _shipped(results, name)
     standings = {row.first.configuration: standing(row, shipped) for row in rows}
-    besides = numbers_besides(Collection(rows), folders=[results])
+    besides = numbers_besides(Collection(every), folders=[results])
     board = leaderboard(rows, trust=collection.trust, threshold="", measured=besides)
     print_board(board, beside={key: one.kind for key, one in standings.items()}, briefly=True)
     for row in rows:
@@ -50,7 +50,7 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     several = [row for row in every if len(row.orders) > 1]
     if several:
         click.echo()
-        print_board(leaderboard(several, trust=collection.trust))
+        print_board(leaderboard(several, trust=collection.trust, measured=besides))
     _print_curves(rows)
     # one figure: to draw them all takes longer than some runs, and papers are served by `clbench report curves`
     out = records[0].parents[2] / "report"

@@ -55,7 +55,7 @@ def print_costs(plans: list[Plan], *, calibrate: bool, device: str, threads: int
     output.table(
         ["strategy", *HEADS],
         rows,
-        title=f"{plans[0].scenario.name} on {plans[0].dataset}, each of {several}{seeds} seeds",
+        title=f"{plans[0].scenario.name} on {plans[0].dataset}, each of {several}{seeds} seed{'s' * (seeds > 1)}",
     )
     if calibrate:
         print_times(seeds * costs, backbone=plans[0].train.backbone)

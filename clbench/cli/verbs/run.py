@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 def command(
     scenario: str,
     *,
-    orders: str,
+    orders: str | None,
     results: Path,
     device: str,
     jobs: int | None,

@@ -175,7 +175,7 @@ def save(figure: Figure, stem: Path, *, formats: Iterable[str] = FORMATS) -> lis
     with styled(), _letters_told_once():
         # the layout is the same for every format and takes longer than drawing, so it is made once
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
         for kind in formats:
             path = stem.with_name(f"{stem.name}.{kind}")
             try:

@@ -16,7 +16,7 @@ from clbench.report.table.published import Printed
 
 _ABOUT = (
     "kind", "scenario", "version", "dataset", "stand_in", "protocol", "digest", "track", "apart", "rank", "strategy",
-    "head", "settings", "seeds", "n",
+    "head", "settings", "seeds", "orders", "n",
 )  # fmt: skip
 _AFTER = ("trust", "marks", "configuration", "source", "remarks")
 
@@ -48,8 +48,9 @@ def as_csv(names: Sequence[str], rows: Iterable[Sequence[Any]], *, digits: int =
 def sheet(board: Leaderboard) -> str:
     """Return all tables as one CSV text: means as fractions with every digit, `NAME_std` beside `NAME`.
 
-    `kind` is `run`, `reference` (clbench ships it) or `printed`; a printed row never has a rank. A printed CF1 stands
-    under `macro_f1` only where it is known to be that, at the decision rule of this leaderboard. Texts that a
+    `kind` is `run`, `reference` (clbench ships it) or `printed`; a printed row never has a rank. `n` counts runs: one
+    for each seed, in each of the class orders that `orders` names where a row is a mean over several. A printed CF1
+    stands under `macro_f1` only where it is known to be that, at the decision rule of this leaderboard. Texts that a
     spreadsheet would run as a formula get a quote in front.
     """
     beside = ["printed"] if any(board.beside(row, table) for table in board.tables for row in table.rows) else []
@@ -72,7 +73,8 @@ def sheet(board: Leaderboard) -> str:
                     "head": row.head,
                     "settings": row.settings,
                     "seeds": " ".join(map(str, row.seeds)),
-                    "n": len(row.seeds),
+                    "orders": " ".join(table.orders or []),
+                    "n": row.runs,
                     "printed": _beside(board, row, table),
                     "trust": row.trust,
                     "marks": " ".join(row.marks),

@@ -35,6 +35,8 @@ class TableRow(Struct, frozen=True):
     track: str
     trust: str
     configuration: str
+    runs: int
+    """Records behind the row: one for each seed, in each class order."""
     first: int | UnsetType = UNSET
     """In how many class orders no ranked row is better; absent in tables of one order, and without a rank."""
     printed: dict[str, str] | UnsetType = UNSET

@@ -66,6 +66,7 @@ def table_rows(
                 track=track_name(row),
                 trust=level,
                 configuration=row.first.configuration,
+                runs=len(row.records),
                 printed=beside(row, printed) or UNSET,
             )
         )

@@ -58,7 +58,7 @@ def pin(
     protocol = spec.protocol_digest()
     same = before.protocol in ("", protocol)  # pins of another protocol are of no use any more
     others = before.orders if same else {}
-    for order in chosen_orders(orders, spec, source=str(path)):
+    for order in chosen_orders(orders, spec, source=f"{path}: orders"):
         if order:
             # where another order differs, the sessions of the scenario's own say what does
             told = msgspec.structs.replace(found(order), sessions=[])
