@@ -111,6 +111,22 @@ def test_a_readme_shows_the_newest_protocol_that_has_rows_and_an_older_one_on_re
     assert "No records of coco_b40c10.protocol1 yet." in block("coco_b40c10.protocol1", RECORD)
 
 
+def test_a_readme_may_ask_for_the_first_rows_and_says_of_how_many() -> None:
+    board = leaderboard([RECORD, factory.make_record(LWF)])
+    (second,) = [row.strategy for row in board.tables[0].rows[1:]]
+    whole = updated("<!-- leaderboard:coco_b40c10 -->\n<!-- /leaderboard -->", board)
+    assert f"| {second} |" in whole and "The first" not in whole
+    assert "The first" not in updated("<!-- leaderboard:coco_b40c10 first=2 -->\n<!-- /leaderboard -->", board)
+    text = updated("<!-- leaderboard:coco_b40c10 first=1 -->\n<!-- /leaderboard -->", board)
+    assert f"| {second} |" not in text and "The first 1 of 2 rows." in text
+    assert stale(text, board) == [] and updated(text, board) == text
+
+
+def test_a_comparison_that_is_shown_whole_takes_no_number_of_rows() -> None:
+    with pytest.raises(UsageError, match="heads:tiny first=3 -->: a comparison of heads is shown whole"):
+        names("<!-- heads:tiny first=3 -->\n<!-- /heads -->\n")
+
+
 def test_a_new_record_makes_the_readme_stale() -> None:
     text = updated(README, leaderboard([RECORD]))
     assert stale(text, leaderboard([RECORD])) == []

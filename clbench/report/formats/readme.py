@@ -4,6 +4,7 @@ A marker names a scenario, or a folder of the results, such as `coco_b40c10.v1.s
 rows on data other than the scenario pins, which are of whatever was at hand, and those in other class orders: they
 stand where their folder is named.
 Of each folder the rows of the newest protocol stand there; `coco_b40c10.protocol1` asks for those of an older one.
+`leaderboard:coco_b40c10 first=12` keeps the first rows of each table and says of how many.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ Shown = TypeVar("Shown", Table, HeadTable, OrdersTable)
 TEXTS = (RANK, STRATEGY, HEAD, SETTINGS, SEEDS, MARKS)
 
 _NAME = r"[a-z0-9][a-z0-9._-]*"
+_FIRST = r"(?: first=(?P<first>[1-9]\d*))?"
 _BLOCK = re.compile(
-    rf"(<!-- (?P<kind>leaderboard|heads|orders):(?P<name>{_NAME}) -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
+    rf"(<!-- (?P<kind>leaderboard|heads|orders):(?P<name>{_NAME}){_FIRST} -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
     re.DOTALL,
 )
-_OPENING = re.compile(rf"<!-- ((?:leaderboard|heads|orders):{_NAME}) -->")
+_OPENING = re.compile(rf"<!-- ((?:leaderboard|heads|orders):{_NAME}){_FIRST} -->")
 
 
 def meant(tables: Sequence[Shown], name: str) -> list[Shown]:
@@ -57,12 +59,18 @@ def _is_apart(table: Table | HeadTable | OrdersTable) -> bool:
     return is_unpinned_id(table.folder) or is_order_id(table.folder)
 
 
-def block(board: Leaderboard, name: str) -> str:
-    """Return the text between the markers for `name`: its tables without the numbers printed elsewhere."""
+def block(board: Leaderboard, name: str, *, first: int | None = None) -> str:
+    """Return the text between the markers for `name`: its tables without the numbers printed elsewhere.
+
+    With `first` each keeps so many rows.
+    """
     parts: list[str] = []
     for table in meant(board.tables, name):
         apart = table.apart if parts else ""  # from a table that may not be here
-        shown = markdown_table(board, msgspec.structs.replace(table, printed=[], apart=apart), keys=KEYS, texts=TEXTS)
+        some = msgspec.structs.replace(table, printed=[], apart=apart, rows=table.rows[:first])
+        shown = markdown_table(board, some, keys=KEYS, texts=TEXTS)
+        if len(some.rows) < len(table.rows):
+            shown += f"\nThe first {len(some.rows)} of {len(table.rows)} rows.\n"
         parts.append(f"\n**{escape(table.heading)}**: {escape(table.title)}\n\n{shown}")
     return "\n".join(parts) + (f"\nRanks: {escape(board.rule)}\n" if parts else f"\nNo records of {name} yet.\n") + "\n"
 
@@ -85,19 +93,24 @@ def names(text: str) -> list[str]:
     blocks = list(_BLOCK.finditer(text))
     found = [block["name"] for block in blocks]
     unclosed = [f"{block['kind']}:{block['name']}" for block in blocks if _OPENING.search(block["body"])]
-    unclosed += _OPENING.findall(text)[len(found) + len(unclosed) :]
+    unclosed += [opening[1] for opening in _OPENING.finditer(text)][len(found) + len(unclosed) :]
     if unclosed:
         raise UsageError(
             f"<!-- {unclosed[0]} -->: the marker has no <!-- /{unclosed[0].partition(':')[0]} --> before the next one.",
             hint="Write the closing marker on a line of its own.",
         )
+    for other in blocks:
+        if other["first"] and other["kind"] != "leaderboard":
+            raise UsageError(
+                f"{other[1].strip()}: a comparison of {other['kind']} is shown whole.", hint="Leave out first=."
+            )
     return found
 
 
 def updated(text: str, board: Leaderboard, heads: Sequence[HeadTable] = (), orders: Sequence[OrdersTable] = ()) -> str:
     """Return a README's text with every block written anew."""
     names(text)
-    return _BLOCK.sub(lambda match: match[1] + _body(match, board, heads, orders) + match[5], text)
+    return _BLOCK.sub(lambda match: match[1] + _body(match, board, heads, orders) + match[6], text)
 
 
 def stale(
@@ -111,7 +124,9 @@ def stale(
 def _body(match: re.Match[str], board: Leaderboard, heads: Sequence[HeadTable], orders: Sequence[OrdersTable]) -> str:
     if match["kind"] == "orders":
         return orders_block(orders, match["name"])
-    return heads_block(heads, match["name"]) if match["kind"] == "heads" else block(board, match["name"])
+    if match["kind"] == "heads":
+        return heads_block(heads, match["name"])
+    return block(board, match["name"], first=int(match["first"]) if match["first"] else None)
 
 
 def update_readme(
