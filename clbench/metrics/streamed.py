@@ -13,6 +13,8 @@ RANGE = 18.0
 """Logits beyond this, either way, are counted with those at its ends: float32 probabilities end at about 17."""
 FEWEST, MOST = 1024, 16384
 """Bins a label has at least and at most."""
+WAITING = 16 << 20
+"""Places of rows that wait to be counted: label after label, so that what is counted into stays near the processor."""
 
 
 def bins_within(memory: int, *, labels: int) -> int:
@@ -30,7 +32,7 @@ class StreamedAP:
 
     Bins have one width. Inside a bin the order of rows is unknown, so the value lies between that with every negative
     of a bin ahead of its positives and that with all its positives in one tie ahead of them; in between is the value
-    with each bin as one tie. State: 8 bytes a label and bin, whatever the number of images; states add up.
+    with each bin as one tie. State: 8 bytes a label and bin, whatever the number of images, and 32 MB that wait.
 
     >>> found = StreamedAP(1, bins=4096)
     >>> found.add(np.array([[2.0], [1.0], [-1.0]], dtype=np.float32), np.array([[1], [0], [1]], dtype=np.int8))
@@ -42,21 +44,35 @@ class StreamedAP:
         self.bins = bins
         self.all = np.zeros((labels, bins), dtype=np.uint32)
         self.positive = np.zeros((labels, bins), dtype=np.uint32)
+        self._waiting = np.empty((labels, max(WAITING // max(labels, 1), 1)), dtype=np.uint16)
+        self._rows = 0
 
     def add(self, logits: Floats, targets: Targets) -> None:
         """Count rows: logits [n, labels], infinities allowed, targets int8 [n, labels] in 1, 0 and -1."""
+        room = self._waiting.shape[1] - self._rows
+        if len(logits) > room:
+            self.add(logits[:room], targets[:room])
+            self._count()
+            return self.add(logits[room:], targets[room:])
         scale = logits.dtype.type(self.bins / (2 * RANGE))
-        place = np.clip((logits + logits.dtype.type(RANGE)) * scale, 0, self.bins - 1).astype(np.int32).astype(np.intp)
-        place += np.arange(logits.shape[1]) * self.bins
-        every = place.reshape(-1) if targets.size and targets.min() >= 0 else place[targets >= 0]
-        np.add.at(self.all.reshape(-1), every, np.uint32(1))
-        np.add.at(self.positive.reshape(-1), place.reshape(-1)[np.flatnonzero(targets == 1)], np.uint32(1))
+        place = np.clip((logits + logits.dtype.type(RANGE)) * scale, 0, self.bins - 1).astype(np.uint16)
+        row, label = np.nonzero(targets == 1)
+        np.add.at(self.positive, (label, place[row, label]), np.uint32(1))
+        place[targets < 0] = self.bins  # a bin that is dropped
+        self._waiting[:, self._rows : self._rows + len(place)] = place.T
+        self._rows += len(place)
+
+    def _count(self) -> None:
+        for label, places in enumerate(self._waiting[:, : self._rows]):
+            self.all[label] += np.bincount(places, minlength=self.bins + 1)[: self.bins].astype(np.uint32)
+        self._rows = 0
 
     def values(self) -> tuple[Values, Values, Values]:
         """Return lower bounds, the values of the binned logits, and upper bounds, float64 [labels] each.
 
         NaN for a label without a positive.
         """
+        self._count()
         found = np.full((3, len(self.all)), np.nan)
         for label in np.flatnonzero(self.positive.any(axis=1)).tolist():
             found[:, label] = _value(self.all[label, ::-1], self.positive[label, ::-1])

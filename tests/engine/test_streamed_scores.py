@@ -42,6 +42,20 @@ def test_the_exact_value_lies_within_the_bounds_in_whatever_parts_scores_come(
         assert low[0] - 1e-12 <= right[0] <= high[0] + 1e-12 and low[0] - 1e-12 <= middle[0] <= high[0] + 1e-12
 
 
+def test_rows_that_wait_are_counted_like_those_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    scores, truth = rng.standard_normal((70, 3)).astype(np.float32), rng.choice([1, 0, -1], size=(70, 3))
+    found = []
+    for waiting in (1, 3 * 32, 1 << 20):
+        monkeypatch.setattr("clbench.metrics.streamed.WAITING", waiting)
+        state = StreamedAP(3, bins=1024)
+        for first in range(0, 70, 20):
+            state.add(scores[first : first + 20], truth[first : first + 20].astype(np.int8))
+        found.append(state.values())
+        assert state.all.sum(axis=1).tolist() == (truth >= 0).sum(axis=0).tolist()
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+
 def test_a_run_that_streams_its_scores_says_how_far_its_numbers_may_be_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +29,14 @@ def decode(path: Path) -> torch.Tensor:
         raise DataError(f"{path}: no such picture.", hint="clbench data check NAME lists every missing one.") from error
     except (OSError, SyntaxError, ValueError, RuntimeError) as error:
         raise DataError(
-            f"{path}: not readable as a picture ({(str(error) or type(error).__name__).splitlines()[0]}).",
+            f"{path}: not readable as a picture ({_told(error)}).",
             hint="clbench data check NAME lists every damaged one and says how to replace it.",
         ) from error
+
+
+def _told(error: Exception) -> str:
+    """Return the first line of an error, without the place in memory of what Pillow was given."""
+    return re.sub(r" <_io.BytesIO object at 0x[0-9a-f]+>", "", str(error) or type(error).__name__).splitlines()[0]
 
 
 @functools.cache
@@ -59,7 +65,7 @@ def decode_bytes(data: bytes, *, place: str) -> torch.Tensor:
         return _decode_with_pillow(io.BytesIO(data), place) if picture is None else picture
     except (OSError, SyntaxError, ValueError, RuntimeError) as error:
         raise DataError(
-            f"{place}: not readable as a picture ({(str(error) or type(error).__name__).splitlines()[0]}).",
+            f"{place}: not readable as a picture ({_told(error)}).",
             hint="clbench data check TABLE lists every damaged one.",
         ) from error
 
