@@ -162,6 +162,19 @@ def test_a_figure_that_cannot_be_written_is_a_designed_error(tmp_path: Path) -> 
 # ---- looks
 
 
+@pytest.mark.parametrize("many", [2, 9])
+def test_no_name_of_a_method_stands_over_another_in_the_figure_of_heads(many: int) -> None:
+    methods = [f"method{number} (memory=1600, train.epochs=40)" for number in range(many)]
+    values = {(method, head): (50.0, 1.0) for method in methods for head in ("linear", "queries")}
+    shared = {"linear": True, "queries": False}
+    panel = figures.Bars("mAP after the last session (%)", methods, ["linear", "queries"], shared, values)
+    figure = figures.draw_heads([panel, panel])
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert len(boxes) == many and not any(a.overlaps(b) for a, b in pairwise(boxes))
+
+
 def test_a_figure_is_laid_out_once_and_then_drawn_once_for_each_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -198,7 +198,12 @@ def draw_thresholds(curves: Mapping[str, Sequence[Line]], *, thresholds: Sequenc
 
 
 def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
-    """Draw a panel per number: methods side by side, for each a bar per head with the spread over the seeds."""
+    """Draw a panel per number: methods side by side, for each a bar per head with the spread over the seeds.
+
+    Names that are wider than their place stand upright.
+    """
+    from matplotlib import rcParams
+
     with styled():
         figure, panels = _figure(len(bars), height=2.5, note=note, ratios=[len(shown.methods) for shown in bars])
         for panel, shown in zip(panels, bars, strict=True):
@@ -229,7 +234,10 @@ def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
                     elinewidth=0.8,
                     capsize=1.5,
                 )
-            panel.set_xticks(range(len(shown.methods)), [_below_name(method) for method in shown.methods])
+            told = [_below_name(method) for method in shown.methods]
+            room = 0.9 * 72 * WIDTH / sum(len(one.methods) for one in bars)
+            upright = _width("\n".join(told), size=rcParams["xtick.labelsize"]) > room
+            panel.set_xticks(range(len(told)), told, rotation=90 if upright else 0, fontsize=6.0 if upright else None)
             panel.grid(visible=False, axis="x")
             panel.set_title(shown.title)
         _legend(figure, panels[0])
@@ -311,7 +319,6 @@ def _legend(figure: Figure, panel: Axes) -> None:
     """Put the legend below the panels, which keep the width and their height."""
     from matplotlib import rcParams
     from matplotlib.container import ErrorbarContainer
-    from matplotlib.textpath import TextPath
 
     handles, labels = panel.get_legend_handles_labels()
     if not labels:
@@ -320,14 +327,19 @@ def _legend(figure: Figure, panel: Axes) -> None:
     handles = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle in handles]
     size = rcParams["legend.fontsize"]
     labels = [textwrap.fill(label, LEGEND_LETTERS) for label in labels]
-    widths = [
-        max(TextPath((0, 0), line, size=size).get_extents().width for line in label.split("\n")) for label in labels
-    ]
+    widths = [_width(label, size=size) for label in labels]
     beside = 1.2 * size * (rcParams["legend.handlelength"] + rcParams["legend.handletextpad"])
     columns = _columns(widths, beside=beside, between=size * rcParams["legend.columnspacing"], room=72 * 0.98 * WIDTH)
     lines = max(sum(1 + labels[place].count("\n") for place in column) for column in _dealt(len(labels), columns))
     bottom = _below(figure, lines=1 + lines, size=7.5)
     figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, bottom), ncols=columns)
+
+
+def _width(text: str, *, size: float) -> float:
+    """Return how many points the widest line of a text takes at a font size of `size` points."""
+    from matplotlib.textpath import TextPath
+
+    return float(max(TextPath((0, 0), line, size=size).get_extents().width for line in text.split("\n")))
 
 
 def _columns(widths: Sequence[float], *, beside: float, between: float, room: float) -> int:
