@@ -92,6 +92,14 @@ def test_f1_columns_follow_the_printed_rule_unless_one_is_asked_for() -> None:
     assert leaderboard([factory.make_record(ER, factory.TINY)], threshold="").threshold == "0.5"
 
 
+def test_a_method_that_is_printed_of_the_protocol_is_told_so_where_a_table_of_a_stand_in_has_no_printed_rows() -> None:
+    board = leaderboard([factory.make_record(ER)], published=False)
+    _, said = of_strategies(board, ["er", "kar"])
+    assert "(of this protocol, clbench report published coco_b40c10)" in said[0]
+    _, said = of_strategies(leaderboard([factory.make_record(ER, factory.TINY)]), ["er", "kar"])
+    assert "(of other protocols, clbench report published 'KAR')" in said[0]
+
+
 def test_a_scenario_without_records_has_its_printed_rows() -> None:
     board = printed_alone(parse_scenario(ABOUT.format(name="coco_b40c10"), source="here"))
     assert (board.threshold, len(board.tables[0].printed)) == ("0.8", len(PRINTED))

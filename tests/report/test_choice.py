@@ -58,6 +58,13 @@ def test_the_last_session_decides_the_average_does_not_and_bounds_are_none_to_ta
     }
 
 
+def test_what_no_record_knows_is_no_answer():
+    table = table_with(row("er", 0.5, train_seconds=50), row("lwf", 0.48, train_seconds=9))
+    assert [one.need.split(" for")[0] for one in choices(table)] == [
+        "photos may be kept", "no photo may be kept", "least training time",
+    ]  # fmt: skip
+
+
 def test_rows_whose_seed_intervals_overlap_are_named():
     table = table_with(row("er", 0.55, std=0.05), row("lwf", 0.48, std=0.03), row("naive", 0.1, std=0.01))
     first = choices(table)[0]

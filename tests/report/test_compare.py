@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,15 @@ from clbench.metrics.resample import draw_images, resampled_precisions
 from clbench.records.rows import group_rows
 from clbench.report.compare import resampled, table
 from clbench.report.compare.paired import first_place, paired_difference
+
+
+def test_a_baseline_of_several_heads_is_the_one_with_the_strategys_own() -> None:
+    er = factory.METHODS[4]
+    rows = group_rows([factory.make_record(replace(er, head=head)) for head in ("queries", "linear", "csra")])
+    own = [row for row in rows if "head" not in row.first.strategy.changed]
+    assert [rows[place] for place in table.named(rows, "er")] == own and len(own) == 1
+    two = group_rows([factory.make_record(replace(er, fields=(("memory", size),))) for size in (200, 400)])
+    assert len(table.named(two, "er")) == 2, "nobody knows which of them is meant"
 
 
 def test_three_seeds_alone_give_students_interval() -> None:

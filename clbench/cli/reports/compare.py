@@ -62,6 +62,8 @@ def compare(
     if not tables:
         compared.refuse([row for row in every if len(row.orders) == 1] or every, baseline)
     for rows in tables:
+        if len(compared.named(rows, baseline)) > 1:
+            compared.refuse(rows, baseline)
         drawn = resampler(rows, data=data, resamples=resamples)
         found = compared.compare(
             rows, baseline=baseline, measure=measure, folders=folders(results), resampler=drawn, trust=collection.trust

@@ -100,9 +100,14 @@ def compare(
 
 
 def named(rows: Sequence[Row], baseline: str) -> list[int]:
-    """Return the places of the rows that `baseline` may mean: the row of that name, else those of that strategy."""
+    """Return the places of the rows that `baseline` may mean: the row of that name, else those of that strategy.
+
+    Of a strategy that ran with several heads, its own head is meant where one row has it.
+    """
     exact = [place for place, (name, *_) in enumerate(names(rows)) if name == baseline]
-    return exact or [place for place, row in enumerate(rows) if row.first.strategy.name == baseline]
+    of_name = [place for place, row in enumerate(rows) if row.first.strategy.name == baseline]
+    own_head = [place for place in of_name if "head" not in rows[place].first.strategy.changed]
+    return exact or (own_head if len(own_head) == 1 else of_name)
 
 
 def refuse(rows: Sequence[Row], baseline: str) -> NoReturn:

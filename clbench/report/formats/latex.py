@@ -31,6 +31,8 @@ MOST_ROWS = 40
 LONG_TEXT = 40
 """Letters from which the texts of a column are broken."""
 
+_SIGN = re.compile(r"(?<![^ ])-(?=\d)")
+"""A hyphen that stands before a number is a minus."""
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"$\sim$", "^": r"\^{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -205,7 +207,7 @@ def _part(shown: Grid, rows: list[list[str]], caption: str, label: str, number: 
         r"\toprule",
         " & ".join(map(escape, shown.titles)) + r" \\",
         r"\midrule",
-        *(" & ".join(map(escape, row)) + r" \\" for row in rows),
+        *(" & ".join(_SIGN.sub("$-$", escape(text)) for text in row) + r" \\" for row in rows),
     ]
     return "\n".join([*lines, *fitted([*tabular, r"\bottomrule", r"\end{tabular}"]), r"\end{table*}", ""])
 

@@ -46,8 +46,10 @@ def choices(table: Table) -> list[Choice]:
     best = _mean(table.rows[found[0].row], "last_map") or 0.0
     good = [place for place in rows if (_mean(table.rows[place], "last_map") or 0.0) >= ENOUGH * best]
     share = f"{100 * ENOUGH:.0f} % of the best last mAP"
-    found.append(_least(f"least training time for {share}", table, good, lambda row: _mean(row, "train_seconds")))
-    found.append(_least(f"least kept for {share}", table, good, _kept_bytes))
+    for need, cost in (("least training time", lambda row: _mean(row, "train_seconds")), ("least kept", _kept_bytes)):
+        told = [place for place in good if cost(table.rows[place]) is not None]  # older records know less of costs
+        if told:
+            found.append(_least(f"{need} for {share}", table, told, cost))
     return found
 
 
@@ -101,8 +103,7 @@ def _best(need: str, table: Table, places: Sequence[int]) -> Choice:
 
 def _least(need: str, table: Table, places: Sequence[int], cost: Callable[[TableRow], float | None]) -> Choice:
     def key(place: int) -> tuple[float, float]:
-        found = cost(table.rows[place])
-        return (float("inf") if found is None else found, -(_mean(table.rows[place], "last_map") or 0.0))
+        return cost(table.rows[place]) or 0.0, -(_mean(table.rows[place], "last_map") or 0.0)
 
     return Choice(need, min(places, key=key), [])
 

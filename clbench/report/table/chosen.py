@@ -62,7 +62,11 @@ def of_strategies(
                 f"--strategy {name}: there is no row of it, run or printed.{suggest(name, [*rows, *elsewhere])}",
                 hint=f"Rows: {', '.join(sorted(rows)) or 'none'}. Printed ones: clbench report published",
             )
-        where = "below" if plain in printed else f"of other protocols, clbench report published {elsewhere[plain]!r}"
+        of_this = next((table.scenario for table in board.tables if plain in _printed_of(table.scenario)), "")
+        apart = "of this protocol" if of_this else "of other protocols"
+        where = (
+            "below" if plain in printed else f"{apart}, clbench report published {of_this or repr(elsewhere[plain])}"
+        )
         run = (
             f" Its strategy can be run: --strategy {plain}." if plain in runnable else " No strategy here has its name."
         )
@@ -78,6 +82,10 @@ def of_strategies(
     if any(len(new.rows) < len(old.rows) for new in tables for old in board.tables if new.slug == old.slug):
         said.append("Ranks and bold numbers are those among all rows of the table.")
     return msgspec.structs.replace(board, tables=tables), said
+
+
+def _printed_of(scenario: str) -> set[str]:
+    return {strategy_of(one.method) for one in printed_for(scenario)}
 
 
 def with_columns(board: Leaderboard, keys: Sequence[str]) -> Leaderboard:
