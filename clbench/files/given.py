@@ -13,6 +13,8 @@ LARGEST_TEXT = 10 << 20
 """Bytes of what people write by hand: scenarios, strategies, lists."""
 LARGEST_TABLE = 8 << 30
 """Bytes of what holds the labels of a whole data set."""
+LARGEST_ANY = 1 << 60
+"""Bytes of what is read part by part, however large: weights, archives."""
 
 
 def look_at(path: Path, *, largest: int) -> None:
@@ -59,7 +61,7 @@ def damaged_part(path: Path) -> str:
     torch writes the CRC-32 of every part beside it, unpacked, and does not look at it when it reads. Raises OSError.
     """
     try:
-        with open_given(path, largest=1 << 60) as file, zipfile.ZipFile(file) as parts:
+        with open_given(path, largest=LARGEST_ANY) as file, zipfile.ZipFile(file) as parts:
             packed = next((part.filename for part in parts.infolist() if part.compress_type), "")
             return packed or parts.testzip() or ""
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clbench.errors import UsageError, suggest
-from clbench.files.given import open_given
+from clbench.files.given import LARGEST_ANY, open_given
 from clbench.files.roots import roots
 
 LARGEST = 1 << 20
@@ -117,7 +117,7 @@ def _describe_scenario(path: Path) -> tuple[str, str]:
 
 
 def _read(path: Path) -> bytes:
-    with open_given(path, largest=1 << 60) as file:
+    with open_given(path, largest=LARGEST_ANY) as file:
         text = file.read(LARGEST + 1)
     if len(text) > LARGEST:
         raise ValueError(f"longer than {LARGEST:,} bytes")

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from clbench.errors import ResultsError
-from clbench.files.given import open_given
+from clbench.files.given import LARGEST_ANY, open_given
 from clbench.files.whole_file import in_place_of
 from clbench.plan.identity import configuration_digest
 from clbench.records.json_paths import join, path_at
@@ -135,7 +135,7 @@ def read_record(path: Path) -> Record:
 def read_bytes(path: Path) -> bytes:
     """Return the bytes of a record's file; raises ResultsError when it is not readable or absurdly large."""
     try:
-        with open_given(path, largest=1 << 60) as stream:
+        with open_given(path, largest=LARGEST_ANY) as stream:
             text = stream.read(LARGEST + 1)
     except OSError as error:
         raise ResultsError(

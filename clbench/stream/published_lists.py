@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clbench.errors import DataError, UsageError, suggest
-from clbench.files.given import LARGEST_TEXT, read_given
+from clbench.files.given import LARGEST_ANY, LARGEST_TEXT, open_given, read_given
 from clbench.files.user_folders import existing
 
 Lists = tuple[list[list[str]], list[list[str]]]
@@ -86,7 +86,9 @@ def _agcn(root: Path, task: int, split: str) -> list[str]:
     if (root / inner).is_file():
         text = read_given(root / inner, largest=LARGEST_TEXT).decode()
     else:
-        with zipfile.ZipFile(root / "Split-COCO.zip") as archive:
+        with open_given(root / "Split-COCO.zip", largest=LARGEST_ANY) as file, zipfile.ZipFile(file) as archive:
+            if archive.getinfo(inner).file_size > LARGEST_TEXT:
+                raise ValueError(f"{inner} is larger than any list")
             text = archive.read(inner).decode()
     return [row[0].removesuffix(".jpg").rsplit("_", 1)[1] for row in csv.reader(io.StringIO(text)) if row]
 

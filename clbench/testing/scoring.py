@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -16,7 +15,7 @@ from clbench.method.strategy import Strategy
 from clbench.nn.distil import without_teachers
 
 SMALLEST = 64
-"""Numbers from which a tensor is looked at: what is smaller decides little."""
+"""Numbers from which those that nobody counts are told: fewer decide little."""
 
 
 class _Inputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -32,10 +31,10 @@ class _Inputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
-        if function is not torch.ops.aten.lift_fresh.default:  # numbers that were written into the code
-            for tensor in given:
-                if _place(tensor) not in self._places:
-                    self.met.setdefault(_place(tensor), tensor)
+        for tensor in given:
+            if _place(tensor) not in self._places:
+                self.met.setdefault(_place(tensor), tensor)
+                self._made.append(tensor)
         result = function(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
@@ -45,22 +44,23 @@ class _Inputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def uncounted(strategy: Strategy, ask: Callable[[Tensor], object], images: Tensor) -> list[Tensor]:
-    """Return the tensors that scores of `images` [n, 3, S, S] are computed with and no record counts.
+    """Return the tensors that scores of `images` [n, 3, S, S] are computed with and no record counts, largest first.
 
-    Counted are parameters but those of frozen earlier networks, and what is kept besides. A parameter that is kept
-    besides, in a container, counts as none: it is a network that predicts and is told as state.
+    None where they hold few numbers together. Counted are parameters but those of frozen earlier networks, and what is
+    kept besides. A parameter that is kept besides, in a container, counts as none: it is a network that predicts and is
+    told as state.
     """
     with _Inputs() as inputs:
         ask(images)
     parameters = {_place(parameter) for parameter in without_teachers(strategy)}
     besides = set(_places_besides(strategy)) | {_place(images)}
-    return [
+    found = [
         tensor
         for place, tensor in inputs.met.items()
-        if tensor.numel() >= SMALLEST
-        and place not in parameters
-        and (isinstance(tensor, nn.Parameter) or place not in besides)
+        if place not in parameters and (isinstance(tensor, nn.Parameter) or place not in besides)
     ]
+    enough = sum(tensor.numel() for tensor in found) >= SMALLEST
+    return sorted(found, key=Tensor.numel, reverse=True) if enough else []
 
 
 def _places_besides(strategy: Strategy) -> Iterator[int]:

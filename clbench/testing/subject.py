@@ -17,6 +17,7 @@ import torch
 from clbench.errors import ClbenchError
 from clbench.method.strategy import LEAK, Strategy
 from clbench.plan import catalog
+from clbench.records.record import read_record
 from clbench.testing.apart import Tell, apart
 from clbench.testing.examined import Examined, Wanted, finished
 from clbench.testing.outcome import Broken, NotRun, Outcome
@@ -127,9 +128,14 @@ class Subject:
     # ------------------------------------------------------------------ what it says of itself
 
     @cached_property
-    def facts(self) -> dict[str, bool]:
-        """Whether it is static, and whether it is shown hidden labels."""
-        return self.ask(_facts)
+    def static(self) -> bool:
+        """Whether it is shown the whole stream as one session."""
+        return self.ask(_static)
+
+    @cached_property
+    def leaks(self) -> bool:
+        """Whether its records say that it is shown hidden labels, whatever it says when it is asked."""
+        return LEAK in read_record(Path(self.plain().record)).marks
 
     @cached_property
     def places(self) -> dict[str, str]:
@@ -144,9 +150,8 @@ class Subject:
         return self.places.get(verb) or self.places.get("class") or str(self.entry.path)
 
 
-def _facts(examined: Examined) -> dict[str, bool]:
-    marks = examined.kind.configured(examined.fields, source="check").marks()
-    return {"static": examined.kind.static, "leak": LEAK in marks}
+def _static(examined: Examined) -> bool:
+    return examined.kind.static
 
 
 def _places(examined: Examined) -> dict[str, str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
+import inspect
 import os
 import random
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +23,13 @@ import torch
 Functions = dict[tuple[Any, str], tuple[Any, object]]
 """(module or class, attribute) -> the function, class or constant that is there, and what it consists of."""
 
-_LIBRARIES = ("random", "numpy", "torch", "torch.nn.functional", "sklearn.metrics")
+_LIBRARIES = (
+    *("builtins", "hashlib", "json", "math", "msgspec", "msgspec.json", "os", "pathlib", "random"),
+    *("numpy", "numpy.lib.format", "numpy.linalg", "sklearn.metrics"),
+    *("torch", "torch.linalg", "torch.nn.functional"),
+)
+_CLASSES = (torch.Tensor, torch.nn.Module)
+"""Classes of libraries whose methods everything goes through."""
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _STARTS = (
     "subprocess.Popen",
@@ -58,9 +68,38 @@ def settings() -> dict[str, object]:
         "the environment variables": dict(os.environ),
         "the current folder": str(Path.cwd()),
         "Python's search path": list(sys.path),
-        "the handler of Ctrl-C": signal.getsignal(signal.SIGINT),
-        "the handler of termination": signal.getsignal(signal.SIGTERM),
+        "the handler of a signal": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
+        "torch's rounding of the smallest numbers": bool(torch.tensor(1e-40) * 1 == 0),
+        "torch's hooks for every module": [
+            list(hooks)
+            for name, hooks in vars(torch.nn.modules.module).items()
+            if name.startswith("_global_") and isinstance(hooks, dict)
+        ],
+        "the number of threads": threading.active_count(),
+        "what is done when Python ends": atexit._ncallbacks(),
+        "Python's collector of garbage": (gc.isenabled(), gc.get_threshold()),
+        "Python's limit of recursion": sys.getrecursionlimit(),
+        "Python's hook for errors": sys.excepthook,
     }
+
+
+def processes() -> object:
+    """Return something that is another once this process has started another one, whoever did it and by what means."""
+    children = [path.read_text() for path in sorted(Path("/proc/self/task").glob("*/children"))]
+    try:
+        from resource import RUSAGE_CHILDREN, getrusage
+    except ImportError:
+        return children
+    return children, getrusage(RUSAGE_CHILDREN).ru_minflt  # of those that ended and were waited for
+
+
+def open_files() -> set[str]:
+    """Return the names of all that is open in this process, files without a place too; nothing where nobody tells."""
+    found = set()
+    for path in Path("/proc/self/fd").glob("*"):
+        with contextlib.suppress(OSError):  # the folder that is being listed is closed by now
+            found.add(str(path.readlink()))
+    return found
 
 
 def functions() -> Functions:
@@ -74,8 +113,20 @@ def functions() -> Functions:
             if callable(value) or (ours and key.lstrip("_").isupper()):
                 found[module, key] = _seen(value)
             if ours and isinstance(value, type) and value.__module__ == name:
-                found.update({(value, inner): _seen(held) for inner, held in vars(value).items() if _does(held)})
+                found.update(_methods(value))
+    found.update(
+        {(kind, name): _seen(held) for kind in _CLASSES for name in dir(kind) if _does(held := _at(kind, name))}
+    )
     return found
+
+
+def _at(owner: Any, name: str) -> Any:
+    """Return what is there, as it is written down: of a class also what it has from others."""
+    return inspect.getattr_static(owner, name, None) if isinstance(owner, type) else vars(owner).get(name)
+
+
+def _methods(kind: type) -> Functions:
+    return {(kind, name): _seen(held) for name, held in vars(kind).items() if _does(held)}
 
 
 def _does(value: Any) -> bool:
@@ -105,7 +156,7 @@ def replaced(before: Functions) -> list[str]:
     """Return the names of functions and constants that are others now than they were `before`, or consist of others."""
     found = []
     for (owner, name), (value, inside) in before.items():
-        now, inside_now = _seen(vars(owner).get(name))
+        now, inside_now = _seen(_at(owner, name))
         if isinstance(inside, dict) and isinstance(inside_now, dict):
             inside_now = {key: held for key, held in inside_now.items() if key in inside}  # tables that fill as they go
         if (now is not value and not _by_its_library(owner, now)) or (now is value and inside_now != inside):

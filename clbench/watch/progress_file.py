@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ResultsError
+from clbench.files.given import LARGEST_TABLE, read_given
 from clbench.files.sealed_json import sealed, unsealed
 from clbench.files.whole_file import in_place_of
 from clbench.train.events import (
@@ -59,7 +60,7 @@ class Followed:
         fresh: dict[str, Any] = {"session": None, "epoch": None, "step": 0, "steps": 0, "loss": None, "past": {}}
         fresh["losses"] = []
         try:
-            earlier = unsealed(self.path.read_bytes())
+            earlier = unsealed(read_given(self.path, largest=LARGEST_TABLE))
             losses = [entry for entry in earlier.get("losses", []) if len(entry) == 3]
             return fresh | {"past": dict(earlier["past"]), "maps": list(earlier["maps"]), "losses": losses}
         except (FileNotFoundError, NotADirectoryError):

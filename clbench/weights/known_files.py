@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from clbench.errors import ResultsError
+from clbench.files.given import LARGEST_ANY, open_given
 from clbench.files.sealed_json import sealed, unsealed
 from clbench.files.user_folders import cache_folder
 from clbench.files.whole_file import in_place_of
@@ -41,7 +42,7 @@ def sha256_of(path: Path) -> str:
     if found is not None and (found.size, found.changed) == (status.st_size, status.st_mtime_ns):
         return found.sha256
     hasher = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_given(path, largest=LARGEST_ANY) as file:
         while part := file.read(_CHUNK):
             hasher.update(part)
     _remember(known | {str(path): Known(status.st_size, status.st_mtime_ns, hasher.hexdigest())})

@@ -59,6 +59,16 @@ def test_a_search_ends_in_a_row_that_shows_its_trials(cli: Cli, search: str, her
     assert "trial" not in cli("status").out and cli("verify").code == 0
 
 
+def test_a_strategy_that_cannot_be_built_stops_the_search_before_the_first_trial(
+    cli: Cli, search: str, here: Path
+) -> None:
+    file = here / search
+    file.write_text(file.read_text().replace("[naive]", "[naive, l2p]"))
+    done = cli("search", search, "--device", "cpu", "--jobs", "1")
+    assert done.code == 2 and "the strategy works inside the blocks" in done.err, done.err
+    assert not list(here.rglob("seed*.json"))
+
+
 def test_without_final_seeds_the_best_configuration_is_told(cli: Cli, search: str, here: Path) -> None:
     (here / search).write_text(FILE.replace("final_seeds: [0]", "final_seeds: []").replace("trials: 2", "trials: 1"))
     done = cli("search", search, "--device", "cpu", "--jobs", "1", "--quiet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,17 +14,21 @@ from clbench.data.datasets.coco import read_instances
 from clbench.data.datasets.matlab import MatFile
 from clbench.data.datasets.text import read_text
 from clbench.data.fetch.photo_probe import probe
+from clbench.data.fetch.unpack import unpack
 from clbench.data.own_table.npz_and_json import read_npz
 from clbench.data.pictures.decode import decode
 from clbench.data.xml_tree import read_xml
 from clbench.errors import ClbenchError, DataError
-from clbench.files.given import open_given, read_given
+from clbench.files.given import LARGEST_TEXT, open_given, read_given
 from clbench.files.yaml_text import read_mapping
+from clbench.nn.text.table import read_text_table
 from clbench.records.record import read_record
 from clbench.records.verify.verify import verify
 from clbench.spec.scenario import load_scenario
+from clbench.stream.published_lists import read_lists
 from clbench.train.resume import state as states
 from clbench.tune.journal import read_journal
+from clbench.weights.resolve import resolve
 
 OWN = {"val": "refuse"}
 READERS: dict[str, Callable[[Path], object]] = {
@@ -38,6 +43,11 @@ READERS: dict[str, Callable[[Path], object]] = {
     "seed0.json": read_record,
     "state.pt": states.load,
     "trials.json": lambda path: read_journal(path, about={}),
+    "texts.npz": lambda path: read_text_table(str(path)),
+    "weights.pth": lambda path: resolve(str(path), backbone="resnet18"),
+    "archive.zip": lambda path: unpack(path, into=path.parent / "into"),
+    "archive.tar.gz": lambda path: unpack(path, into=path.parent / "into"),
+    "Split-COCO.zip": lambda path: read_lists("agcn:split-coco", source="a.yaml", folder=path.parent),
 }
 
 
@@ -48,6 +58,13 @@ def test_no_reader_waits_for_a_pipe(name: str, tmp_path: Path) -> None:
     with pytest.raises(ClbenchError, match=r"not a plain file|not a readable state"):
         READERS[name](tmp_path / name)
     assert not verify(tmp_path / name).ok and probe(tmp_path / name).problem
+
+
+def test_a_list_of_ids_is_not_unpacked_where_it_is_larger_than_any(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "Split-COCO.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Split-COCO/task0/train.csv", bytes(LARGEST_TEXT + 1))
+    with pytest.raises(DataError, match="larger than any list"):
+        read_lists("agcn:split-coco", source="a.yaml", folder=tmp_path)
 
 
 def test_what_is_larger_than_anything_read_here_is_refused_by_its_size(tmp_path: Path) -> None:

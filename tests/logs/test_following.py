@@ -178,6 +178,16 @@ def test_a_progress_file_with_one_bit_changed_is_told_and_not_believed(told: Abo
     assert [item["session"] for item in progress(told)["maps"]] == [2]
 
 
+@pytest.mark.timeout(60)
+def test_a_pipe_in_place_of_a_progress_file_is_told_and_not_waited_for(told: About):
+    told.folder.mkdir()
+    os.mkfifo(told.folder / follow.PROGRESS)
+    said = list[str]()
+    play(following(told, say=said.append), None, sessions=1)
+    assert len(said) == 1 and "cannot be read" in said[0]
+    assert len(progress(told)["maps"]) == 1
+
+
 def test_the_losses_of_a_long_run_are_thinned_and_still_span_it(told: About, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(follow, "WRITE_SECONDS", 0.0)
     monkeypatch.setattr(follow, "MOST_LOSSES", 8)

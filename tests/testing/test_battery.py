@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,12 @@ CAUGHT = {
     "predicts_with_its_teacher": "what_predicts_is_counted",
     "ranks_in_large_batch": "scores_ignore_the_batch",
     "ends_its_process": "runs_to_its_end",
+    "says_leak_early": "hidden_labels_change_nothing",
+    "starts_a_process_unheard": "no_stray_files",
+    "writes_through_a_library": "no_stray_files",
+    "predicts_in_numpy": "what_predicts_is_counted",
+    "ranks_in_middling_batch": "scores_ignore_the_batch",
+    "keeps_in_lists": "memory_stays_within_its_budget",
 }
 ALSO = {
     "changes_the_measure": ["process_is_left_as_it_was"],
@@ -116,22 +124,39 @@ CHEATS = {
     "keeps_in_a_plugin",
     "keeps_in_a_queue",
     "keeps_in_buffers",
+    "keeps_in_lists",
     "keeps_in_parameters",
+    "predicts_in_numpy",
     "predicts_with_its_teacher",
     "ranks_in_large_batch",
+    "ranks_in_middling_batch",
     "replays_what_it_dropped",
     "rewrites_scores",
     "rewrites_scores_last",
+    "says_leak_early",
     "starts_a_process",
+    "starts_a_process_unheard",
     "stores_beyond_its_field",
     "tells_another_number",
     "tells_others_each_time",
+    "writes_through_a_library",
 }
 """Beside each of these another strategy breaks the same promise and shows that no other check fails."""
 
 
+def _can_confine() -> bool:
+    """Whether this system can forbid writing: asked in a process that ends, since it cannot be taken back."""
+    asked = (
+        "from pathlib import Path; from clbench.testing.confined import confine_writing; print(confine_writing(Path()))"
+    )
+    said = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True).stdout
+    return said == "True\n"
+
+
 @pytest.mark.parametrize("name", sorted(CHEATS))
 def test_a_cheat_is_caught(name: str) -> None:
+    if name == "writes_through_a_library" and not _can_confine():
+        pytest.skip("only Linux from 6.2 on forbids writing")
     (check,) = (check for check in CHECKS if check.name == CAUGHT[name])
     outcome = examine(Subject(str(BROKEN / f"{name}.py")), check=check)
     assert outcome.status == "failed" and f"{name}.py" in outcome.lines[1], outcome

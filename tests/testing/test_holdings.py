@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import io
+import pickle
 from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from PIL import Image
 
 from clbench.testing.holdings import pictures_held
 from clbench.testing.world import SIZE
@@ -45,8 +48,26 @@ def beside_labels(picture: Pictures) -> npt.NDArray[np.float32]:
         lambda picture: array("f", picture.flatten().tolist()),
         lambda picture: torch.from_numpy(picture.astype(np.float32).flatten()),
         beside_labels,
+        lambda picture: picture.tolist(),
+        lambda picture: Image.fromarray(picture.transpose(1, 2, 0)),
+        lambda picture: io.BytesIO(picture.tobytes()),
+        pickle.dumps,
+        lambda picture: [channel.copy() for channel in picture],
+        lambda picture: picture[::-1].flatten(),
+        lambda picture: np.pad(picture, ((0, 0), (1, 1), (1, 1))),
+        lambda picture: picture.copy()[:, :1, :1],
+        lambda picture: np.array([(1, picture)], dtype=[("id", "i4"), ("pixels", "u1", picture.shape)]),
+        lambda picture: picture.astype(object),
+        lambda picture: picture.flatten().view(np.int64).copy(),
+        lambda picture: torch.from_numpy(picture.copy()).to_sparse(),
+        lambda picture: torch.from_numpy(picture.copy()).untyped_storage(),
+        lambda picture: {picture.tobytes(): 1},
     ],
-    ids=["bytes", "text", "list", "tuple", "array", "tensor", "beside labels"],
+    ids=[
+        *("bytes", "text", "list", "tuple", "array", "tensor", "beside labels", "nested lists", "a picture of Pillow"),
+        *("a file in memory", "pickled", "channels apart", "colours turned", "with a margin", "a view of a corner"),
+        *("a structured array", "objects", "as larger numbers", "sparse", "a storage", "a key"),
+    ],
 )
 def test_a_picture_is_found_as(written: Callable[[Pictures], Any], frozen: None) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (4, 3, SIZE, SIZE), dtype=np.uint8)
@@ -60,5 +81,6 @@ def test_other_numbers_of_that_length_are_no_picture(frozen: None) -> None:
     pictures = rng.integers(0, 256, (4, 3, SIZE, SIZE), dtype=np.uint8)
     size = 3 * SIZE * SIZE
     kept = [rng.bytes(size), rng.random(size).tolist(), "x" * size, rng.random((2, size + 5)), [None] * size]
+    kept += [np.arange(size), np.zeros(size), ([0] * 8 + [1] * 8) * 9, np.array(["a", None] * 99), np.full(99, np.nan)]
     assert pictures_held(pictures) == ""
-    assert len(kept) == 5
+    assert len(kept) == 10

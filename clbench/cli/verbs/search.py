@@ -16,6 +16,7 @@ from clbench.train.events import Message
 
 if TYPE_CHECKING:
     from clbench.many.one import RunOutcome
+    from clbench.plan.plan import Plan
     from clbench.tune.study import Study
 
 SHOWN = 5
@@ -72,6 +73,7 @@ def command(
     if dry_run:
         _print_plan(found)
         return
+    from clbench.many.buildable import check_buildable
     from clbench.plan.place import check_writable
     from clbench.train.options import RunOptions
     from clbench.tune.carry_out import carry_out
@@ -82,7 +84,12 @@ def command(
     if not quiet:
         click.echo(_split_text(found), err=True)
     with watching(quiet=quiet) as watch, where.opened(how) as carry:
-        carry_out(found, carry=lambda plans: carry(plans, watch), say=lambda text: watch(Message(text)))
+
+        def tried(plans: Sequence[Plan]) -> list[RunOutcome]:
+            check_buildable(plans, how)
+            return carry(plans, watch)
+
+        carry_out(found, carry=tried, say=lambda text: watch(Message(text)))
         for study in found:
             _print_trials(study)
         finals = [plan for study in found for plan in study.final_plans()]

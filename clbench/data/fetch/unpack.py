@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from clbench.errors import DataError
+from clbench.files.given import LARGEST_ANY, look_at
 from clbench.files.room import RoomWatch
 from clbench.files.whole_file import in_place_of
 
@@ -70,6 +71,7 @@ def unpack(archive: Path, *, into: Path, progress: Callable[[str, int, int], Non
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[list[_Member]]:
+    look_at(archive, largest=LARGEST_ANY)
     name = archive.name.lower()
     # where the name says which it is, the content is not asked: a tar may lie within what looks like a zip
     if name.endswith(TAR) or not (name.endswith(".zip") or zipfile.is_zipfile(archive)):

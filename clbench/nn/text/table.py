@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clbench.errors import DataError, UsageError, suggest
+from clbench.files.given import LARGEST_TABLE, open_given, read_given
 
 MAKE = "numpy.savez(FILE, names=[...], vectors=[...]) makes one."
 
@@ -60,7 +61,7 @@ def read_text_table(file: str) -> TextTable:
     """
     path = Path(file).expanduser()
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+        with open_given(path, largest=LARGEST_TABLE) as opened, np.load(opened, allow_pickle=False) as stored:
             found = {name: stored[name] for name in stored.files if name in ("names", "vectors", "projection")}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise DataError(f"clip.table: {path} is not an .npz file of plain arrays ({error}).", hint=MAKE) from error
@@ -91,7 +92,7 @@ def file_digest(file: str) -> str:
     """Return the sha256 of the file. Raises DataError where it cannot be read."""
     path = Path(file).expanduser()
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_given(path, largest=LARGEST_TABLE)).hexdigest()
     except OSError as error:
         raise DataError(f"clip.table: {path} cannot be read ({error.strerror or error}).", hint=MAKE) from error
 

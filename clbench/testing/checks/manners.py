@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from clbench.testing.confined import confine_writing
 from clbench.testing.examined import Examined, finished
 from clbench.testing.outcome import Failed
 from clbench.testing.subject import Subject
-from clbench.testing.surroundings import Noted, functions, listening, replaced, settings
+from clbench.testing.surroundings import Noted, functions, listening, open_files, processes, replaced, settings
 
 _SEEDERS: tuple[tuple[Any, str], ...] = (
     (random, "seed"),
@@ -83,19 +85,30 @@ def _surroundings(subject: Subject) -> Surroundings:
 
 
 def _looked_at(examined: Examined) -> Surroundings:
-    here, empty = Path.cwd(), examined.new_folder()
+    here, empty, children = Path.cwd(), examined.new_folder(), processes()
     with listening(first := Noted()):
         finished(examined)  # what is imported on first use may settle now, and make folders of its own
     trial, noted = examined.trial(), Noted()
     called: list[str] = []
+    refused: list[str] = []
     os.chdir(empty)
+    gc.collect()
+    trial.run.folder.mkdir(parents=True)
+    held, confined = open_files(), confine_writing(trial.run.folder)
     try:
         before, state = settings(), torch.get_rng_state()
         examined.kind()
         construction = not torch.equal(state, torch.get_rng_state())
         with _seeders_noted(called), listening(noted):
-            trial.carry_out()
+            try:
+                trial.carry_out()
+            except Exception as error:
+                if not confined:
+                    raise
+                refused.append(f"a run that may write into its own folder alone fails: {str(error).splitlines()[0]}")
         after = settings()
+        gc.collect()
+        refused += [f"a run left '{name}' open" for name in sorted(open_files() - held)]
         strays = [f"a run wrote '{path.name}'" for path in sorted(empty.iterdir())]
     finally:
         os.chdir(here)
@@ -107,6 +120,7 @@ def _looked_at(examined: Examined) -> Surroundings:
     strays += [f"a run wrote '{p.name}'" for p in sorted(trial.run.folder.iterdir()) if p.name not in expected]
     strays += [f"a run wrote '{path}'" for path in noted.written if not _is_fine(Path(path), own=trial.run.folder)]
     strays += [f"a run started a process ({event})" for event in first.started + noted.started]
+    strays += refused + ["a run started a process"] * (processes() != children)
     return Surroundings(changed, strays)
 
 

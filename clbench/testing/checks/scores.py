@@ -40,13 +40,13 @@ def asked(strategy: Strategy, images: Tensor) -> Tensor:
     return (scores.sigmoid() if ranking == "logits" else scores).detach().clone()
 
 
-def some_images(trial: ProbedRun) -> Tensor:
+def some_images(trial: ProbedRun, *, n: int = 16) -> Tensor:
     """Return a few train pictures. uint8 [n, 3, S, S]."""
-    return trial.world.pictures.read(trial.run.stream.table.rows("train")[:16])
+    return trial.world.pictures.read(trial.run.stream.table.rows("train")[:n])
 
 
-BATCHES = (512, 64, 7)
-"""Batches in which pictures are asked about: larger than any recipe's, as the evaluation's, and small."""
+BATCHES = (1024, 700, 512, 300, 200, 128, 96, 64, 48, 32, 24, 12, 7, 3, 2)
+"""Batches in which pictures are asked about: larger than any recipe's, as the evaluation's are, and small."""
 
 
 class Batching(Probe):
@@ -55,12 +55,10 @@ class Batching(Probe):
     def after_scoring(self, trial: ProbedRun, session: Session) -> None:
         """Compare the ways of asking."""
         table, strategy = trial.run.stream.table, trial.run.strategy
-        images = trial.world.pictures.read(np.arange(len(table))).repeat(4, 1, 1, 1)[: BATCHES[0]]
+        images = trial.world.pictures.read(np.resize(np.arange(len(table)), BATCHES[0]))
         together = asked(strategy, images)
-        ways = {
-            f"{size} at a time": torch.cat([asked(strategy, part) for part in torch.split(images, size)])
-            for size in BATCHES
-        }
+        ways = {f"{size} at a time": asked(strategy, images[:size]) for size in BATCHES}
+        ways["64 at a time"] = torch.cat([asked(strategy, part) for part in torch.split(images, 64)])
         ways["one by one"] = torch.cat([asked(strategy, images[i : i + 1]) for i in range(16)])
         ways["in reversed order"] = asked(strategy, images.flip(0)).flip(0)
         for way, scores in ways.items():
@@ -79,7 +77,7 @@ class Predicting(Probe):
     def after_scoring(self, trial: ProbedRun, session: Session) -> None:
         """Look for those that nobody counts."""
         strategy = trial.run.strategy
-        strange = uncounted(strategy, lambda images: asked(strategy, images), some_images(trial))
+        strange = uncounted(strategy, lambda images: asked(strategy, images), some_images(trial, n=48))
         if strange:
             raise Failed(
                 f"scores are computed with {sum(tensor.numel() for tensor in strange)} numbers that are neither "
@@ -135,7 +133,7 @@ def scores_are_probabilities(subject: Subject) -> None:
 def record_follows_from_its_scores(subject: Subject) -> None:
     """Scores stay as they were written, and scored again they give every average precision and count of the record."""
     left, stream = _left(subject), World.make().stream
-    if subject.facts["static"]:
+    if subject.static:
         stream = merged(stream)
     now = left.answers()
     for name, digest in subject.told:
@@ -169,7 +167,7 @@ def what_predicts_is_counted(subject: Subject) -> None:
 
 def growth_adds_exactly_the_new_labels(subject: Subject) -> str:
     """At the start of a session the columns become those of the seen labels, and old ones score what they did."""
-    if subject.facts["static"]:
+    if subject.static:
         return "one session shows all labels, so only their number was checked"
     return subject.run.note(Growth)
 
@@ -178,7 +176,7 @@ def learns_above_chance(subject: Subject) -> None:
     """After the first session its labels are found far better than by chance."""
     record = read_record(Path(_left(subject).record))
     session, stream = World.make().stream.sessions[0], World.make().stream
-    learned = len(stream.labels) if subject.facts["static"] else session.learned
+    learned = len(stream.labels) if subject.static else session.learned
     chance = float((stream.truth(stream.test_rows)[:, :learned] == 1).mean())
     reached = float(np.nanmean(np.array(record.ap.fixed[0][:learned], dtype=np.float64)))
     needed = chance + 0.4 * (1 - chance)

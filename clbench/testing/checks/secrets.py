@@ -12,9 +12,9 @@ from clbench.testing.world import OutOfReachError, World
 
 def hidden_labels_change_nothing(subject: Subject) -> str:
     """Where hidden labels are all others, or none is there at all, a run ends with the same weights and scores."""
-    if subject.facts["leak"]:
+    if subject.leaks:
         return "declared: the strategy carries the mark 'leak' and is shown what others are not"
-    static = subject.facts["static"]
+    static = subject.static
 
     def shown() -> World:
         return World.make(images="disjoint")  # where each image has one session, most of its labels stay hidden

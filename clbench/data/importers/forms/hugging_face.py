@@ -14,7 +14,7 @@ from clbench.data.importers.export import ABSENT, PRESENT, UNKNOWN, Entry, Expor
 from clbench.data.importers.source import Source
 from clbench.data.own_table import cells
 from clbench.errors import DataError, UsageError
-from clbench.files.given import look_at
+from clbench.files.given import LARGEST_ANY, look_at
 
 OPTIONS = (
     Option("labels", "", "the column of the labels, where several could be it", kind="text"),
@@ -106,7 +106,7 @@ def _table(source: Source, file: str) -> tuple[Any, dict[str, Any]]:
             f"{source.place(file)}: Parquet needs pyarrow.", hint="pip install -e '.[import]', in the checkout"
         ) from error
     try:
-        look_at(source.root / file, largest=1 << 60)
+        look_at(source.root / file, largest=LARGEST_ANY)
         table = parquet.read_table(source.root / file)
         return table, _features(table.schema)
     except (arrow.ArrowException, OSError, ValueError) as error:
