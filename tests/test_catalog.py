@@ -219,6 +219,16 @@ def test_a_misspelt_name_gets_a_suggestion():
         catalog.find_scenario("tinny")
 
 
+def test_the_scenario_of_a_file_in_the_current_folder_is_found_by_its_name_and_no_strategy_is(put: Put):
+    mine = put("mine.yaml", SCENARIO.format(name="mine", title="Here"))
+    put("other.py", MINE)
+    assert catalog.find_scenario("mine").path == mine.resolve()
+    put("tiny.yaml", SCENARIO.format(name="tiny", title="Not the shipped one"))
+    assert catalog.find_scenario("tiny").origin == "shipped", "a name that is known means what it meant"
+    with pytest.raises(UsageError, match="There is no strategy 'other'"):
+        catalog.find_strategy("other")
+
+
 def test_a_path_to_nothing_is_an_error(here: Path):
     with pytest.raises(UsageError, match=r"nothing\.py: there is no such strategy file"):
         catalog.find_strategy("nothing.py")

@@ -133,7 +133,11 @@ def find_strategy(name_or_path: str) -> Entry:
 
 
 def find_scenario(name_or_path: str) -> Entry:
-    """Return the scenario with this name, or in the file at this path. Raises UsageError."""
+    """Return the scenario with this name, or in the file at this path. Raises UsageError.
+
+    A name that no root knows may be that of a file in the current folder: a run of `mine.yaml` leaves records of
+    `mine`, which are exported, explained and scored again there by that name.
+    """
     return _find(name_or_path, "scenario", "scenarios", {".yaml", ".yml"}, _describe_scenario)
 
 
@@ -145,6 +149,8 @@ def _find(wanted: str, what: str, kind: str, suffixes: set[str], describe: Calla
         found = _at_path(path.resolve(), named[0] if named else None, describe)
     elif named and not by_path:
         found = named[0]
+    elif kind == "scenarios" and not by_path and wanted and Path(f"{wanted}.yaml").is_file():
+        return _find(f"{wanted}.yaml", what, kind, suffixes, describe)
     else:
         near = suggest(path.stem if by_path else wanted, [entry.name for entry in _entries(kind, suffixes, describe)])
         if by_path:

@@ -19,6 +19,15 @@ from clbench.report.compare import resampled, table
 from clbench.report.compare.paired import first_place, paired_difference
 
 
+def test_what_saw_everything_at_once_is_never_first() -> None:
+    rows = group_rows([factory.make_record(method, seed=s) for method in factory.METHODS[:3] for s in (0, 1)])
+    found = table.compare(rows, baseline="naive", measure="last_map", folders=[], resampler=None)
+    chances = {row.name: row.first for row in found}
+    assert chances["joint"] is None and found[0].name == "joint"
+    assert chances["naive"] is not None and chances["lwf"] is not None
+    assert chances["naive"] + chances["lwf"] == pytest.approx(1.0)
+
+
 def test_a_baseline_of_several_heads_is_the_one_with_the_strategys_own() -> None:
     er = factory.METHODS[4]
     rows = group_rows([factory.make_record(replace(er, head=head)) for head in ("queries", "linear", "csra")])

@@ -23,6 +23,7 @@ from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Grid, plain_grid
 from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import grid_lines
+from clbench.report.table.rows import upper_bounds
 
 TITLES = ("Method", "Seeds", "mAP", "± images", "Difference", "95 % interval", "First", "Verdict")
 
@@ -81,9 +82,8 @@ def compare(
     drawn = {row.first.configuration: _drawn(row, measure, folders, resampler) for row in rows}
     images = [_mean(drawn[row.first.configuration], list(map(_unit, row.records))) for row in rows]
     values = [np.array(_by_order(_values(row, measure))) for row in rows]
-    ranked = [
-        place for place, row in enumerate(rows) if "upper-bound" not in row.marks and not _wrong(row, trust or {})
-    ]
+    bounds = upper_bounds(rows)
+    ranked = [place for place, row in enumerate(rows) if row not in bounds and not _wrong(row, trust or {})]
     chances = _first(ranked, values, images, seed=seed)
     compared = [
         ComparedRow(
