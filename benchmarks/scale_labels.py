@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,47 @@ def dense(rows: int, labels: int, folder: Path) -> Figures:
 
 def compressed(rows: int, labels: int, folder: Path) -> Figures:
     """The same labels as lists in mapped files (clbench.data.sparse), and the stream of them."""
+    home = written(rows, labels, folder)
+    start = time.process_time()
+    table = read_csr(home, root=folder, options={})
+    read = time.process_time()
+    stream = build_stream(table, scenario(labels))
+    built, batches = time.process_time(), []
+    for session in stream.sessions:
+        begun = time.process_time()
+        session.targets[np.arange(min(BATCH, len(session.rows)))]
+        batches.append(time.process_time() - begun)
+    lists = table.sparse.entries
+    return {
+        "bytes of the table": lists.starts.nbytes + lists.columns.nbytes,
+        "bytes of the stream": sum(session.rows.nbytes + session.test_rows.nbytes for session in stream.sessions),
+        "seconds to open and check the table": read - start,
+        "seconds for the stream": built - read,
+        "milliseconds for a batch": 1e3 * float(np.median(batches)),
+    }
+
+
+def whole_session(rows: int, labels: int, folder: Path) -> Figures:
+    """What looks at all labels of a session that are lists: its digest, and who carries what, which memories ask."""
+    from clbench.nn.rehearsal.label_lists import present  # torch comes with it
+
+    table = read_csr(written(rows, labels, folder), root=folder, options={})
+    stream = build_stream(table, scenario(labels))
+    first, last = stream.sessions[0], stream.sessions[-1]
+    start = time.process_time()
+    replace(stream, sessions=(first,), test_rows=stream.test_rows[:1]).digest()
+    hashed = time.process_time()
+    carried = present(last.targets)
+    return {
+        "nanoseconds an entry, digest": 1e9 * (hashed - start) / first.targets.size,
+        "entries of the last session": float(len(last.rows) * last.seen),
+        "positives of it": float(carried.nnz),
+        "seconds to list them": time.process_time() - hashed,
+    }
+
+
+def written(rows: int, labels: int, folder: Path) -> Path:
+    """Write a table of lists and return its folder."""
     columns, ends, at = [], [np.zeros(1, dtype=np.int64)], 0
     for first in range(0, rows, CHUNK):
         part = labelled(min(CHUNK, rows - first), labels, first=first)
@@ -85,22 +127,7 @@ def compressed(rows: int, labels: int, folder: Path) -> Figures:
     columns.clear()
     names, home = [f"label {k:05d}" for k in range(labels)], folder / "large.csr"
     write_csr(home, labels=names, entries=entries, test=np.arange(rows) % 10 == 9)
-    start = time.process_time()
-    table = read_csr(home, root=folder, options={})
-    read = time.process_time()
-    stream = build_stream(table, scenario(labels))
-    built, batches = time.process_time(), []
-    for session in stream.sessions:
-        begun = time.process_time()
-        session.targets[np.arange(min(BATCH, len(session.rows)))]
-        batches.append(time.process_time() - begun)
-    return {
-        "bytes of the table": entries.starts.nbytes + entries.columns.nbytes,
-        "bytes of the stream": sum(session.rows.nbytes + session.test_rows.nbytes for session in stream.sessions),
-        "seconds to open and check the table": read - start,
-        "seconds for the stream": built - read,
-        "milliseconds for a batch": 1e3 * float(np.median(batches)),
-    }
+    return home
 
 
 def texts(rows: int, labels: int, folder: Path) -> Figures:

@@ -46,6 +46,7 @@ def hundred(labels: int) -> int:
 PARTS = {
     "labels, dense": Part("scale_labels.dense", rows=lambda rows: max(min(rows // 20, 50_000), 200)),
     "labels, sparse": Part("scale_labels.compressed"),
+    "labels, a whole session": Part("scale_labels.whole_session"),
     "ids and paths": Part("scale_labels.texts", labels=lambda labels: 2),
     "order of an epoch": Part("scale_labels.shuffling", labels=lambda labels: 0),
     "AP, exact": Part("scale_scores.exact", labels=hundred),

@@ -56,9 +56,11 @@ class StreamedAP:
             return self.add(logits[room:], targets[room:])
         scale = logits.dtype.type(self.bins / (2 * RANGE))
         place = np.clip((logits + logits.dtype.type(RANGE)) * scale, 0, self.bins - 1).astype(np.uint16)
-        row, label = np.nonzero(targets == 1)
-        np.add.at(self.positive, (label, place[row, label]), np.uint32(1))
-        place[targets < 0] = self.bins  # a bin that is dropped
+        hits = np.flatnonzero(targets == 1)
+        bins = hits % targets.shape[1] * self.bins + place.reshape(-1)[hits]
+        np.add.at(self.positive.reshape(-1), bins, np.uint32(1))
+        if targets.size and targets.min() < 0:
+            place[targets < 0] = self.bins  # a bin that is dropped
         self._waiting[:, self._rows : self._rows + len(place)] = place.T
         self._rows += len(place)
 
