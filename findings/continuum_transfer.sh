@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# continuum: the release's backward transfer and forgetting leave out the task learnt just before, so that after two tasks both are
-# 0 though the first is forgotten wholly; its forward transfer measures tasks already learnt. The development version differs, no
-# release does: https://github.com/Continvvm/continuum/issues/291
+# continuum: the release's backward transfer and forgetting leave out the task learnt just before, so that after two
+# tasks both are 0 though the first is forgotten wholly; its forward transfer measures tasks already learnt. The
+# development version differs, no release does: https://github.com/Continvvm/continuum/issues/291
 set -euo pipefail
 place=$(mktemp -d); trap 'rm -rf "$place"' EXIT
 python=$("$(dirname "$0")/with.sh" "$place" numpy==2.4.6)
@@ -29,7 +29,7 @@ def measured(matrix):
     return {name: round(float(getattr(metrics, name)(said, truth, tasks)), 4) for name in names}
 
 
-# the mean of (later accuracy - accuracy when just learnt) is -1, of (best earlier - last accuracy) 1; nothing is known beforehand
+# the mean of (later accuracy - accuracy when just learnt) is -1, of (best earlier - last accuracy) 1
 two = measured([[1.0, 0.0], [0.0, 1.0]])
 print("first of two tasks forgotten wholly:", two)
 assert two == {"backward_transfer": 0.0, "forgetting": 0.0, "forward_transfer": 0.0}, "it is seen now"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# iterative-stratification: MultilabelStratifiedShuffleSplit hands out all rows whatever `train_size` is; where both sizes are given
-# it keeps their ratio alone. scikit-learn's splitters, whose words its documentation uses, leave the other rows out.
-# Known since 2021: https://github.com/trent-b/iterative-stratification/issues/15
+# iterative-stratification: MultilabelStratifiedShuffleSplit hands out all rows whatever `train_size` is; where both
+# sizes are given it keeps their ratio alone. scikit-learn's splitters, whose words its documentation uses, leave the
+# other rows out. Known since 2021: https://github.com/trent-b/iterative-stratification/issues/15
 set -euo pipefail
 place=$(mktemp -d); trap 'rm -rf "$place"' EXIT
 python=$("$(dirname "$0")/with.sh" "$place" iterative-stratification==0.1.9 numpy==2.4.6 scikit-learn==1.9.1)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# pycocotools: an empty list of ids filters nothing. A class that the file lacks, or is spelt otherwise, thus "occurs" in every image,
-# and a split without images has every annotation.
+# pycocotools: an empty list of ids filters nothing. A class that the file lacks, or is spelt otherwise, thus "occurs"
+# in every image, and a split without images has every annotation.
 set -euo pipefail
 place=$(mktemp -d); trap 'rm -rf "$place"' EXIT
 python=$("$(dirname "$0")/with.sh" "$place" pycocotools==2.0.11 numpy==2.4.6)

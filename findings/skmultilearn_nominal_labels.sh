@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# scikit-multilearn-ng: load_from_arff gives a label the place of its value among the declared ones, not the value. Where a file
-# declares {1,0} and not {0,1} the whole label matrix is turned over, though it is said to be one of zeros and ones.
+# scikit-multilearn-ng: load_from_arff gives a label the place of its value among the declared ones, not the value.
+# Where a file declares {1,0} and not {0,1} the whole label matrix is turned over, though it is said to be one of zeros
+# and ones.
 set -euo pipefail
 place=$(mktemp -d); trap 'rm -rf "$place"' EXIT
 python=$("$(dirname "$0")/with.sh" "$place" scikit-multilearn-ng==0.0.8 liac-arff==2.5.0 numpy==2.4.6 scipy==1.17.1)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# scikit-multilearn-ng: load_from_arff with load_sparse=True takes the size of the table from its last written entry. Where no photo
-# has the last label, the label columns slide into the features; photos at the end with nothing written are lost.
+# scikit-multilearn-ng: load_from_arff with load_sparse=True takes the size of the table from its last written entry.
+# Where no photo has the last label, the label columns slide into the features; photos at the end with nothing written
+# are lost.
 set -euo pipefail
 place=$(mktemp -d); trap 'rm -rf "$place"' EXIT
 python=$("$(dirname "$0")/with.sh" "$place" scikit-multilearn-ng==0.0.8 liac-arff==2.5.0 numpy==2.4.6 scipy==1.17.1)

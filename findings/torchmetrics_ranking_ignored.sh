@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# torchmetrics: `ignore_index` of the ranking metrics does not leave the unknown entries out, as its documentation says. A photo
-# whose labels are all unknown counts as ranked perfectly; one unknown label makes the coverage error that of all labels.
+# torchmetrics: `ignore_index` of the ranking metrics does not leave the unknown entries out, as its documentation says.
+# A photo whose labels are all unknown counts as ranked perfectly; one unknown label makes the coverage error that of
+# all labels.
 set -euo pipefail
 place=$(mktemp -d); trap 'rm -rf "$place"' EXIT
 python=$("$(dirname "$0")/with.sh" "$place" torch==2.14.1 torchmetrics==1.9.0)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# torchvision: wrap_dataset_for_transforms_v2 gives an image of a COCO set that has no annotations neither labels nor boxes, not even
-# empty ones, and an image_id that was not asked for: `target_keys` does not hold for it.
-# The half about image_id is known: https://github.com/pytorch/vision/issues/9162
+# torchvision: wrap_dataset_for_transforms_v2 gives an image of a COCO set that has no annotations neither labels nor
+# boxes, not even empty ones, and an image_id that was not asked for: `target_keys` does not hold for it. The half about
+# image_id is known: https://github.com/pytorch/vision/issues/9162
 set -euo pipefail
 place=$(mktemp -d); trap 'rm -rf "$place"' EXIT
 python=$("$(dirname "$0")/with.sh" "$place" torch==2.14.1 torchvision==0.29.1 pycocotools==2.0.11)
