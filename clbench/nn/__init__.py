@@ -37,6 +37,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "prototypes": ("Prototypes", "label_prototypes"),
     "prs": ("PRSMemory",),
     "pseudo": ("density_threshold", "stepped_threshold", "with_pseudo_labels"),
+    "rehearsal.label_lists": ("present",),
     "rehearsal.relabelling": ("BelievedLabels", "believed"),
     "rehearsal.session_bias": ("SessionBias",),
     "sadcl": ("projection",),

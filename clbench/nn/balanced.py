@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import vstack
 
 from clbench.errors import UsageError, suggest
 from clbench.nn.exemplars import Exemplars, State, gathered
@@ -43,6 +42,8 @@ class BalancedMemory(Memory):
         if held + len(given) > self.limit:
             offered = present(given.targets)
             offered.resize(len(given), self._shelf.width)
+            from scipy.sparse import vstack  # runs without such a memory do without it
+
             pool = vstack([present(self._shelf.targets), offered], format="csr")
             chosen = np.sort(SELECTIONS[self.select](pool, self.limit, rng=rng))
             self._shelf.keep(chosen[chosen < held])

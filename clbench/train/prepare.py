@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from clbench.data.datasets.registry import check_whole, open_table, read_table
+from clbench.data.datasets.registry import check_whole, is_path, open_table, read_table
 from clbench.data.features.feature_file import Features, find_features
 from clbench.data.features.feature_rows import FeatureRows, map_shape
 from clbench.data.importers.direct import shards_of
 from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, Rows, SceneImages, cached
 from clbench.data.shards.shard_pictures import ShardPictures
-from clbench.data.table import LabelTable
+from clbench.data.table import LabelTable, check_known
 from clbench.errors import DataError, UsageError
 from clbench.method.seen_stream import as_seen_by
 from clbench.method.strategy import Strategy
@@ -98,6 +98,8 @@ def plan_stream(plan: Plan, *, warn: bool = True) -> Stream:
         check_whole(table, plan.dataset, options=plan.options)
     if plan.trial is not None:
         return trial_stream(table, plan.scenario, plan.trial)
+    if is_path(plan.dataset):
+        check_known(table, np.isin(table.labels, stream.labels))
     return stream
 
 

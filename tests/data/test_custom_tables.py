@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from clbench.data.datasets.registry import open_table
 from clbench.data.own_table import table_file as custom
 from clbench.errors import DataError, UsageError
+from clbench.plan.plans import plan
+from clbench.train.prepare import plan_stream
 
 ROWS = "file,split,labels\na.jpg,train,sky;sea\nb.jpg,train,cat\nc.jpg,test,sky\nd.jpg,test,\n"
 
@@ -462,3 +464,20 @@ def test_a_folder_or_file_is_found_without_a_dot_before_it(tmp_path: Path, monke
 def test_a_file_in_another_known_form_is_named(tmp_path: Path, name: str, form: str) -> None:
     with pytest.raises(UsageError, match=f"this is {form}"):
         read(put(tmp_path / name, "nothing"))
+
+
+def test_a_label_that_is_never_known_in_test_ends_a_run_before_it_begins_and_is_read_nevertheless(
+    tmp_path: Path,
+) -> None:
+    path = make(tmp_path, "file,split,labels,unknown\na.jpg,train,sky;cat,\nb.jpg,test,cat,sky\n")
+    assert read(path).labels == ("cat", "sky")
+    put(
+        tmp_path / "mine.yaml",
+        "name: mine\nversion: 1\ntitle: Mine.\ndataset: mine.csv\nlabels: {order: alphabetical, increment: 1}\n"
+        "images: any-new-label\nvisible: new\ntest: images-with-seen\n"
+        "train: {backbone: clbench_small, image_size: 32}\n",
+    )
+    (wanted,) = plan(str(tmp_path / "mine.yaml"), strategies=["naive"], seeds=[0])
+    with pytest.raises(DataError, match="mine: the label 'sky' is never known in test") as caught:
+        plan_stream(wanted)
+    assert "min_test_positives=1" in (caught.value.hint or "")

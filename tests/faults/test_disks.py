@@ -17,7 +17,7 @@ from clbench.errors import ResultsError, RunError
 from clbench.files.whole_file import whole_file
 from clbench.plan.plans import plan
 from clbench.records.record import read_record
-from clbench.train.events import Event, StepEnded, silent
+from clbench.train.events import Event, SessionFinished, StepEnded, silent
 from clbench.train.resume import state as states
 from clbench.train.run import RunOptions, run
 
@@ -97,6 +97,24 @@ def test_a_read_only_file_system_is_found_out_before_training(small_disk: Path) 
     (wanted,) = plan("tiny", strategies=["naive"])
     with pytest.raises(ResultsError, match="Read-only file system"):
         run(wanted, RunOptions(results=small_disk / "results", device="cpu"), watch=never)
+
+
+def test_a_record_that_cannot_be_written_throws_no_training_away(tmp_path: Path) -> None:
+    (wanted,) = plan("tiny", strategies=["naive"], sets=["train.epochs=1"])
+    options = RunOptions(results=tmp_path / "results", device="cpu")
+    record = wanted.place(tmp_path / "results").record
+
+    def obstruct(event: Event) -> None:
+        if isinstance(event, SessionFinished):
+            record.mkdir(exist_ok=True)
+
+    with pytest.raises(ResultsError, match=r"seed0\.json: .*cannot be written"):
+        run(wanted, options, watch=obstruct)
+    record.rmdir()
+    steps: list[Event] = []
+    assert run(wanted, options, watch=steps.append) == record
+    assert not [event for event in steps if isinstance(event, StepEnded)]
+    assert read_record(record).ap == read_record(run(wanted, RunOptions(results=tmp_path / "whole", device="cpu"))).ap
 
 
 def never(event: Event) -> None:

@@ -95,15 +95,23 @@ def test_the_loss_is_that_of_the_sessions_own_columns_and_the_keys_pull(name: st
         assert full.item() == pytest.approx((2 * loss.item() + 2 * math.log(2)) / 4, rel=1e-6)
 
 
-def test_old_lanes_score_the_same_to_the_bit_after_later_sessions() -> None:
+def test_old_lanes_are_the_same_to_the_bit_after_later_sessions() -> None:
     strategy, second, third = first_session("multilane"), NoiseSession(1, seen=5, new=3), NoiseSession(2, seen=6, new=1)
     images = images_of(second)
+
+    def lane() -> list[torch.Tensor]:
+        own = [strategy.net.selectors[0], strategy.net.prefixes[0], *(t.blocks[0] for t in strategy.net.head.tables())]
+        return [part.detach().clone() for part in own]
+
+    first = lane()
     seen = strategy.scores(images).detach()
     for session in (second, third):
         begun(strategy, session)
         trained(strategy, session, epochs=1)
+        assert all(torch.equal(now, before) for now, before in zip(lane(), first, strict=True))
         now = strategy.scores(images).detach()
-        assert torch.equal(now[:, : seen.shape[1]], seen)
+        # more lanes in one product: some processors sum it in another order
+        assert torch.allclose(now[:, : seen.shape[1]], seen, rtol=0, atol=1e-6)
         seen = now
     assert seen.shape[1] == 6
 

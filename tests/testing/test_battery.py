@@ -76,8 +76,8 @@ CAUGHT = {
 }
 ALSO = {
     "changes_the_measure": ["process_is_left_as_it_was"],
-    # asked last, it looks its scores up in a table in which hidden labels differ
-    "answers_from_table": ["hidden_labels_change_nothing"],
+    # asked last, it looks its scores up in a table in which hidden labels differ; the table is what predicts
+    "answers_from_table": ["hidden_labels_change_nothing", "what_predicts_is_counted"],
 }
 """What else notices them."""
 ENDS_THE_RUN = {

@@ -24,7 +24,7 @@ from clbench.data.own_table.same_photos import DUPLICATES, merged, merged_in
 from clbench.data.own_table.unchecked import Draft
 from clbench.data.pictures.photo_files import below, refuse_absent, settle
 from clbench.data.shards.shards import SHARDS, UNNAMED, Shards, find_shards, refuse_absent_from, refuse_unnamed
-from clbench.data.table import LabelTable, check_known, labels_without_positives
+from clbench.data.table import LabelTable, labels_without_positives
 from clbench.data.table_cache import cached
 from clbench.errors import DataError, UsageError, suggest
 
@@ -181,7 +181,6 @@ def _restricted(table: LabelTable, *, values: Mapping[str, str]) -> LabelTable:
         keep &= ~np.isin(table.labels, unused)
     if not keep.any():
         raise DataError(f"{table.name}: the options leave no label of {len(table.labels)}.")
-    check_known(table, keep)
     rows: Mask = np.ones(len(table), dtype=np.bool_)
     if values["unlabelled"] == "drop":
         rows &= table.member[:, keep].any(axis=1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Slots = npt.NDArray[np.intp]
 Targets = npt.NDArray[np.int8]
@@ -25,6 +27,8 @@ def present(targets: Any) -> csr_array:
     >>> present(np.array([[1, 0, 1], [-1, 1, 0]])).indices.tolist()
     [0, 2, 1]
     """
+    from scipy.sparse import csr_array  # runs that weigh no labels do without it
+
     if isinstance(targets, csr_array):
         return targets
     images, labels = np.shape(targets)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from clbench.nn.exemplars import Targets
 from clbench.nn.rehearsal.label_lists import present
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Indices = npt.NDArray[np.intp]
 

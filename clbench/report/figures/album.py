@@ -26,7 +26,7 @@ MOST_LINES = 10
 MOST_MATRICES = 4
 """Configurations that get an AP matrix and a figure of forgotten labels of their own, the best ones."""
 
-COSTS = ("stored_images", "state_bytes", "parameters", "train_seconds")
+COSTS = ("stored_images", "state_bytes", "parameters", "score_cost", "train_seconds")
 
 Drawn = tuple[str, "Figure", numbers.Lines]
 Item = TypeVar("Item", curves.Line, curves.Point)

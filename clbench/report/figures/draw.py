@@ -25,6 +25,7 @@ _UNITS: dict[str, tuple[str, list[tuple[float, str]]]] = {
     "stored_images": ("Stored images (largest)", [(1.0, "")]),
     "state_bytes": ("State beside network and images", [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes")]),
     "parameters": ("Parameters", [(1e9, "billions"), (1e6, "millions"), (1e3, "thousands"), (1.0, "")]),
+    "score_cost": ("Backbone passes per test image", [(1.0, "")]),
     "train_seconds": ("Training time", [(3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds")]),
 }
 

@@ -5,6 +5,7 @@ const COSTS = {
   stored_images: ["stored images", [[1, ""]]],
   stored_bytes: ["memory", BYTES],
   state_bytes: ["state", BYTES],
+  score_cost: ["backbone passes per test image", [[1, ""]]],
   parameters: ["parameters", [[1e9, "billions"], [1e6, "millions"], [1e3, "thousands"], [1, ""]]],
   train_seconds: ["training time", [[3600, "hours"], [60, "minutes"], [1, "seconds"]]],
 };
