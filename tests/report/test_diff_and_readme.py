@@ -120,6 +120,12 @@ def test_a_readme_may_ask_for_the_first_rows_and_says_of_how_many() -> None:
     text = updated("<!-- leaderboard:coco_b40c10 first=1 -->\n<!-- /leaderboard -->", board)
     assert f"| {second} |" not in text and "The first 1 of 2 rows." in text
     assert stale(text, board) == [] and updated(text, board) == text
+    other = factory.make_record(LWF)
+    apart = factory.sealed(factory.sections_of(other) | {"train": other.train | {"track": "other"}})
+    two = leaderboard([RECORD, apart])
+    assert len(two.tables) == 2
+    text = updated("<!-- leaderboard:coco_b40c10 first=1 -->\n<!-- /leaderboard -->", two)
+    assert text.count("| Rank |") == 1 and "Not shown: 1 rows of other tables." in text and "The first" not in text
 
 
 def test_a_comparison_that_is_shown_whole_takes_no_number_of_rows() -> None:

@@ -320,8 +320,8 @@ def readme(file: Path, results: Path, check: bool) -> None:
     <!-- /orders -->. A folder of the results, such as tiny.v1, may be named instead of a
     scenario; rows on data other than the pinned stand only where their folder is named. Rows of an older protocol than
     others of their folder are left out; <!-- leaderboard:SCENARIO.protocol1 --> asks for them, and
-    <!-- leaderboard:SCENARIO first=12 --> for the first 12 rows alone. In a file of clbench's own checkout the rows are
-    those that it ships, whatever lies in the results folder.
+    <!-- leaderboard:SCENARIO first=12 --> for the first 12 rows of the first table. In a file of clbench's own checkout
+    the rows are those that it ships, whatever lies in the results folder.
 
     \b
     Examples:

@@ -4,7 +4,7 @@ A marker names a scenario, or a folder of the results, such as `coco_b40c10.v1.s
 rows on data other than the scenario pins, which are of whatever was at hand, and those in other class orders: they
 stand where their folder is named.
 Of each folder the rows of the newest protocol stand there; `coco_b40c10.protocol1` asks for those of an older one.
-`leaderboard:coco_b40c10 first=12` keeps the first rows of each table and says of how many.
+`leaderboard:coco_b40c10 first=12` keeps the first rows of the first table and says of how many.
 """
 
 from __future__ import annotations
@@ -62,15 +62,18 @@ def _is_apart(table: Table | HeadTable | OrdersTable) -> bool:
 def block(board: Leaderboard, name: str, *, first: int | None = None) -> str:
     """Return the text between the markers for `name`: its tables without the numbers printed elsewhere.
 
-    With `first` each keeps so many rows.
+    With `first` the first of them stands there alone, with so many rows.
     """
     parts: list[str] = []
-    for table in meant(board.tables, name):
+    tables = meant(board.tables, name)
+    for table in tables[:1] if first else tables:
         apart = table.apart if parts else ""  # from a table that may not be here
         some = msgspec.structs.replace(table, printed=[], apart=apart, rows=table.rows[:first])
         shown = markdown_table(board, some, keys=KEYS, texts=TEXTS)
         if len(some.rows) < len(table.rows):
             shown += f"\nThe first {len(some.rows)} of {len(table.rows)} rows.\n"
+        if first and len(tables) > 1:
+            shown += f"\nNot shown: {sum(len(other.rows) for other in tables[1:])} rows of other tables.\n"
         parts.append(f"\n**{escape(table.heading)}**: {escape(table.title)}\n\n{shown}")
     return "\n".join(parts) + (f"\nRanks: {escape(board.rule)}\n" if parts else f"\nNo records of {name} yet.\n") + "\n"
 
