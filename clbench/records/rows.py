@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from msgspec import UNSET
 
@@ -74,9 +75,9 @@ class Stat:
 def stat(values: Iterable[float | None]) -> Stat | None:
     """Return mean and spread, or None when any value is missing: a mean over fewer seeds than shown would mislead."""
     known = tuple(values)
-    if not known or any(value is None for value in known):
+    if not known or None in known:
         return None
-    numbers = tuple(float(value) for value in known if value is not None)
+    numbers = tuple(map(float, cast("tuple[float, ...]", known)))
     n = len(numbers)
     mean = math.fsum(numbers) / n
     std = math.sqrt(math.fsum((value - mean) ** 2 for value in numbers) / (n - 1)) if n > 1 else math.nan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,11 @@ def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
     The best configuration of a strategy is its variant 0, whatever the order of the rows, so that it looks alike in all
     figures; the others take the strategy's next looks whose colour and marker no row has yet.
     """
+    return list(_named(tuple(rows)))
+
+
+@lru_cache(maxsize=16)  # every figure of a table asks for those of the same rows
+def _named(rows: tuple[Row, ...]) -> tuple[tuple[str, str, int], ...]:
     variants = _variants(rows)
     found = []
     common = common_recipe(rows)
@@ -109,7 +115,7 @@ def names(rows: Sequence[Row]) -> list[tuple[str, str, int]]:
         if len(same_head) > 1 and (settings or len(plain) > 1):
             name += f" ({', '.join(settings) or row.first.configuration[:6]})"
         found.append((name, strategy.name, variants[place]))
-    return found
+    return tuple(found)
 
 
 def _settings(key: str, value: Any) -> list[str]:
