@@ -289,7 +289,27 @@ def _spread(values: Array) -> tuple[Array, Array]:
 
 
 def _matrix(record: Record, test_set: str) -> Array:
-    return np.array(getattr(record.ap, test_set), dtype=np.float64)
+    return _array(_Itself(getattr(record.ap, test_set)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Itself:
+    """A value that is the same as itself alone, so that what is made of it can be kept."""
+
+    value: Any
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.value is other.value
+
+
+@lru_cache(maxsize=4096)  # a page asks for each matrix six times
+def _array(nested: _Itself) -> Array:
+    found: Array = np.array(nested.value, dtype=np.float64)
+    found.flags.writeable = False
+    return found
 
 
 def _number(value: float | None) -> float:
