@@ -33,8 +33,13 @@ import torch
 
 import clbench.train.loop
 from clbench.data.datasets.coco import read_instances
+from clbench.data.features.feature_file import find_features
 from clbench.data.fetch.unpack import unpack
 from clbench.data.own_table import table_file
+from clbench.data.pictures.photo_digest import files_digest
+from clbench.data.shards.shards import find_shards
+from clbench.data.sparse.files import open_csr, write_csr
+from clbench.data.sparse.labels import Entries
 from clbench.data.xml_tree import read_xml
 from clbench.errors import ClbenchError, DataError
 from clbench.files.checked_lines import checked
@@ -190,6 +195,53 @@ def readers(folder: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
         "trials of a search": (trials, lambda path: read_journal(path, about=about)),
         "progress.json": (told, lambda path: unsealed(path.read_bytes())),
         "digests of weights files": (index, lambda _: known_files.sha256_of(weights)),
+        **kept_of_own_data(folder / "parquet", cache=folder / "cache"),
+    }
+
+
+def kept_of_own_data(folder: Path, *, cache: Path) -> dict[str, tuple[Path, Callable[[Path], object]]]:
+    """Return, as `readers` does, what is kept of features, pictures and photos beside a table of one's own."""
+    from pyarrow import parquet, table
+
+    folder.mkdir()
+    pictures = [bytes([shade]) * 200 for shade in range(40)]
+    parquet.write_table(table({"x": [[0.5 * row, 1.0, 2.0] for row in range(40)]}), folder / "x.parquet")
+    parquet.write_table(table({"key": [f"{row}.jpg" for row in range(40)], "image": pictures}), folder / "p.parquet")
+    for row, content in enumerate(pictures):
+        (folder / f"{row}.jpg").write_bytes(content)
+
+    def features(_: Path) -> object:
+        return find_features(folder, "x.parquet", name="own").files[0].reader()(np.arange(40)).tobytes()
+
+    def packed(_: Path) -> object:
+        shards = find_shards(folder, "p.parquet", name="own")
+        return [shards.read(row) for row in range(len(shards))]
+
+    def photos(_: Path) -> object:
+        return files_digest(names := [f"{row}.jpg" for row in range(40)], [folder / name for name in names])
+
+    def lists(_: Path) -> object:
+        try:
+            return open_csr(listed).digest()
+        except DataError as error:
+            raise MadeAgainError from error
+
+    listed = folder / "own.csr"
+    entries = Entries(np.arange(41), np.arange(40, dtype=np.int32) % 3, None, 3, unlisted=0)
+    write_csr(listed, labels=["cat", "dog", "cow"], entries=entries, test=np.arange(40) > 20)
+    for read in (features, packed, photos):
+        read(folder)
+    (numbers,), (index,), (unpacked,), (digest,) = (
+        (cache / kind).glob(f"*{ending}")
+        for kind, ending in (("features", ".f32"), ("shards", ".npz"), ("shards", ".pictures"), ("photos", ""))
+    )
+    return {
+        "kept features of Parquet": (numbers, features),
+        "the checksums of these": (sums_file(numbers), features),
+        "what is known of shards": (index, packed),
+        "kept pictures of Parquet": (unpacked, packed),
+        "digests of photos": (digest, photos),
+        "kept lists of labels": (listed / "columns.npy", lists),
     }
 
 
@@ -227,13 +279,13 @@ class MadeAgainError(Exception):
 
 
 def flips(folder: Path, *, count: int, rng: random.Random) -> Iterator[tuple[str, Ends]]:
-    """Flip single bits, one at a time, in every kind of file; each file is put back before the next."""
+    """Flip `count` single bits, one at a time, in every kind of file; each file is put back before the next."""
     kinds = readers(folder)
     pristine = {path: path.read_bytes() for path, _ in kinds.values()}
-    for place, (kind, (path, read)) in enumerate(kinds.items()):
+    for kind, (path, read) in kinds.items():
         right, ends = read(path), Counter[str]()
         whole = pristine[path]
-        for _ in range(count // len(kinds) + (place < count % len(kinds))):
+        for _ in range(count):
             bit = rng.randrange(8 * len(whole))
             changed = bytearray(whole)
             changed[bit // 8] ^= 1 << bit % 8

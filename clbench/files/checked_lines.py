@@ -18,6 +18,16 @@ def checked(line: str) -> str:
     return f"{line},{MARK}{zlib.crc32(line.encode()):08x}\n"
 
 
+def intact(text: bytes) -> list[str]:
+    r"""Return the lines that are as they were written, without their checksums; all others are left out.
+
+    >>> intact(b"time,loss,crc32-cdee823b\ntime,lost,crc32-cdee823b\ntime")
+    ['time,loss']
+    """
+    cells = (line.rpartition(b",") for line in text.split(b"\n"))
+    return [line.decode() for line, _, mark in cells if mark == f"{MARK}{zlib.crc32(line):08x}".encode()]
+
+
 def check_lines(text: bytes) -> None:
     """Raise ResultsError naming the first line that is not as it was written; a file without checksums passes.
 

@@ -12,7 +12,9 @@ import torch
 from clbench.data.datasets.registry import open_table
 from clbench.data.features.feature_file import find_features
 from clbench.data.features.feature_rows import FeatureRows
+from clbench.data.pictures.photo_digest import pictures_digest
 from clbench.errors import DataError, UsageError
+from clbench.files.checked_rows import sums_file
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3) / 4  # exact in every type
 CSV = "id,split,labels\na,train,s;t\nb,val,s\nc,train,t;\nd,test,s;t\n"
@@ -158,6 +160,39 @@ def test_a_file_that_changed_is_looked_through_again(home: Path) -> None:
     write(home / "x.npy", with_nan())
     with pytest.raises(DataError, match="row 2 holds a number that is not finite"):
         read(home, "x.npy")
+
+
+def test_no_flipped_bit_of_what_is_kept_of_a_parquet_file_goes_unseen(home: Path) -> None:
+    write(home / "x.parquet", X)
+    read(home, "x.parquet")
+    kept = Path(find_features(home, "x.parquet", name="own").files[0].path)
+    for file in (kept, sums_file(kept)):
+        whole = {one: one.read_bytes() for one in (kept, sums_file(kept))}
+        for bit in range(8 * len(whole[file])):
+            changed = bytearray(whole[file])
+            changed[bit // 8] ^= 1 << bit % 8
+            file.write_bytes(changed)
+            try:
+                assert np.array_equal(read(home, "x.parquet")[:, :, 0, 0], X[[0, 2, 3]])  # made again
+            except DataError as error:
+                assert "not as it was written" in str(error) and not kept.exists()
+            for one, content in whole.items():
+                one.write_bytes(content)
+
+
+def test_a_digest_of_features_is_of_the_file_that_was_named_wherever_it_lies(home: Path, tmp_path: Path) -> None:
+    def digest(folder: Path) -> str:
+        table = open_table(str(folder), root=folder, options={"features": "x.parquet", "val": "drop"})
+        return pictures_digest(table, dataset=str(folder), root=folder, options={"features": "x.parquet"})
+
+    write(home / "x.parquet", X)
+    there = tmp_path / "there"
+    there.mkdir()
+    for name in ("labels.csv", "x.parquet"):
+        (there / name).write_bytes((home / name).read_bytes())
+    assert digest(home) == digest(there) != ""
+    write(there / "x.parquet", X + 1)
+    assert digest(home) != digest(there)
 
 
 def test_files_that_follow_each_other_are_one_table_of_features(home: Path) -> None:

@@ -233,6 +233,22 @@ def test_what_is_known_of_a_shard_is_made_again_where_it_is_damaged(home: Path) 
     assert [after.read(row) for row in range(3)] == [before.read(row) for row in range(3)] == list(PICTURES.values())
 
 
+def test_no_flipped_bit_of_what_is_known_of_a_shard_stops_anything_or_changes_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLBENCH_CACHE", str(tmp_path / "cache"))
+    right = find_shards(home, "a-0.tar", name="own").shards[0]
+    (kept,) = (tmp_path / "cache" / "shards").glob("a-0-*.npz")
+    whole = kept.read_bytes()
+    for bit in range(0, 8 * len(whole), 3):  # a third of them, every bit of a byte in turn
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        kept.write_bytes(changed)
+        found = find_shards(home, "a-0.tar", name="own").shards[0]
+        for part in ("names", "keys", "first", "sizes", "checks"):
+            assert np.array_equal(getattr(found, part), getattr(right, part)), bit
+
+
 def test_a_damaged_picture_is_named_by_its_shard_in_a_run_and_in_the_check(home: Path) -> None:
     write_tar(home / "a-1.tar", {"x/3.jpg": PICTURES["x/3.jpg"][:100]})
     table = opened(home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -325,10 +326,33 @@ def test_a_label_that_is_never_known_in_test_is_refused_in_lists_and_left_out_wh
         assert few.labels == ("a", "b", "c", "d", "f")
 
 
+def by_hand(folder: Path) -> dict[str, Any]:
+    """Take the checksums out of a folder, and return what else it says of itself."""
+    about: dict[str, Any] = json.loads((folder / "about.json").read_text())
+    del about["checks"]
+    (folder / "about.json").write_text(json.dumps(about))
+    return about
+
+
+def test_no_flipped_bit_of_a_folder_goes_unseen(tmp_path: Path) -> None:
+    folder = tmp_path / "t.csr"
+    write_csr(folder, labels="abc", entries=entries(), test=np.array([0, 1, 0]) == 1, ids=np.array([7, 300, 5]))
+    for path in folder.iterdir():
+        whole = path.read_bytes()
+        for bit in range(8 * len(whole)):
+            changed = bytearray(whole)
+            changed[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(changed)
+            with pytest.raises(DataError, match=re.escape(str(folder))):
+                read_csr(folder, root=tmp_path, options={})
+        path.write_bytes(whole)
+
+
 def test_arrays_of_the_other_byte_order_are_read(tmp_path: Path) -> None:
     folder, test = tmp_path / "t.csr", np.array([0, 1, 0]) == 1
     write_csr(folder, labels="abc", entries=entries(), test=test, ids=np.array([7, 300, 5]))
     wanted = np.array(read_csr(folder, root=tmp_path, options={}).y)
+    by_hand(folder)
     for field in ("starts", "columns", "ids"):
         array = np.load(folder / f"{field}.npy")
         np.save(folder / f"{field}.npy", array.astype(array.dtype.newbyteorder()))
@@ -339,7 +363,7 @@ def test_arrays_of_the_other_byte_order_are_read(tmp_path: Path) -> None:
 def test_a_folder_that_is_damaged_is_one_message(tmp_path: Path) -> None:
     folder = tmp_path / "t.csr"
     write_csr(folder, labels="abc", entries=entries(), test=np.array([0, 1, 0]) == 1)
-    about = json.loads((folder / "about.json").read_text())
+    about = by_hand(folder)
     (folder / "about.json").write_text(json.dumps(about | {"unlisted": "absnt"}))
     with pytest.raises(DataError, match=r"unlisted is 'absnt'. Did you mean 'absent'"):
         read_csr(folder, root=tmp_path, options={})

@@ -17,7 +17,7 @@ STORM = Path(__file__).parents[2] / "benchmarks" / "storm.py"
 def test_a_breeze_leaves_nothing_else_and_writes_its_table(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- storm -->\n<!-- /storm -->\nafter\n")
-    words = [sys.executable, "-W", "ignore", STORM, "--kills", "2", "--flips", "42", "--inputs", "90", "--write", page]
+    words = [sys.executable, "-W", "ignore", STORM, "--kills", "2", "--flips", "3", "--inputs", "90", "--write", page]
     done = subprocess.run(
         words, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
@@ -25,7 +25,7 @@ def test_a_breeze_leaves_nothing_else_and_writes_its_table(tmp_path: Path) -> No
     text = page.read_text()
     assert text.startswith("before\n<!-- storm -->\n| what |") and text.endswith("<!-- /storm -->\nafter\n")
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ") and "what" not in line]
-    assert len(rows) == 1 + 14 + 9 and all(row[-1].strip() == "0" for row in rows)
+    assert len(rows) == 1 + 20 + 9 and all(row[-1].strip() == "0" for row in rows)
 
 
 def test_the_page_shows_a_storm_that_left_nothing_else() -> None:
@@ -34,4 +34,4 @@ def test_the_page_shows_a_storm_that_left_nothing_else() -> None:
         part in block for part in ("| run killed ", "| state.pt, 500 flipped bits |", "| record, 556 damaged ones |")
     )
     rows = [line.split("|")[1:-1] for line in block.splitlines()[2:]]
-    assert len(rows) == 24 and all(row[-1].strip() == "0" for row in rows)
+    assert len(rows) == 30 and all(row[-1].strip() == "0" for row in rows)

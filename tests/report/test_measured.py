@@ -62,6 +62,18 @@ def test_what_was_measured_once_is_not_measured_again(
     assert measured(group_rows([record]), ["auroc"], folders=[tmp_path]) == first
 
 
+def test_a_value_that_changed_since_it_was_measured_is_measured_again(scored: Any, tmp_path: Path) -> None:
+    record, *_ = scored
+    first = measured(group_rows([record]), ["auroc"], folders=[tmp_path])
+    (kept,) = (tmp_path / "cache" / "measures").iterdir()
+    whole = kept.read_bytes()
+    for bit in range(0, 8 * len(whole), 5):  # a fifth of them, every bit of a byte in turn
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        kept.write_bytes(changed)
+        assert measured(group_rows([record]), ["auroc"], folders=[tmp_path]) == first
+
+
 def test_the_error_from_the_test_images_stands_beside_the_last_map(scored: Any, tmp_path: Path) -> None:
     record, scores, truth = scored
     besides = numbers_besides(Collection(group_rows([record])), folders=[tmp_path])

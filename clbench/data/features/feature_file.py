@@ -2,7 +2,7 @@
 
 `x.npy` holds one array; of `x.safetensors` the only tensor is meant, or `x.safetensors#NAME`; of `x.parquet` the only
 column of lists of numbers, or `x.parquet#COLUMN`. A row is a vector [d], tokens [t, d] or a map [c, h, w]. Parquet
-cannot be mapped: it is written once into the cache as NumPy would have it.
+cannot be mapped: it is written once into the cache, with a checksum of each row.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ import numpy.typing as npt
 from clbench.data.datasets.dataset import Option
 from clbench.data.mapped_array import mapped_array
 from clbench.data.parquet_file import batches, open_parquet
-from clbench.errors import DataError, UsageError, suggest
+from clbench.errors import DataError, ResultsError, UsageError, suggest
+from clbench.files.checked_rows import CheckedRows, writing_rows
 from clbench.files.user_folders import cache_folder
-from clbench.files.whole_file import whole_file
 
 BLOCK = 32 << 20
 """Bytes that are looked at together."""
@@ -64,13 +64,19 @@ class FeatureFile:
         """What the features of one row take in the file."""
         return int(np.prod(self.shape[1:])) * (2 if self.dtype == _BRAIN else np.dtype(self.dtype).itemsize)
 
-    def array(self) -> npt.NDArray[Any]:
-        """Return the array, mapped anew and read-only; bfloat16 as its bits."""
+    def reader(self) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]]:
+        """Return what reads rows [n] of the array, mapped anew; bfloat16 as its bits.
+
+        What was unpacked is compared with its checksums: reading raises DataError where a row is not as it was written.
+        """
+        if self.source is not None:
+            return _checked(self.path, self.shape).read
         stored = "<u2" if self.dtype == _BRAIN else self.dtype
-        return np.memmap(self.path, dtype=stored, mode="r", offset=self.offset, shape=self.shape)
+        mapped = np.memmap(self.path, dtype=stored, mode="r", offset=self.offset, shape=self.shape)
+        return lambda rows: mapped[rows]
 
     def numbers(self, block: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Return rows of `array()` as float32, a copy in their shape."""
+        """Return rows of the array as float32, a copy in their shape."""
         if self.dtype == _BRAIN:
             return (block.astype(np.uint32) << 16).view(np.float32)
         return block.astype(np.float32)
@@ -176,7 +182,8 @@ def _check_finite(file: FeatureFile, *, name: str) -> None:
     step = max(1, BLOCK // max(1, int(np.prod(file.shape[1:])) * 4))
     for first in range(0, file.shape[0], step):
         with np.errstate(over="ignore", invalid="ignore"):
-            block = file.numbers(file.array()[first : first + step])  # mapped anew: what was read may leave memory
+            rows = np.arange(first, min(first + step, file.shape[0]))
+            block = file.numbers(file.reader()(rows))  # mapped anew: what was read may leave memory
             if np.isfinite(block.sum()):
                 continue
         finite = np.isfinite(block).reshape(len(block), -1).all(axis=1)
@@ -233,32 +240,54 @@ def _parquet(path: Path, part: str) -> FeatureFile:
     column = _one(path, lists, part, what="floating-point list column")
     stat = path.stat()
     key = f"{path.resolve()} {column} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
-    kept = cache_folder() / "features" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
-    if not kept.is_file():
+    kept = cache_folder() / "features" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.f32"
+    rows = file.metadata.num_rows
+    if not _is_kept(kept, rows=rows):
         _unpack(file, column, path=path, to=kept)
-    return replace(_numpy(kept, ""), source=path)
+    return FeatureFile(kept, "<f4", _kept_shape(kept, rows=rows), 0, source=path)
+
+
+def _kept_shape(kept: Path, *, rows: int) -> tuple[int, int]:
+    return rows, kept.stat().st_size // (4 * rows)
+
+
+def _checked(kept: Path, shape: tuple[int, ...]) -> CheckedRows:
+    return CheckedRows(kept, count=shape[0], shape=shape[1:], kind=np.float32)
+
+
+def _is_kept(kept: Path, *, rows: int) -> bool:
+    try:
+        return rows > 0 and _checked(kept, _kept_shape(kept, rows=rows)).is_there()
+    except OSError:
+        return False
 
 
 def _unpack(file: Any, column: str, *, path: Path, to: Path) -> None:
-    """Write a column of lists of one length as an array [rows, length], float32."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    rows, width, first = file.metadata.num_rows, 0, 0
-    with whole_file(to, what="the features of a Parquet file") as out:
-        for batch in batches(path, file, columns=[column], size=4096):
-            lists = batch.column(0)
-            lengths = np.asarray(lists.value_lengths().fill_null(-1))
-            if not first and len(lengths):
-                width = max(int(lengths.max()), 0)
-                header = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
-                np.lib.format.write_array_header_1_0(out, header)
-            odd = np.flatnonzero((lengths != width) | _gaps(lists))
-            if len(odd):
-                row = first + int(odd[0])
-                raise DataError(f"{path}: column {column!r}, row {row:,}: not a list of {width} numbers as others are.")
-            out.write(np.asarray(lists.flatten(), dtype="<f4").tobytes())
-            first += len(lengths)
-        if not first:
-            raise DataError(f"{path}: column {column!r} has no rows.")
+    """Write a column of lists of one length as float32 [rows, length], with a checksum of each row beside it."""
+    width, first = 0, 0
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with writing_rows(to) as out:
+            for batch in batches(path, file, columns=[column], size=4096):
+                lists = batch.column(0)
+                lengths = np.asarray(lists.value_lengths().fill_null(-1))
+                if not first and len(lengths):
+                    width = max(int(lengths.max()), 0)
+                odd = np.flatnonzero((lengths != width) | _gaps(lists))
+                if len(odd):
+                    row = first + int(odd[0])
+                    raise DataError(
+                        f"{path}: column {column!r}, row {row:,}: not a list of {width} numbers as others are."
+                    )
+                out.add(np.asarray(lists.flatten(), dtype="<f4").reshape(len(lengths), width))
+                first += len(lengths)
+            if not first:
+                raise DataError(f"{path}: column {column!r} has no rows.")
+    except OSError as error:
+        raise ResultsError(
+            f"{to}: the features of a Parquet file cannot be written ({error.strerror or error}).",
+            hint="Make room or write access there, or name another folder with CLBENCH_CACHE.",
+        ) from error
 
 
 def _gaps(lists: Any) -> npt.NDArray[np.bool_]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -36,7 +39,7 @@ class FeatureRows:
         self.rows: npt.NDArray[np.int64] = table.paths.astype(np.int64)
         self.shape = map_shape(features)
         self._starts = features.starts()
-        self._maps: dict[int, npt.NDArray[np.generic]] = {}
+        self._maps: dict[int, Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]]] = {}
         self._touched = 0
 
     def read(self, rows: npt.NDArray[np.int64]) -> torch.Tensor:
@@ -47,9 +50,9 @@ class FeatureRows:
         for shard in np.unique(which).tolist():
             file = self.features.files[shard]
             if shard not in self._maps:  # opened late so that loader workers map the file themselves
-                self._maps[shard] = file.array()
+                self._maps[shard] = file.reader()
             mine = which == shard
-            found[mine] = file.numbers(self._maps[shard][places[mine] - self._starts[shard]])
+            found[mine] = file.numbers(self._maps[shard](places[mine] - self._starts[shard]))
         self._touched += found.nbytes
         if self._touched > MAPPED:  # what was read may leave memory
             self._maps, self._touched = {}, 0

@@ -33,7 +33,8 @@ def pictures_digest(table: LabelTable, *, dataset: str, root: Path | None, optio
     if root is None or table.name == "scenes":
         return ""
     if named := options.get("features", ""):
-        paths = [file.path for file in find_features(root, named, name=Path(dataset).stem).files]
+        # of what was unpacked into the cache, the file that was named
+        paths = [file.source or file.path for file in find_features(root, named, name=Path(dataset).stem).files]
         return files_digest([path.name for path in paths], paths)
     rows = np.argsort(table.ids, kind="stable")[_spread(len(table), SIZED)]  # whatever the order of the table's rows
     if (shards := shards_of(dataset, root=root, options=options)) is not None:

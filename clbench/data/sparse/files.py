@@ -8,6 +8,8 @@
 | `marks.npy` | int8 [entries]: 1 present, 0 absent, -1 unknown; left out where every entry is present |
 | `test.npy` | bool [n]: which images are for testing |
 | `ids.npy` | [n] whole numbers, or texts; left out where they count from 0 |
+
+`write_csr` puts a checksum of each file into `checks` of `about.json`; in a folder made by hand they may be left out.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +27,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+from msgspec.structs import replace as replaced
 
 from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.features.feature_file import BUFFER, LANES, check_rows, find_features
@@ -67,6 +71,8 @@ class About(Struct, forbid_unknown_fields=True):
     digits: int = 0
     """How many digits an id has where ids are numbers; 0 where they are texts."""
     base: int = 10
+    checks: dict[str, int] = {}
+    """CRC-32 of each array's file, and of the rest of this one as `about`; empty in a folder that was made by hand."""
 
 
 def is_csr(path: Path) -> bool:
@@ -109,10 +115,12 @@ def write_csr(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        (partial / "about.json").write_bytes(msgspec.json.encode(about))
+        checks = {"about": zlib.crc32(msgspec.json.encode(about))}
         for name, array in arrays.items():
             if array is not None:
                 np.save(partial / f"{name}.npy", array, allow_pickle=False)
+                checks[name] = _checksum(partial / f"{name}.npy")
+        (partial / "about.json").write_bytes(msgspec.json.encode(replaced(about, checks=checks)))
         open_csr(partial, name=folder.stem)
         move(partial, folder)
     finally:
@@ -137,6 +145,7 @@ def open_csr(folder: Path, *, name: str = "") -> SparseTable:
     """Return what a `.csr` folder holds, its arrays mapped and checked. Raises DataError naming file and image."""
     name = name or folder.stem
     about = _about(folder, name=name)
+    _check_written(folder, about, name=name)
     test = _array(folder, "test", name=name)
     starts = _array(folder, "starts", name=name)
     columns = _array(folder, "columns", name=name)
@@ -180,6 +189,29 @@ def _about(folder: Path, *, name: str) -> About:
     if about.base not in (10, 16) or not 0 <= about.digits <= (16 if about.base == 16 else 18):
         raise DataError(f"{name}: {path}: ids of {about.digits} digits in base {about.base}.", hint=_CONTENT)
     return about
+
+
+def _check_written(folder: Path, about: About, *, name: str) -> None:
+    """Raise DataError naming the file that is not as it was written; without checksums nothing is known."""
+    for part, wanted in about.checks.items():
+        path = folder / ("about.json" if part == "about" else f"{part}.npy")
+        try:
+            found = zlib.crc32(msgspec.json.encode(replaced(about, checks={}))) if part == "about" else _checksum(path)
+        except OSError as error:
+            raise DataError(f"{name}: {path} cannot be read ({error.strerror or error}).", hint=_CONTENT) from error
+        if found != wanted:
+            raise DataError(
+                f"{name}: {path}: it is not as it was written.",
+                hint="Make the table again. If you changed it yourself, take `checks` out of about.json.",
+            )
+
+
+def _checksum(path: Path) -> int:
+    found = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            found = zlib.crc32(block, found)
+    return found
 
 
 def _array(folder: Path, field: str, *, name: str) -> npt.NDArray[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import ClbenchError
+from clbench.files.checked_lines import checked, intact
 from clbench.files.user_folders import cache_folder
 from clbench.metrics import per_image
 from clbench.metrics.attributes import mean_accuracy
@@ -129,30 +130,29 @@ def _of_record(record: Record, keys: Sequence[str], *, folders: Sequence[Path], 
 
 
 class _Kept:
-    """Values found before, in a file that can be deleted at any time, named by the digest of the code that measures."""
+    """Values found before, in a file that can be deleted at any time, named by the digest of the code that measures.
+
+    A line that is not as it was written is measured again.
+    """
 
     def __init__(self) -> None:
-        self._path = cache_folder() / "measures" / f"{rules()[:32]}.txt"
+        self._path = cache_folder() / "measures" / f"{rules()[:32]}.csv"
         self._new: list[str] = []
         self._known: dict[tuple[str, str], float] = {}
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            lines = []
-        for line in lines:
-            content, _, rest = line.partition(" ")
-            key, _, value = rest.partition(" ")
-            try:
-                self._known[content, key] = float(value)
-            except ValueError:
-                continue  # what a killed process left unfinished
+            text = self._path.read_bytes()
+        except OSError:
+            return
+        for line in intact(text):  # not what a killed process left unfinished
+            content, key, value = line.split(" ")
+            self._known[content, key] = float(value)
 
     def get(self, content: str, key: str) -> float | None:
         return self._known.get((content, key))
 
     def add(self, content: str, key: str, value: float) -> None:
         self._known[content, key] = value
-        self._new.append(f"{content} {key} {value!r} \n")
+        self._new.append(checked(f"{content} {key} {value!r}"))
 
     def save(self) -> None:
         if not self._new:
