@@ -30,6 +30,7 @@ from clbench.records.schema import (
     SessionTimes,
     StrategyPart,
     StreamPart,
+    ThresholdsPart,
     TimesPart,
 )
 from clbench.records.store import record_path
@@ -134,6 +135,14 @@ def sections_of(record: Record) -> dict[str, Any]:
     """The sections of a record that `sealed` takes, for a record that differs in a few of them."""
     derived = ("summary", "configuration", "schema", "content")
     return {name: value for name, value in msgspec.structs.asdict(record).items() if name not in derived}
+
+
+def with_thresholds(record: Record) -> Record:
+    """The record as if validation images had chosen thresholds, under which it decides as at 0.8."""
+    each = [[None if ap is None else 0.8 for ap in row] for row in record.ap.fixed]
+    chosen = ThresholdsPart(images=[9] * len(each), each=each, one=[0.8] * len(each))
+    counts = record.counts | dict.fromkeys(("tuned", "tuned-one"), record.counts["0.8"])
+    return sealed(sections_of(record) | {"counts": counts, "thresholds": chosen})
 
 
 def in_order(record: Record, order: str) -> Record:

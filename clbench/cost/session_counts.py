@@ -20,6 +20,7 @@ from clbench.plan.plan import Plan
 from clbench.stream.stream import Session, Stream
 from clbench.train.batches import order, steps_per_epoch
 from clbench.train.optimiser import epochs
+from clbench.train.scoring.tuned import tunes
 
 
 class SessionCount(NamedTuple):
@@ -50,6 +51,7 @@ def session_counts(plan: Plan, strategy: Strategy, stream: Stream) -> tuple[Sess
     count is that of random features. Exemplars of strategies that are no `Replay` are not counted.
     """
     memory = _Memory(plan, strategy) if isinstance(strategy, Replay) else None
+    held = len(stream.val_rows) if plan.trial is None and tunes(stream) else 0
     found = []
     for session in stream.sessions:
         trains = strategy.trains(session.index)
@@ -64,7 +66,7 @@ def session_counts(plan: Plan, strategy: Strategy, stream: Stream) -> tuple[Sess
                 epochs=rounds,
                 steps=rounds * steps_per_epoch(view, plan.train.batch_size) if trains else 0,
                 beside=beside,
-                scored=len(stream.test_rows),
+                scored=len(stream.test_rows) + held,
             )
         )
     return tuple(found)

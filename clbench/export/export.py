@@ -30,14 +30,15 @@ from clbench.export.model import load
 from clbench.export.onnx_file import missing, write_onnx
 from clbench.export.rebuild import own_scores, scoring_state
 from clbench.export.tensors import KEPT, apart, probe_picture, write_tensors
-from clbench.export.thresholds import UNDECIDED, best_thresholds
 from clbench.files.whole_file import move
 from clbench.method.stored import memories
 from clbench.method.strategy import Strategy, overrides
+from clbench.metrics.thresholds import UNDECIDED, best_thresholds
 from clbench.nn.distil import drop_teachers
 from clbench.plan import catalog
 from clbench.plan.load_strategy import load_strategy
 from clbench.records.record import Record, read_record
+from clbench.records.verify.rescore import thresholds_after
 from clbench.spec.scenario import ScenarioSpec
 from clbench.stream.stream import Stream
 from clbench.train.prepare import make_source, plan_stream
@@ -68,9 +69,10 @@ def export(
 ) -> Exported:
     """Write the model of the run whose record is `path`, as it was after the last session, to the folder `out`.
 
-    Thresholds are chosen on the scenario's validation split where it has one and its data is here (`data`, or where a
-    run looks); never on test images. The folder is there whole or not at all, and what it holds gives the scores that
-    lie beside the record. Raises ResultsError where the run kept no weights, UsageError for what cannot be exported.
+    Thresholds are those of the record, which the run chose on the scenario's validation split; of an older record they
+    are chosen now, where the data is here (`data`, or where a run looks); never on test images. The folder is there
+    whole or not at all, and what it holds gives the scores that lie beside the record. Raises ResultsError where the
+    run kept no weights, UsageError for what cannot be exported.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out {out}: exists and is not an empty folder.")
@@ -105,7 +107,7 @@ def export(
         image_size=train.image_size,
         mean=_channels(strategy, "mean"),
         std=_channels(strategy, "std"),
-        decisions=_decisions(strategy, stream, source, remarks=remarks),
+        decisions=_decisions(record, strategy, stream, source, remarks=remarks),
         pretraining=Pretraining(
             track=str(record.environment.get("pretraining", "")),
             weights=str(record.train.get("weights", "")),
@@ -235,9 +237,11 @@ def _compare(
 
 
 def _decisions(
-    strategy: Strategy, stream: Stream | None, source: ImageSource | None, *, remarks: list[str]
+    record: Record, strategy: Strategy, stream: Stream | None, source: ImageSource | None, *, remarks: list[str]
 ) -> Decisions:
     labels = strategy.net.head.seen
+    if (told := thresholds_after(record, -1)) is not None:
+        return Decisions(thresholds=told.each, chosen_on="validation", images=told.images)
     if stream is None or source is None or not len(stream.val_rows):
         why = "the data is not here" if stream is None else "the scenario has no validation split"
         remarks.append(f"thresholds are one half: {why}")

@@ -41,8 +41,8 @@ class Counts:
     fn: npt.NDArray[np.int64]
 
 
-def counts(scores: npt.ArrayLike, targets: npt.ArrayLike, *, threshold: float) -> Counts:
-    """Return the counts when a label is predicted where its score is greater than `threshold`.
+def counts(scores: npt.ArrayLike, targets: npt.ArrayLike, *, threshold: npt.ArrayLike) -> Counts:
+    """Return the counts when a label is predicted where its score is greater than `threshold`, one or one a label [K].
 
     scores [N, K] and targets [N, K] in {1, 0, -1 = unknown, not counted}. The threshold is rounded to the precision
     of the scores, and a score equal to it is no prediction. DataError as for average precision; UsageError: a
@@ -77,14 +77,16 @@ def counts_top(scores: npt.ArrayLike, targets: npt.ArrayLike, *, k: int = 3, thr
     return _count(top if threshold is None else top & predicted(s, threshold=threshold), t)
 
 
-def predicted(scores: Floats, *, threshold: float) -> Bools:
+def predicted(scores: Floats, *, threshold: npt.ArrayLike) -> Bools:
     """Return where a score is greater than the threshold, which is rounded to the precision of the scores.
 
-    scores and result are [N, K]. Raises UsageError for a threshold that is NaN.
+    scores and result are [N, K], the threshold is one or one for each label [K]. Raises UsageError where it is
+    NaN.
     """
-    if math.isnan(threshold):
+    limits = np.asarray(threshold, dtype=np.float64)
+    if np.isnan(limits).any():
         raise UsageError("the threshold is NaN; a number was expected", hint="Pass threshold=0.5.")
-    return np.asarray(scores > scores.dtype.type(threshold))
+    return np.asarray(scores > limits.astype(scores.dtype))
 
 
 def precisions(c: Counts) -> PerLabel:

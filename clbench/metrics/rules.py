@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy.typing as npt
@@ -28,11 +29,21 @@ def threshold_on(ranking: Ranking, probability: float) -> float:
     return math.copysign(math.inf, probability - 0.5) if probability in (0.0, 1.0) else _log_odds(probability)
 
 
-def decide(rule: str, scores: npt.ArrayLike, truth: npt.ArrayLike, *, ranking: Ranking) -> Counts:
+def decide(
+    rule: str,
+    scores: npt.ArrayLike,
+    truth: npt.ArrayLike,
+    *,
+    ranking: Ranking,
+    chosen: Mapping[str, Sequence[float]] | None = None,
+) -> Counts:
     """Return the counts under a rule as records name them. scores and truth are [N, K].
 
-    Raises DataError for a name that is no rule.
+    `chosen` has the thresholds [K], as probabilities, of rules for which validation images chose them. Raises DataError
+    for a name that is no rule.
     """
+    if chosen and rule in chosen:
+        return counts(scores, truth, threshold=[threshold_on(ranking, found) for found in chosen[rule]])
     try:
         if rule.startswith("top"):
             return counts_top(scores, truth, k=int(rule.removeprefix("top")))

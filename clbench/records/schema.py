@@ -163,6 +163,20 @@ class CountsPart(_Part, frozen=True, kw_only=True):
     fn: Tally
 
 
+class ThresholdsPart(_Part, frozen=True, kw_only=True):
+    """Thresholds with the best F1 on the scenario's validation images after each session, as probabilities.
+
+    What they decide on test images stands in `counts` as `tuned` and `tuned-one`.
+    """
+
+    images: list[Count]
+    """Validation images that they were chosen on."""
+    each: Matrix
+    """Of each label the best for its own F1; null where not learned."""
+    one: list[Fraction]
+    """The one that is best for the F1 of all decisions together."""
+
+
 class CostPart(_Part, frozen=True, kw_only=True):
     """What one session cost that does not depend on the machine."""
 
@@ -240,7 +254,9 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The session that introduced each label."""
     ap: ApPart
     counts: dict[Text, CountsPart]
-    """Keyed by threshold: `0.5`, `0.8`, `top3`."""
+    """Keyed by threshold: `0.5`, `0.8`, `top3`; `tuned` and `tuned-one` where there are `thresholds`."""
+    thresholds: ThresholdsPart | UnsetType = UNSET
+    """Absent where the scenario holds out no validation images, and in older records."""
     costs: list[CostPart]
     summary: dict[Text, float | None]
     """Derived from `ap` and `counts`, for reading."""

@@ -16,6 +16,7 @@ from clbench.method.strategy import Strategy
 from clbench.metrics.ap import average_precisions
 from clbench.metrics.f1 import Counts
 from clbench.metrics.rules import RULES, Ranking, decide
+from clbench.metrics.thresholds import Thresholds
 from clbench.ranks.together import gathered, shard
 from clbench.stream.stream import Session
 
@@ -105,10 +106,12 @@ def evaluate(
     test_rows: npt.NDArray[np.int64],
     session: Session,
     ranking: Ranking,
+    chosen: Thresholds | None = None,
 ) -> Evaluation:
     """Return what `scores` [n, seen] of the fixed test set say against `truth` int8 [n, K], both in `test_rows` order.
 
     Labels learned so far are scored on the session's growing test set and on the fixed one; the others are undefined.
+    `chosen` are the thresholds that validation images chose, where there are such.
     """
     learned = session.learned
     growing = np.isin(test_rows, session.test_rows)
@@ -119,7 +122,7 @@ def evaluate(
         s, t = scores[:, columns], truth[:, columns]
         fixed = average_precisions(s, t)
         found.append((fixed if growing.all() else average_precisions(s[growing], t[growing]), fixed))
-    tally = Tallies()
+    tally = Tallies(chosen)
     step = max(PART // max(learned, 1), 1)
     for rows in (np.flatnonzero(growing)[first : first + step] for first in range(0, int(growing.sum()), step)):
         tally.add(scores[rows, :learned], truth[rows, :learned], ranking=ranking)
@@ -132,15 +135,17 @@ def evaluate(
 
 
 class Tallies:
-    """Counts under every decision rule, added up over parts of the images."""
+    """Counts under every decision rule, added up over parts of the images; `chosen` brings rules of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: Thresholds | None = None) -> None:
         self.rules: dict[str, Counts] = {}
+        self._chosen = chosen.by_rule() if chosen else {}
 
     def add(self, scores: npt.NDArray[np.float32], truth: npt.NDArray[np.int8], *, ranking: Ranking) -> None:
         """Count images: scores and truth are [n, learned]."""
-        for rule in RULES:
-            new, old = decide(rule, scores, truth, ranking=ranking), self.rules.get(rule)
+        for rule in (*RULES, *self._chosen):
+            new = decide(rule, scores, truth, ranking=ranking, chosen=self._chosen)
+            old = self.rules.get(rule)
             self.rules[rule] = new if old is None else Counts(old.tp + new.tp, old.fp + new.fp, old.fn + new.fn)
 
     def widened(self, labels: int) -> dict[str, Tally]:

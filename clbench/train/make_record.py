@@ -24,6 +24,7 @@ from clbench.method.replay import draws
 from clbench.method.strategy import LEAK, Strategy
 from clbench.metrics.rules import Ranking
 from clbench.metrics.summary import summarize
+from clbench.metrics.thresholds import Thresholds
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.backbones.pretraining import pretraining_track
 from clbench.nn.heads.network import Network
@@ -43,6 +44,7 @@ from clbench.records.schema import (
     SessionTimes,
     StrategyPart,
     StreamPart,
+    ThresholdsPart,
     TimesPart,
     TuningPart,
 )
@@ -228,6 +230,18 @@ def check_recordable(plan: Plan, strategy: Strategy, stream: Stream) -> None:
             ) from error
 
 
+def _thresholds(chosen: Sequence[Thresholds | None], *, labels: int) -> ThresholdsPart | msgspec.UnsetType:
+    """Return what validation images chose, absent unless they did so after every session."""
+    known = [one for one in chosen if one is not None]
+    if len(known) < len(chosen):  # none held out; or a state of an older version was gone on with
+        return msgspec.UNSET
+    return ThresholdsPart(
+        images=[one.images for one in known],
+        each=[[*one.each, *[None] * (labels - len(one.each))] for one in known],
+        one=[one.one for one in known],
+    )
+
+
 def make_record(
     plan: Plan,
     strategy: Strategy,
@@ -252,6 +266,7 @@ def make_record(
         rule: {part: [done.counts[rule][part] for done in progress.done] for part in ("tp", "fp", "fn")}
         for rule in progress.done[0].counts
     }
+    chosen = [done.chosen for done in progress.done]
     built = code()
     return Record(
         protocol=plan.protocol,
@@ -262,6 +277,7 @@ def make_record(
         learned=learned.tolist(),
         ap=ApPart(growing=growing, fixed=fixed),
         counts={rule: CountsPart(**parts) for rule, parts in counts.items()},
+        thresholds=_thresholds(chosen, labels=len(stream.labels)),
         costs=[CostPart(session=i, **done.cost) for i, done in enumerate(progress.done)],
         summary=summarize(
             np.array([done.growing for done in progress.done]),

@@ -34,6 +34,7 @@ from clbench.train.make_record import save_scores
 from clbench.train.resume.kept_weights import keep_weights
 from clbench.train.resume.progress import Done
 from clbench.train.scoring.streamed import evaluate_streamed, in_points, is_streamed
+from clbench.train.scoring.tuned import thresholds_of
 
 SAMPLE = 256
 """Images of a session that are looked at, evenly spread over it."""
@@ -42,7 +43,8 @@ SAMPLE = 256
 def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done:
     """Return what the record will hold of the session that the run's strategy has just learned, and tell of it.
 
-    Every test image is scored once; all measures follow from these scores.
+    Every test image is scored once; all measures follow from these scores, and from thresholds that the validation
+    images choose, where the scenario holds some out.
     """
     clock = time.monotonic()
     strategy, stream, loop, progress = run.strategy, run.stream, run.loop, run.progress
@@ -56,8 +58,11 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
     }
     scores: npt.NDArray[np.float32] | None = None
     with loop.ema.applied(strategy) if loop.ema else contextlib.nullcontext():
+        chosen = None
+        if run.plan.trial is None:  # which has its validation images in the place of test images
+            chosen = thresholds_of(strategy, stream=stream, session=session, **how)
         if is_streamed(len(stream.test_rows), session.seen):
-            found = evaluate_streamed(strategy, stream=stream, session=session, **how)
+            found = evaluate_streamed(strategy, stream=stream, session=session, chosen=chosen, **how)
         else:
             scores = score_matrix(strategy, rows=stream.test_rows, seen=session.seen, **how)
         angle = session_angle(strategy)
@@ -65,7 +70,9 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
             keep_weights(strategy, run.work, session=session.index)
     if scores is not None:
         truth = stream.read_truth(stream.test_rows)
-        found = evaluate(scores, truth=truth, test_rows=stream.test_rows, session=session, ranking=ranking)
+        found = evaluate(
+            scores, truth=truth, test_rows=stream.test_rows, session=session, ranking=ranking, chosen=chosen
+        )
     stored = count_stored(strategy, image_size=run.train.image_size, image_bytes=run.image_bytes)
     check_met(strategy, stored, met=np.concatenate([run.counted, session.rows]))
     _check_seen(run, session, stored=stored.images)
@@ -97,6 +104,7 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
         mean_loss=mean_loss,
         angle=angle,
         bound=found.bound,
+        chosen=chosen,
     )
     if found.bound is not None:
         told = f"AP from histograms, each within {in_points(found.bound)} of the exact one"

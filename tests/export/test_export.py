@@ -20,8 +20,9 @@ from clbench.errors import DataError, ResultsError, UsageError
 from clbench.export.description import FILE, TENSORS
 from clbench.export.export import export
 from clbench.export.model import load
-from clbench.export.thresholds import best_thresholds
+from clbench.metrics.thresholds import best_thresholds
 from clbench.nn.heads.by_name import HEADS
+from clbench.records.record import write_record
 
 HEAD_OPTIONS = {"d": 16, "heads": 2, "layers": 1, "vectors": 16, "hidden": 32}
 TINY = {"train": {"epochs": 1}}
@@ -124,11 +125,27 @@ def test_the_description_and_the_card_say_what_one_must_know(naive: Any):
 
 
 def test_thresholds_are_chosen_on_validation_images_and_on_no_test_image(naive: Any):
-    run, _, done = naive
+    run, record, done = naive
     rows = run.stream.val_rows
     scores = load(done.folder).scores_of(run.source.read(rows)).numpy()
-    assert done.description.decisions.thresholds == best_thresholds(scores, run.stream.truth(rows))
+    chosen = best_thresholds(scores, run.stream.truth(rows))
+    assert done.description.decisions.thresholds == record.thresholds.each[-1] == pytest.approx(chosen, abs=1e-6)
+    assert done.description.decisions.images == len(rows) == record.thresholds.images[-1]
     assert not np.isin(rows, run.stream.test_rows).any()
+
+
+def test_of_a_record_that_knows_no_thresholds_they_are_chosen_now(naive: Any, tmp_path: Path):
+    run, record, done = naive
+    shutil.copytree(run.work, tmp_path / run.work.name)
+    counts = {rule: part for rule, part in record.counts.items() if rule not in ("tuned", "tuned-one")}
+    summary = {name: value for name, value in record.summary.items() if "@tuned" not in name}
+    old = msgspec.structs.replace(record, thresholds=msgspec.UNSET, counts=counts, summary=summary)
+    write_record(old, tmp_path / run.record.name)
+    again = export(
+        tmp_path / run.record.name, tmp_path / "model", scenario=str(run.plan.scenario_path), onnx=False
+    ).description.decisions
+    assert again.chosen_on == "validation"
+    assert again.thresholds == pytest.approx(done.description.decisions.thresholds, abs=1e-6)
 
 
 def test_without_a_validation_split_thresholds_are_one_half_and_it_says_so(tmp_path: Path):
@@ -136,15 +153,6 @@ def test_without_a_validation_split_thresholds_are_one_half_and_it_says_so(tmp_p
     done = export(run.record, tmp_path / "model", scenario=path, onnx=False)
     assert set(done.description.decisions.thresholds) == {0.5}
     assert any("no validation split" in remark for remark in done.remarks)
-
-
-def test_the_best_threshold_parts_scores_half_way_and_leaves_the_unknown_out():
-    scores = np.array([[0.9, 0.2], [0.7, 0.8], [0.6, 0.8], [0.1, 0.8], [0.65, 0.1]], dtype=np.float32)
-    truth = np.array([[1, 0], [1, 1], [0, 1], [0, 0], [-1, 0]], dtype=np.int8)
-    first, second = best_thresholds(scores, truth)
-    assert first == pytest.approx((0.7 + 0.6) / 2)
-    assert second == pytest.approx((0.8 + 0.2) / 2)  # three equal scores cannot be parted
-    assert best_thresholds(scores[:, :1], np.zeros((5, 1), np.int8)) == [0.5]
 
 
 def test_photos_are_read_as_a_run_reads_its_pictures(naive: Any, tmp_path: Path):

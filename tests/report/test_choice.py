@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import record_factory as factory
-from record_factory import METHODS, TINY, make_record, sealed, sections_of
+from record_factory import METHODS, TINY, make_record, sealed, sections_of, with_thresholds
 
 from clbench.records.record import Record
 from clbench.records.rows import adds_the_past, group_rows
-from clbench.report.table.choice import choices
+from clbench.report.table.choice import choices, chosen_boards, csv_text, decided, latex, markdown
 from clbench.report.table.leaderboard import leaderboard
 from clbench.report.table.model import Cell, Table, TableRow
 from clbench.report.table.rows import common_recipe
@@ -63,6 +63,23 @@ def test_what_no_record_knows_is_no_answer():
     assert [one.need.split(" for")[0] for one in choices(table)] == [
         "photos may be kept", "no photo may be kept", "least training time",
     ]  # fmt: skip
+
+
+def test_f1_stand_at_thresholds_that_validation_images_chose_where_a_row_has_them():
+    record = with_thresholds(make_record(ER, TINY))
+    (board, table), *rest = chosen_boards(group_rows([record]), trust={record.content: "consistent"})
+    assert not rest and board.title("of1") == "OF1 @tuned"
+    assert table.rows[0].cells["of1"].mean == record.summary["of1@0.8"]
+    assert "validation images chose" in decided(board, table) and decided(board, table) in latex(board, table)
+    assert csv_text([(board, table)]).splitlines()[1].count(",tuned,") == 1
+
+
+def test_where_no_validation_images_are_held_out_f1_stand_at_one_half_and_it_is_said():
+    record = make_record(ER, TINY)
+    ((board, table),) = chosen_boards(group_rows([record]), trust={record.content: "consistent"})
+    assert table.rows[0].cells["of1"].mean == record.summary["of1@0.5"]
+    assert decided(board, table) == "F1 at one half: tiny holds out no validation images to choose a threshold on."
+    assert decided(board, table) in markdown(board, table)
 
 
 def test_rows_whose_seed_intervals_overlap_are_named():

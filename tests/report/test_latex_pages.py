@@ -100,5 +100,5 @@ def test_the_answers_of_which_one_are_markdown_and_csv_too() -> None:
     board = leaderboard(records, trust={record.content: "consistent" for record in records})
     text = choice.markdown(board, board.tables[0])
     assert text.count("\n| ") == 1 + 1 + 3 and "| photos may be kept | derpp linear" in text
-    first = choice.csv_text(board).splitlines()[1].split(",")
+    first = choice.csv_text([(board, board.tables[0])]).splitlines()[1].split(",")
     assert first[:5] == ["coco_b40c10 v1", board.tables[0].track, "photos may be kept", "derpp", "linear"]

@@ -17,7 +17,7 @@ import numpy as np
 import page_records
 import pytest
 from PIL import Image
-from record_factory import B0, B40, METHODS, TINY, in_order, make_record, sealed, sections_of
+from record_factory import B0, B40, METHODS, TINY, in_order, make_record, sealed, sections_of, with_thresholds
 
 from clbench.errors import ResultsError
 from clbench.metrics.continual import group_maps, session_maps
@@ -52,9 +52,13 @@ def embedded(text: str) -> Any:
     return json.loads(found)
 
 
-def test_every_number_of_the_leaderboard_is_the_one_that_tables_print(records: list[Record], trust: dict[str, str]):
+@pytest.mark.parametrize("tuned", [False, True])
+def test_every_number_of_the_leaderboard_is_the_one_that_tables_print(records: list[Record], tuned: bool):
+    records = [with_thresholds(record) for record in records] if tuned else records
+    trust = {record.content: "consistent" for record in records}
     model = model_of(records)
-    for rule in RULES:
+    assert list(model["rules"]) == list(RULES) if tuned else ["0.5", "0.8", "top3"]
+    for rule in model["rules"]:
         board = leaderboard(records, threshold=rule, trust=trust)
         for table, shown in zip(board.tables, model["tables"], strict=True):
             assert [row.strategy for row in table.rows] == [row["strategy"] for row in shown["rows"]]

@@ -19,7 +19,8 @@ from clbench.cli.reports.formats import printed
 def choose(scenario: str, results: tuple[Path, ...], reference: bool | None, form: str) -> None:
     """Say which row of a scenario to take, by what may be kept and what it costs.
 
-    By the mAP after the last session; docs/choose.md says how to read it.
+    By the mAP after the last session; docs/choose.md says how to read it. F1 are at thresholds that validation images
+    chose, where the scenario holds some out, else at one half.
 
     \b
     Examples:
@@ -28,19 +29,19 @@ def choose(scenario: str, results: tuple[Path, ...], reference: bool | None, for
     """
     from clbench.cli.terminal import output
     from clbench.report.table import choice
-    from clbench.report.table.leaderboard import leaderboard
 
     collection = collected(scenario, results, reference)
-    board = leaderboard(collection.rows, trust=collection.trust, published=False)
+    boards = list(choice.chosen_boards(collection.rows, trust=collection.trust))
     if form == "csv":
-        click.echo(choice.csv_text(board), nl=False)
+        click.echo(choice.csv_text(boards), nl=False)
         return
-    for table in board.tables:
+    for board, table in boards:
         shown = choice.grid_of(board, table)
         if not shown.rows:
             continue
         if form == "text":
             title = f"{table.heading}, {table.track}"
             output.table(shown.titles, shown.texts, title=title, dispensable=["OF1", "State", "Stored"])
+            output.say(choice.decided(board, table))
         else:
             click.echo((choice.markdown if form == "md" else choice.latex)(board, table), nl=False)

@@ -24,7 +24,8 @@ sort = click.option(
 threshold = click.option(
     "--threshold",
     default="",
-    help="The rule of the F1 columns: 0.5, 0.8, top3. Default: that of the printed numbers, else 0.5.",
+    help="The rule of the F1 columns: 0.5, 0.8, top3, or tuned and tuned-one where validation images chose thresholds. "
+    "Default: that of the printed numbers, else 0.5.",
 )
 digits = click.option("--digits", type=click.IntRange(1, 2), default=1, show_default=True, help="Decimals of per cent.")
 unprinted = click.option("--no-published", is_flag=True, help="Leave out the numbers printed in papers.")

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from clbench.errors import DataError
 from clbench.files.yaml_text import digest
 from clbench.metrics.summary import summarize
+from clbench.metrics.thresholds import EACH, ONE
 from clbench.plan.identity import configuration_digest
 from clbench.records.json_paths import join
 from clbench.records.orders import order_of, own_digest
@@ -58,7 +59,12 @@ def check_record(record: Record) -> list[Finding]:
         fixed=_array(record.ap.fixed),
         counts={name: {kind: _array(getattr(part, kind)) for kind in _KINDS} for name, part in record.counts.items()},
     )
-    findings = list(_matrices(arrays)) + list(_counts(record, arrays)) + list(_budget(record))
+    findings = (
+        list(_matrices(arrays))
+        + list(_counts(record, arrays))
+        + list(_thresholds(record, arrays))
+        + list(_budget(record))
+    )
     return findings or list(_summary(record, arrays))
 
 
@@ -107,13 +113,17 @@ def _shapes(record: Record) -> Iterator[Finding]:
     tables = {"ap.growing": record.ap.growing, "ap.fixed": record.ap.fixed} | {
         f"counts[{name}].{kind}": getattr(part, kind) for name, part in record.counts.items() for kind in _KINDS
     }
+    tables |= {} if record.thresholds is UNSET else {"thresholds.each": record.thresholds.each}
     for path, table in tables.items():
         if len(table) != sessions:
             yield Finding(path, f"has {len(table)} rows for {sessions} sessions")
         for index, row in enumerate(table):
             if len(row) != labels:
                 yield Finding(f"{path}[{index}]", f"has {len(row)} entries for {labels} labels")
-    for path, length in (("costs", len(record.costs)), ("times.sessions", len(record.times.sessions))):
+    lists = [("costs", len(record.costs)), ("times.sessions", len(record.times.sessions))]
+    if record.thresholds is not UNSET:
+        lists += [(f"thresholds.{name}", len(getattr(record.thresholds, name))) for name in ("images", "one")]
+    for path, length in lists:
         if length != sessions:
             yield Finding(path, f"has {length} entries for {sessions} sessions")
 
@@ -225,6 +235,17 @@ def _counts(record: Record, arrays: _Arrays) -> Iterator[Finding]:
             wrong = (positives != told["tp"] + told["fn"]) & arrays.seen
             yield from _first_wrong(f"{at}.fn", wrong, f"gives another number of positives than counts[{reference}]")
         reference = reference or rule
+
+
+def _thresholds(record: Record, arrays: _Arrays) -> Iterator[Finding]:
+    """Yield where thresholds and the counts that follow from them do not go together."""
+    for rule in (EACH, ONE):
+        if (rule in record.counts) == (record.thresholds is UNSET):
+            absent = "thresholds" if rule in record.counts else f"counts[{rule}]"
+            yield Finding(absent, "is missing: thresholds that validation images chose and their counts go together")
+    if record.thresholds is not UNSET:
+        wrong = np.isnan(_array(record.thresholds.each)) == arrays.seen
+        yield from _first_wrong("thresholds.each", wrong, "should be a threshold exactly where the label has been seen")
 
 
 def _first_wrong(path: str, wrong: npt.NDArray[np.bool_], problem: str) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from msgspec import UnsetType
 from clbench.errors import DataError
 from clbench.metrics.ap import average_precisions
 from clbench.metrics.rules import Ranking, decide
+from clbench.metrics.thresholds import Thresholds
 from clbench.records.record import Record
 from clbench.records.verify.consistency import TOLERANCE
 from clbench.records.verify.findings import Finding
@@ -58,6 +59,15 @@ def kind_of(record: Record, session: int) -> Ranking:
     return "probabilities" if isinstance(kind, UnsetType) else kind
 
 
+def thresholds_after(record: Record, session: int) -> Thresholds | None:
+    """Return what validation images chose after a session, None where none were held out."""
+    told = record.thresholds
+    if isinstance(told, UnsetType):
+        return None
+    each = [threshold for threshold in told.each[session] if threshold is not None]
+    return Thresholds(told.images[session], each, told.one[session])
+
+
 def load_scores(
     record: Record, session: int, *, folder: Path, shape: tuple[int, int], findings: list[Finding]
 ) -> Scores | None:
@@ -99,8 +109,16 @@ def _session(
     ):
         told = getattr(record.ap, name)[session]
         yield from _differences(f"ap.{name}[{session}]", told, fresh.tolist())
+    told = thresholds_after(record, session)
+    chosen = None if told is None else told.by_rule()
     for threshold, part in record.counts.items():
-        decided = decide(threshold, growing_scores, growing_truth, ranking=kind_of(record, session))
+        decided = decide(
+            threshold,
+            growing_scores,
+            growing_truth,
+            ranking=kind_of(record, session),
+            chosen=chosen,
+        )
         for kind in ("tp", "fp", "fn"):
             yield from _differences(
                 f"counts[{threshold}].{kind}[{session}]", getattr(part, kind)[session], getattr(decided, kind).tolist()

@@ -9,6 +9,7 @@ import msgspec
 
 import clbench
 from clbench.metrics.names import NAMES
+from clbench.metrics.thresholds import EACH, ONE
 from clbench.records.record import Record
 from clbench.records.rows import MARKS, Row, is_static
 from clbench.records.verify.findings import Verification
@@ -50,10 +51,12 @@ def page_model(
     asked.
     """
     board = printed or leaderboard(records, trust=trust or {}, published=published, measured=measured)
+    every = [record for item in records for record in (item.records if isinstance(item, Row) else (item,))]
     pool = Pool()
     heads = head_tables(records, errors=(measured or {}).get(ERROR.key))
     compared = [rows for rows, _ in sections(records)]
-    known = all_columns(measured or ())
+    rules = _rules(every)
+    known = all_columns(measured or (), rules=rules)
     found_wrong = _by_content(wrong)
     tables = []
     for table, rows in zip(board.tables, compared or [[] for _ in board.tables], strict=True):
@@ -74,13 +77,12 @@ def page_model(
         tables.append(
             _table(table, rows, pool=pool) | {"sort": board.ranked_by(table), "heads": _heads(own), "rows": shown}
         )
-    every = [record for item in records for record in (item.records if isinstance(item, Row) else (item,))]
     return {
         "clbench": clbench.__version__,
         "records": len(every),
         "newest": max((record.times.finished for record in every), default=""),
         "rule": board.rule,
-        "rules": RULES,
+        "rules": rules,
         "columns": [_column(key, column) for key, column in known.items()],
         "definitions": _definitions(),
         "marks": _marks(board),
@@ -90,6 +92,12 @@ def page_model(
         "tables": tables,
         "pool": pool.values,
     }
+
+
+def _rules(records: Sequence[Record]) -> dict[str, str]:
+    """Return the decision rules that the page offers: those that validation images choose where any record has them."""
+    tuned = any(EACH in record.counts for record in records)
+    return {rule: told for rule, told in RULES.items() if tuned or rule not in (EACH, ONE)}
 
 
 def _by_content(wrong: Sequence[Verification]) -> dict[str, list[str]]:

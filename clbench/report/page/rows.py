@@ -24,11 +24,11 @@ DIGITS = 6
 """Decimals of fractions in the page; AP matrices have four."""
 
 
-def all_columns(measured: Iterable[str] = ()) -> dict[str, Column]:
+def all_columns(measured: Iterable[str] = (), *, rules: Iterable[str] = RULES) -> dict[str, Column]:
     """Return every number column of the page by key, the F1 figures once per decision rule, as `of1@0.5`."""
     keys = tuple(measured)
     found: dict[str, Column] = {}
-    for rule in RULES:
+    for rule in rules:
         for key, column in columns(rule, measured=keys).items():
             found[f"{key}@{rule}" if column.decided else key] = column
     return found

@@ -4,7 +4,9 @@ const TO_TAKE = ["last_map", "cf1_harmonic", "of1", "stored_bytes", "state_bytes
 
 function whichOne(item) {
   if (!item.choices.length) return [];
-  const columns = TO_TAKE.map((key) => column(key) || column(`${key}@${state.rule}`)).filter(Boolean);
+  const tuned = item.rows.some((row) => row.cells["of1@tuned"]);
+  const rule = tuned ? "tuned" : "0.5";
+  const columns = TO_TAKE.map((key) => column(key) || column(`${key}@${rule}`)).filter(Boolean);
   const line = (one) => {
     const row = item.rows[one.row];
     const alike = one.alike.length ? h("small", {}, ` not told apart from ${[...new Set(one.alike)].join(", ")}`) : null;
@@ -20,5 +22,6 @@ function whichOne(item) {
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "If"), h("th", { scope: "col" }, "take"),
         columns.map((each) => h("th", { scope: "col", class: "number" }, titleOf(each))))),
       h("tbody", {}, item.choices.map(line))),
-    h("p", { class: "muted" }, "By the mAP after the last session on all labels; an average over sessions begins with the first labels alone. Of rows without a rank none is taken."))];
+    h("p", { class: "muted" }, "By the mAP after the last session on all labels; an average over sessions begins with the first labels alone. Of rows without a rank none is taken. ",
+      tuned ? "F1 at thresholds that validation images chose, for each label the best for its own F1." : `F1 at one half: ${item.scenario} holds out no validation images to choose a threshold on.`))];
 }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from clbench.metrics.thresholds import EACH
+from clbench.records.rows import Row
 from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Grid, plain_grid
 from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import escape, grid_lines
+from clbench.report.table.leaderboard import leaderboard
 from clbench.report.table.model import Cell, Leaderboard, Table, TableRow
 
 ENOUGH = 0.9
@@ -53,6 +56,22 @@ def choices(table: Table) -> list[Choice]:
     return found
 
 
+def chosen_boards(rows: Sequence[Row], *, trust: Mapping[str, str]) -> Iterator[tuple[Leaderboard, Table]]:
+    """Yield the tables of `rows`, each with a board whose F1 are at thresholds that validation images chose, if any."""
+    plain = leaderboard(rows, trust=trust, published=False)
+    tuned = leaderboard(rows, trust=trust, published=False, threshold=EACH)
+    for half, table in zip(plain.tables, tuned.tables, strict=True):
+        found = any(row.cells["of1"].mean is not None for row in table.rows)
+        yield (tuned, table) if found else (plain, half)
+
+
+def decided(board: Leaderboard, table: Table) -> str:
+    """Return at which thresholds the F1 beside the answers are."""
+    if board.threshold == EACH:
+        return "F1 at thresholds that validation images chose, for each label the best for its own F1."
+    return f"F1 at one half: {table.scenario} holds out no validation images to choose a threshold on."
+
+
 def grid_of(board: Leaderboard, table: Table) -> Grid:
     """Return the answers of a table as texts, for every format."""
     lines = []
@@ -67,26 +86,35 @@ def grid_of(board: Leaderboard, table: Table) -> Grid:
 def markdown(board: Leaderboard, table: Table) -> str:
     """Return the answers of a table as Markdown."""
     return "\n".join(
-        [f"**{escape(table.heading)}, {escape(table.track)}**", "", *grid_lines(grid_of(board, table)), ""]
+        [
+            f"**{escape(table.heading)}, {escape(table.track)}**",
+            "",
+            *grid_lines(grid_of(board, table)),
+            "",
+            escape(decided(board, table)),
+            "",
+        ]
     )
 
 
 def latex(board: Leaderboard, table: Table) -> str:
     """Return the answers of a table in LaTeX."""
-    caption = f"{table.heading}, pretraining {table.track}: what to take, by the mAP after the last session."
+    answers = "what to take, by the mAP after the last session"
+    caption = f"{table.heading}, pretraining {table.track}: {answers}. {decided(board, table)}"
     return grid_table(grid_of(board, table), caption=caption, label=f"{table.slug}-choice")
 
 
-def csv_text(board: Leaderboard) -> str:
-    """Return the answers of all tables as CSV, means as fractions."""
-    names = ["table", "track", "need", "strategy", "head", "settings", *SHOWN, "not_told_apart_from", "configuration"]
+def csv_text(boards: Iterable[tuple[Leaderboard, Table]]) -> str:
+    """Return the answers of all tables as CSV, means as fractions; `f1_rule` says at which thresholds F1 is."""
+    about = ["table", "track", "need", "strategy", "head", "settings"]
+    names = [*about, *SHOWN, "f1_rule", "not_told_apart_from", "configuration"]
     lines = []
-    for table in board.tables:
+    for board, table in boards:
         for one in choices(table):
             row = table.rows[one.row]
-            about = [table.heading, table.track, one.need, row.strategy, row.head, row.settings]
+            told = [table.heading, table.track, one.need, row.strategy, row.head, row.settings]
             numbers = [row.cells[key].mean for key in SHOWN]
-            lines.append([*about, *numbers, " ".join(_others(table, one)), row.configuration])
+            lines.append([*told, *numbers, board.threshold, " ".join(_others(table, one)), row.configuration])
     return as_csv(names, lines)
 
 

@@ -11,12 +11,20 @@ from msgspec import UNSET
 
 from clbench.errors import UsageError, suggest
 from clbench.metrics.names import NAMES
+from clbench.metrics.thresholds import EACH, ONE
 from clbench.records.record import Record
 
 Unit = Literal["percent", "points", "labels", "count", "bytes", "parameters", "seconds", "passes"]
 
-RULES = {"0.5": "probability > 0.5", "0.8": "probability > 0.8", "top3": "three highest scores"}
-"""Decision rules behind CF1, macro-F1 and OF1, by the name that records give them."""
+RULES = {
+    "0.5": "probability > 0.5",
+    "0.8": "probability > 0.8",
+    "top3": "three highest scores",
+    EACH: "probability > the threshold that is best for the label's F1 on validation images",
+    ONE: "probability > the one threshold that is best for OF1 on validation images",
+}
+"""Decision rules behind CF1, macro-F1 and OF1, by the name that records give them; the last two where the scenario
+holds out validation images."""
 
 
 SMALL = 10

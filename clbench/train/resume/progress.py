@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from clbench.metrics.thresholds import Thresholds
+
 
 @dataclass
 class Done:
@@ -25,6 +27,8 @@ class Done:
     """Mean angle between label features and classifiers over the session's positives, degrees."""
     bound: float | None = None
     """How far an AP may lie from the exact one, where the scores were too many to be held."""
+    chosen: Thresholds | None = None
+    """What validation images chose, where the scenario holds some out."""
 
 
 @dataclass

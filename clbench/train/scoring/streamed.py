@@ -14,6 +14,7 @@ from clbench.method.ranking import ranking_scores
 from clbench.method.strategy import Strategy
 from clbench.metrics.rules import Ranking
 from clbench.metrics.streamed import StreamedAP, bins_within
+from clbench.metrics.thresholds import Thresholds
 from clbench.stream.stream import Session, Stream
 from clbench.train.evaluate import Evaluation, Tallies, check_shape, check_values, widened
 
@@ -50,6 +51,7 @@ def evaluate_streamed(
     batch: int,
     ranking: Ranking,
     readers: int = 0,
+    chosen: Thresholds | None = None,
 ) -> Evaluation:
     """Return the measures that `evaluate` takes of a whole matrix; AP from histograms, with its bound.
 
@@ -59,7 +61,12 @@ def evaluate_streamed(
     rows, learned = stream.test_rows, session.learned
     growing = np.isin(rows, session.test_rows)
     bins = bins_within(STATE, labels=learned)
-    fixed_set, growing_set, tally, first = StreamedAP(learned, bins=bins), StreamedAP(learned, bins=bins), Tallies(), 0
+    fixed_set, growing_set, tally, first = (
+        StreamedAP(learned, bins=bins),
+        StreamedAP(learned, bins=bins),
+        Tallies(chosen),
+        0,
+    )
     for images in read_ahead(source, rows, batch=batch, readers=readers, pin=device.type == "cuda"):
         found = ranking_scores(strategy, images.to(device, non_blocking=True), ranking=ranking)
         check_shape(strategy, found, shape=(len(images), session.seen), ranking=ranking)
