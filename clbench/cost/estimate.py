@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from clbench.cost.clocks import Spent, clocks
+from clbench.cost.from_pins import counts_from_pins
 from clbench.cost.session_counts import SessionCount, session_counts
 from clbench.data.pictures.sources import cache_bytes, is_kept
 from clbench.plan.plan import Plan
@@ -42,6 +43,8 @@ class Estimate:
     """What is spent where."""
     once: dict[str, Spent] = field(default_factory=dict)
     """What only the first of several runs spends."""
+    unknown: tuple[str, ...] = ()
+    """What is not in the counts, as the data set is not here."""
 
     @property
     def image_steps(self) -> int:
@@ -76,11 +79,15 @@ def estimate(
 ) -> Estimate:
     """Return what `plan` costs; with `calibrate`, carry out a few images of every session and scale what that takes.
 
-    Counts are exact, but for memories that choose by features. Calibrating takes seconds for small networks and about
+    Counts are exact, but for memories that choose by features. Of data that is not here they are those of the pins, and
+    what these do not tell is `unknown`. Calibrating takes seconds for small networks and about
     a minute for large ones, and leaves nothing behind. The other arguments are those of the run.
     """
     begin = clocks()
     strategy = plan.new_strategy()
+    if plan.absent:
+        counts, score_bytes, unknown = counts_from_pins(plan, strategy)
+        return Estimate(counts, cache_bytes=0, score_bytes=score_bytes, unknown=unknown)
     stream = make_stream(plan, strategy)
     stream.digest(), stream.table.digest()
     set_up = clocks() - begin

@@ -53,9 +53,12 @@ def load_sweep(path: Path) -> SweepSpec:
     return spec
 
 
-def expand_all(paths: Sequence[Path], *, orders: int | Sequence[str] = (), read_only: bool = False) -> list[Plan]:
+def expand_all(
+    paths: Sequence[Path], *, orders: int | Sequence[str] = (), read_only: bool = False, absent: bool = False
+) -> list[Plan]:
     """Return the runs of the sweeps in the files `paths`, in these class orders where some are given.
 
+    `read_only` and `absent` are those of `plan`.
     Raises UsageError or DataError.
     """
     specs = [(load_sweep(path), path) for path in paths]
@@ -63,23 +66,26 @@ def expand_all(paths: Sequence[Path], *, orders: int | Sequence[str] = (), read_
         item
         for spec, path in specs
         for item in expand(
-            msgspec.structs.replace(spec, orders=orders) if orders else spec, path=path, read_only=read_only
+            msgspec.structs.replace(spec, orders=orders) if orders else spec,
+            path=path,
+            read_only=read_only,
+            absent=absent,
         )
     ]
 
 
-def expand(spec: SweepSpec, *, path: Path, read_only: bool = False) -> list[Plan]:
+def expand(spec: SweepSpec, *, path: Path, read_only: bool = False, absent: bool = False) -> list[Plan]:
     """Return the sweep's runs, each once: all of a scenario's first order and seed before the second one.
 
-    `path` is the sweep file, for messages and for paths written in it; `read_only` is that of `plan`. Raises UsageError
-    or DataError.
+    `path` is the sweep file, for messages and for paths written in it; `read_only` and `absent` are those of `plan`.
+    Raises UsageError or DataError.
     """
     plans: dict[str, Plan] = {}
     for name in spec.scenarios:
         scenario = beside(name, path, suffix=".yaml")
         found: list[Plan] = []
         for setting in combinations(spec):
-            found += _planned(spec, scenario, setting, path=path, read_only=read_only)
+            found += _planned(spec, scenario, setting, path=path, read_only=read_only, absent=absent)
         rank = {which: number for number, which in enumerate(dict.fromkeys(map(_order_and_seed, found)))}
         for item in sorted(found, key=lambda item: rank[_order_and_seed(item)]):
             # a value that only one strategy has leaves the runs of the others as they are
@@ -107,7 +113,7 @@ def as_text(name: str, value: Value) -> str:
 
 
 def _planned(
-    spec: SweepSpec, scenario: str, setting: Mapping[str, Value], *, path: Path, read_only: bool
+    spec: SweepSpec, scenario: str, setting: Mapping[str, Value], *, path: Path, read_only: bool, absent: bool
 ) -> list[Plan]:
     texts = [as_text(name, value) for name, value in setting.items()]
     try:
@@ -120,6 +126,7 @@ def _planned(
             data=data_folder(spec.data, scenario, path=path),
             unpinned=spec.unpinned,
             read_only=read_only,
+            absent=absent,
         )
     except UsageError as error:
         raise UsageError(f"{path}: {error.message.replace('--set ', '')}", hint=error.hint) from error

@@ -74,6 +74,11 @@ class Plan:
         return self.label or " · ".join(filter(None, [self.entry.name, self.order, f"seed {self.seed}"]))
 
     @property
+    def absent(self) -> bool:
+        """Whether its data set is not here and nothing stands in for it, so that it can be counted and not run."""
+        return self.root is None and not self.stand_in and self.dataset != "scenes"
+
+    @property
     def named(self) -> str:
         """What all seeds of the run's configuration are called."""
         return self.title.removesuffix(f" · seed {self.seed}")

@@ -10,6 +10,7 @@ from clbench.errors import DataError, UsageError
 from clbench.spec.scenario import ScenarioSpec
 
 STAND_IN = "stand_in"
+ABSENT = "not on this machine"
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,12 @@ class DataSource:
     origin: str
 
 
-def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> DataSource:
+def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None, absent: bool = False) -> DataSource:
     """Return where the scenario's images come from. Raises DataError when a named folder is not there.
 
     A stand-in takes the data set's place only where no folder was named or found. Raises UsageError where a folder is
-    named that nobody would read.
+    named that nobody would read. With `absent`, for who only counts, data that is nowhere is no error where the
+    scenario's pins say how many images its sessions have.
     """
     if data is not None and not data.is_dir():
         raise DataError(f"--data {data}: there is no such folder.", hint="Name the folder that holds the images.")
@@ -46,6 +48,8 @@ def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None) -> DataSou
     named = os.environ.get("CLBENCH_DATA", "")
     if named and not Path(named).is_dir():
         raise DataError(f"CLBENCH_DATA: {named} is not a folder.", hint="Mend or unset the variable CLBENCH_DATA.")
+    if spec.stand_in is None and absent and spec.pins.sessions:
+        return DataSource(spec.dataset, dict(spec.options), None, False, ABSENT)
     if spec.stand_in is None:
         raise DataError(
             f"{spec.name} runs on {spec.dataset}, which is not on this machine.",

@@ -14,7 +14,7 @@ from clbench.errors import ResultsError
 from clbench.records.collection import collect, folders
 from clbench.records.record import Record, write_record
 from clbench.records.store import record_path
-from clbench.report.table.across import Across, across, csv_text, latex, markdown
+from clbench.report.table.across import Across, across, csv_text, latex, markdown, usual_columns
 from clbench.report.table.leaderboard import leaderboard
 
 JOINT, NAIVE, LWF, _, ER, DERPP, KRT, DLFL = factory.METHODS
@@ -53,6 +53,18 @@ def test_it_is_written_as_markdown_csv_and_latex() -> None:
     assert [(row["scenario"], row["strategy"]) for row in rows] == [("coco_b40c10", "er"), ("coco_b0c10", "er")]
     assert r"\multicolumn{2}{c}{coco\_b40c10} & \multicolumn{2}{c}{coco\_b0c10} \\" in latex(found)
     assert r"\cmidrule(lr){3-4}\cmidrule(lr){5-6}" in latex(found)
+
+
+def test_how_far_the_test_images_leave_last_map_open_is_shown_unasked_where_it_is_known() -> None:
+    records = [factory.make_record(ER), factory.make_record(ER, factory.B0)]
+    trust = {record.content: "consistent" for record in records}
+    board = leaderboard(records, trust=trust, published=False, measured={"error_images": {records[0].content: 0.012}})
+    assert usual_columns(leaderboard(records, trust=trust, published=False)) == ("average_map", "last_map")
+    found = across(board, ["coco_b40c10", "coco_b0c10"], keys=usual_columns(board))
+    shown = dict(zip(found.grid.titles, found.grid.texts[0], strict=True))
+    assert (shown["coco_b40c10 ± images"], shown["coco_b0c10 ± images"]) == ("1.2", "–")
+    assert any("luck of the test images" in note for note in found.notes())
+    assert r"& Avg. & Last & $\pm$ images & Avg." in latex(found)
 
 
 def kept(folder: Path, method: factory.Method, *seeds: int) -> Path:

@@ -15,7 +15,8 @@ import record_factory as factory
 from clbench import metrics
 from clbench.errors import DataError, UsageError
 from clbench.records.rows import group_rows
-from clbench.report.compare import label_curves
+from clbench.report.compare import label_curves, measured
+from clbench.report.compare.label_errors import label_errors
 from clbench.report.table.labels import NAMES, csv_text, grid_of, method_names
 
 ER, LWF = factory.METHODS[4], factory.METHODS[2]
@@ -29,6 +30,25 @@ def test_every_label_has_a_line_for_each_session_that_knew_it() -> None:
     last = [line for line in lines if line["seed"] == "1" and line["session"] == "3"]
     assert [float(line["ap"]) for line in last] == records[1].ap.growing[-1]
     assert [line["learned"] for line in last] == ["1", "1", "2", "2", "3", "3"]
+
+
+def test_how_far_other_test_images_would_move_a_label_stands_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, path, truth, tests = factory.make_scored(tmp_path)
+    monkeypatch.setattr(measured, "stream_of", lambda record, data: factory.Tested(truth))
+    monkeypatch.setattr(measured, "other_stream", lambda record, stream: [])
+    monkeypatch.setattr(measured, "tested_places", lambda record, stream: tests)
+    rows = group_rows([record])
+    found = label_errors(rows, folders=[tmp_path])
+    scores, known = np.load(path.with_suffix("") / record.scores[-1].file)[tests[-1]], truth[tests[-1]]
+    alone = {label: metrics.map_error(scores[:, [i]], known[:, [i]]) for i, label in enumerate(record.labels)}
+    assert found == {record.content: alone}
+    shown = grid_of(rows, found)
+    assert shown.titles[-1] == "± images" and shown.texts[0][-1] == f"{100 * alone[record.labels[0]]:.1f}"
+    assert "± images" not in grid_of(rows).titles
+    lines = list(csv.DictReader(io.StringIO(csv_text(rows, found))))
+    assert [line["error_images"] != "" for line in lines] == [line["session"] == "3" for line in lines]
 
 
 def test_methods_are_told_apart_without_digests() -> None:

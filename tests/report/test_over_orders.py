@@ -125,13 +125,27 @@ def test_how_often_each_is_first_and_how_far_the_rankings_agree() -> None:
     assert lines["lwf"].ranks == {"alphabetical": 2, "shuffle:1": 1, "shuffle:2": 2}
     # in shuffle:1 one of three pairs is turned round: (2 - 1) / 3
     assert table.agreement == {"shuffle:1": pytest.approx(1 / 3), "shuffle:2": pytest.approx(1.0)}
-    assert table.cells()[0] == ["naive", "1–2", "46.0 ± 4.0", "42.0", "50.0", "2 of 3", "1–2", "50.0 (1)"]
+    assert table.cells()[0] == ["naive", "1–2", "46.0 ± 4.0", "–", "42.0", "50.0", "2 of 3", "1–2", "50.0 (1)"]
     told = markdown(table, notes(table, measure="last_map"))
     assert "shuffle:1 0.33, shuffle:2 1.00; mean 0.67" in told and "3 rows" in told
     lines_of = list(csv.DictReader(io.StringIO(csv_text([table]))))
     assert (
         len(lines_of) == 9 and lines_of[1]["order"] == "shuffle:1" and float(lines_of[1]["mean"]) == pytest.approx(0.42)
     )
+
+
+def test_how_far_the_test_images_leave_the_mean_over_orders_open_stands_beside_it() -> None:
+    made = records()
+    naive = [one.content for one in made if one.strategy.name == "naive"]
+    errors = dict(zip(naive, [0.03, 0.01, 0.03, 0.01], strict=True))  # shuffle:1 has two seeds
+    (table,) = orders_tables(group_rows(made), measure="last_map", errors=errors)
+    lines = {line.name: line for line in table.lines}
+    assert lines["naive"].luck == {"alphabetical": 0.03, "shuffle:1": 0.02, "shuffle:2": 0.01}
+    assert lines["naive"].error_images == pytest.approx(0.02) and lines["er"].error_images is None
+    assert table.grid.titles[3] == "± images" and [cells[3] for cells in table.grid.texts] == ["2.0", "–", "–"]
+    assert "which all orders share" in " ".join(notes(table, measure="last_map"))
+    (plain,) = orders_tables(group_rows(made), measure="last_map")
+    assert "± images" not in plain.grid.titles
 
 
 def test_a_readme_has_the_table_over_orders_between_its_markers() -> None:

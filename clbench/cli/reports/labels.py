@@ -29,7 +29,7 @@ from clbench.errors import UsageError, suggest
     help="Points of a curve of --label, from score files, as csv or json.",
 )
 @click.option("--bins", type=click.IntRange(1), default=10, show_default=True, help="Bins of a calibration curve.")
-@click.option("--data", type=options.FOLDER, help="The data set's folder, for curves.")
+@click.option("--data", type=options.FOLDER, help="The data set's folder, for curves and ± images.")
 def labels(
     scenario: str,
     results: tuple[Path, ...],
@@ -44,7 +44,8 @@ def labels(
     """Print AP per label and session, or a curve of one label.
 
     As csv or json every number of every seed has a line of its own, and methods have names without digests. Rows are
-    those of the scenario's first table.
+    those of the scenario's first table. ± images: how far other test images would move an AP, where score files are
+    here.
 
     \b
     Examples:
@@ -56,6 +57,7 @@ def labels(
     from clbench.cli.terminal import output
     from clbench.records.collection import folders
     from clbench.report.compare import label_curves
+    from clbench.report.compare.label_errors import label_errors
     from clbench.report.formats.csv_sheet import as_csv
     from clbench.report.table import labels as tables
     from clbench.report.table.leaderboard import heading_of, sections
@@ -72,21 +74,28 @@ def labels(
             raise UsageError(problem, hint=f"Rows: {', '.join(sorted(there))}.")
     rows = [row for row in rows if not wanted or row.first.strategy.name in wanted]
     rows.sort(key=lambda row: -(found.mean if (found := row.stat("last_map")) else 0.0))
+    errors = {} if curve else label_errors(rows, folders=folders(results), data=data)
     if curve:
         told = label_curves.points(rows, label, curve=curve, folders=folders(results), data=data, bins=bins)
         names: tuple[str, ...] = (*label_curves.ABOUT, *label_curves.COLUMNS[curve])
         lines = [[point[name] for name in names] for point in told]
     elif form in ("csv", "json"):
-        names, lines = tables.NAMES, tables.tidy(rows)
+        names, lines = tables.NAMES, tables.tidy(rows, errors)
     else:
         if form in ("md", "latex"):
-            text = tables.markdown(rows) if form == "md" else tables.latex(rows, heading=heading_of(rows[0]))
+            text = (
+                tables.markdown(rows, errors)
+                if form == "md"
+                else tables.latex(rows, errors, heading=heading_of(rows[0]))
+            )
             click.echo(text, nl=False)
             return
         click.secho(heading_of(rows[0]), bold=True)
-        shown = tables.grid_of(rows, most=tables.MOST)
+        shown = tables.grid_of(rows, errors, most=tables.MOST)
         output.table(shown.titles, shown.texts, dispensable=["Session", *reversed(shown.titles[3:])])
         output.say("AP in per cent after the last session; every session and seed: --format csv")
+        if errors:
+            output.say(f"{tables.LUCK}.")
         return
     if form == "csv":
         click.echo(as_csv(names, lines), nl=False)

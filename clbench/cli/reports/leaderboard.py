@@ -160,7 +160,7 @@ def _print_across(
         said = [*said, *told]
     if keys:
         chosen.with_columns(board, keys)
-    found = across.across(board, names, keys=keys or across.COLUMNS)
+    found = across.across(board, names, keys=keys or across.usual_columns(board))
     if form == "text":
         shown = found.grid
         output.table(shown.titles, shown.texts, dispensable=["Marks", "Seeds", "Settings", "Head"])

@@ -57,6 +57,7 @@ def print_costs(plans: list[Plan], *, calibrate: bool, device: str, threads: int
         rows,
         title=f"{plans[0].scenario.name} on {plans[0].dataset}, each of {several}{seeds} seed{'s' * (seeds > 1)}",
     )
+    print_unknown(chosen, costs)
     if calibrate:
         print_times(seeds * costs, backbone=plans[0].train.backbone)
     else:
@@ -74,6 +75,23 @@ def print_sum(plans: list[Plan], costs: list[Estimate]) -> None:
         f"To do: {len(plans)} runs, {sum(cost.image_steps for cost in costs):,} images trained on in "
         f"{sum(cost.steps for cost in costs):,} steps, {sum(cost.scored for cost in costs):,} images scored; on disk "
         f"{sum(kept.values()) / 1e6:,.0f} MB of pictures and {scores / 1e6:,.0f} MB of scores."
+    )
+
+
+def print_unknown(plans: list[Plan], costs: list[Estimate]) -> None:
+    """Say of runs whose data set is not here what their costs are taken from, and what is not in them."""
+    missing: dict[str, dict[str, None]] = {}
+    for plan, cost in zip(plans, costs, strict=True):
+        for what in cost.unknown:
+            missing.setdefault(what, {})[plan.entry.name] = None
+    absent = [plan for plan in plans if plan.absent]
+    if not absent:
+        return
+    datasets, strategies = sorted({plan.dataset for plan in absent}), {plan.entry.name for plan in absent}
+    told = [what if set(of) == strategies else f"{what} ({', '.join(of)})" for what, of in missing.items()]
+    output.say(
+        f"{', '.join(datasets)}: not on this machine, so images per session are those of the pins. Not counted: "
+        f"{'; '.join(told)}. To run them: clbench data get {datasets[0]}"
     )
 
 

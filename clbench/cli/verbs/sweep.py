@@ -70,7 +70,7 @@ def command(
     where = Where(jobs, address, cpus_per_run, gpus_per_run, retries)
     how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
     here = address is None and not dry_run
-    runs = partial(expand_all, files, orders=options.orders(orders))
+    runs = partial(expand_all, files, orders=options.orders(orders), absent=dry_run and not calibrate)
     plans = planned(runs, how, jobs=jobs if here else 1, dry=dry_run)
     left = unfinished(plans, results)
     stand_ins = sorted({plan.scenario.dataset for plan in plans if plan.stand_in})
@@ -114,7 +114,7 @@ def _is_taken(outcome: RunOutcome) -> bool:
 
 def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: Any) -> None:
     """List every run with its state and its cost; seeds of one configuration cost the same."""
-    from clbench.cli.terminal.costs import DISPENSABLE, HEADS, cells, print_sum, print_times
+    from clbench.cli.terminal.costs import DISPENSABLE, HEADS, cells, print_sum, print_times, print_unknown
     from clbench.cost.estimate import Estimate, estimate
 
     costs: dict[str, Estimate] = {}
@@ -132,6 +132,7 @@ def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: 
     if left:
         to_pay = [costs[plan.named] for plan in left]
         print_sum(left, to_pay)
+        print_unknown(left, to_pay)
         if calibrate:
             print_times(to_pay, backbone=left[0].train.backbone)
 

@@ -99,7 +99,7 @@ def numbers_besides(
     asked = list(dict.fromkeys(key for key in keys if key in MEASURES))
     numbers: dict[str, Mapping[str, float]] = {}
     if ERROR.key not in asked:
-        small = [row for row in found.rows if _score_bytes(row.first) <= AUTOMATIC]
+        small = [row for row in found.rows if is_small(row.first)]
         numbers |= measured(small, [ERROR.key], folders=folders, data=data, asked=False)
     if asked:
         told = measured(found.rows, asked, folders=folders, data=data)
@@ -112,21 +112,34 @@ def numbers_besides(
     return numbers
 
 
-def _score_bytes(record: Record) -> int:
-    return 4 * record.scenario.sessions[-1].test_images * len(record.labels)
+def is_small(record: Record) -> bool:
+    """Say whether the scores of a record's last session are few enough to be read without being asked for."""
+    return 4 * record.scenario.sessions[-1].test_images * len(record.labels) <= AUTOMATIC
 
 
-def _of_record(record: Record, keys: Sequence[str], *, folders: Sequence[Path], data: Path | None) -> dict[str, float]:
+def last_scores(
+    record: Record, *, folders: Sequence[Path], data: Path | None = None
+) -> tuple[Scores, Truth, Ranking] | None:
+    """Return scores [n, K], truth [n, K] and kind of the last growing test set; None where score files do not fit.
+
+    Raises ClbenchError where the data set is not here.
+    """
+    if work_folder(record, folders) is None:
+        return None
     stream = stream_of(record, data=data)
     if any(other_stream(record, stream)):
-        return {}
+        return None
     truth = stream.truth(stream.test_rows)
     scores = session_scores(record, folders, images=len(truth))
     if scores is None:
-        return {}
+        return None
     rows = tested_places(record, stream)[-1]
-    scores, truth = scores[rows], truth[rows, : scores.shape[1]]
-    return {key: MEASURES[key](scores, truth, kind_of(record, -1)) for key in keys}
+    return scores[rows], truth[rows, : scores.shape[1]], kind_of(record, -1)
+
+
+def _of_record(record: Record, keys: Sequence[str], *, folders: Sequence[Path], data: Path | None) -> dict[str, float]:
+    told = last_scores(record, folders=folders, data=data)
+    return {} if told is None else {key: MEASURES[key](*told) for key in keys}
 
 
 class _Kept:

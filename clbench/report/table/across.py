@@ -14,10 +14,11 @@ from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Field, Grid
 from clbench.report.formats.latex import NEEDS, below, escape, fitted, label_command, letter
 from clbench.report.formats.markdown import grid_lines, quoted
+from clbench.report.table.columns import ERROR
 from clbench.report.table.model import Cell, Leaderboard, Table
 
 COLUMNS = ("average_map", "last_map")
-"""What is shown of each scenario, unless columns are chosen."""
+"""What is shown of each scenario unless columns are chosen, beside how far the test images leave last mAP open."""
 
 
 _OF_TABLES = ("stand-in", "unpinned")
@@ -79,6 +80,8 @@ class Across:
             "Lines go by their mean. A method that runs once in every scenario has one line, whatever its settings "
             "there (a | b)."
         )
+        if ERROR.key in self.keys:
+            found.append(f"{ERROR.title}: standard error of Last mAP from the luck of the test images.")
         return found
 
 
@@ -87,6 +90,12 @@ def together(boards: Sequence[Leaderboard]) -> Leaderboard:
     known = [key for board in boards if not isinstance(board.measured, UnsetType) for key in board.measured]
     tables = [table for board in boards for table in board.tables]
     return msgspec.structs.replace(boards[0], tables=tables, measured=list(dict.fromkeys(known)) or UNSET)
+
+
+def usual_columns(board: Leaderboard) -> tuple[str, ...]:
+    """Return what is shown of each scenario unless columns are chosen."""
+    cells = [row.cells.get(ERROR.key) for table in board.tables for row in table.rows]
+    return (*COLUMNS, ERROR.key) if any(cell and cell.mean is not None for cell in cells) else COLUMNS
 
 
 def across(board: Leaderboard, scenarios: Sequence[str], *, keys: Sequence[str] = COLUMNS) -> Across:
@@ -120,7 +129,7 @@ def across(board: Leaderboard, scenarios: Sequence[str], *, keys: Sequence[str] 
             line = lines.setdefault(key, Line(*key))
             line.seeds.add(len(row.seeds))
             line.marks.update(dict.fromkeys(mark for mark in row.marks if mark not in _OF_TABLES))
-            line.cells.update({(table.heading, name): row.cells[name] for name in keys})
+            line.cells.update({(table.heading, name): row.cells[name] for name in keys if name in row.cells})
     higher = board.known[keys[0]].higher_is_better
 
     def place(line: Line) -> tuple[int, float]:
@@ -158,7 +167,7 @@ def csv_text(table: Across) -> str:
 def latex(table: Across) -> str:
     """Return the table as a `table*`, scenarios over their columns; what it needs stands above it."""
     keys, board = table.keys, table.board
-    heads = [escape(board.title(key).removesuffix(" mAP") if len(keys) == 2 else board.title(key)) for key in keys]
+    heads = [escape(board.title(key).removesuffix(" mAP") if len(keys) < 4 else board.title(key)) for key in keys]
     spans = ["", ""] + [rf"\multicolumn{{{len(keys)}}}{{c}}{{{escape(one.scenario)}}}" for one in table.tables]
     rules = [rf"\cmidrule(lr){{{3 + len(keys) * n}-{2 + len(keys) * (n + 1)}}}" for n in range(len(table.tables))]
     lines = [

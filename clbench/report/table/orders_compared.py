@@ -16,6 +16,7 @@ from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Grid, plain_grid
 from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import grid_lines
+from clbench.report.table.columns import ERROR
 from clbench.report.table.leaderboard import heading_of, sections
 from clbench.report.table.rows import upper_bounds
 
@@ -35,8 +36,16 @@ class OrdersLine:
     """The mean over seeds in each order."""
     over: Stat
     """Mean and spread over the orders."""
+    luck: dict[str, float]
+    """Standard error from the test images in each order, mean over seeds; of orders of which it is known."""
     ranks: dict[str, int]
     """Its place in each order; empty for an upper bound and for what verification found wrong."""
+
+    @property
+    def error_images(self) -> float | None:
+        """The mean standard error over the orders, which share their test images; None where one is not known."""
+        known = len(self.luck) == len(self.values)
+        return math.fsum(self.luck.values()) / len(self.luck) if known else None
 
     @property
     def first(self) -> int | None:
@@ -62,7 +71,7 @@ class OrdersTable:
     @property
     def titles(self) -> tuple[str, ...]:
         """The headings of `cells`."""
-        return ("Method", "Seeds", "Over orders", "Lowest", "Highest", "First", "Ranks", self.orders[0])
+        return ("Method", "Seeds", "Over orders", ERROR.title, "Lowest", "Highest", "First", "Ranks", self.orders[0])
 
     def cells(self, digits: int = 1) -> list[list[str]]:
         """Return the table's texts, values in per cent."""
@@ -71,7 +80,7 @@ class OrdersTable:
     @property
     def grid(self) -> Grid:
         """The table as texts, for every format."""
-        return plain_grid(self.titles, self.cells(), sides="lrrrrrrr")
+        return plain_grid(self.titles, self.cells(), sides="lrrrrrrrr", optional=[ERROR.title])
 
     def _cells(self, line: OrdersLine, digits: int) -> list[str]:
         def text(value: float) -> str:
@@ -84,6 +93,7 @@ class OrdersTable:
             line.name,
             "–".join(map(str, (counts[0], counts[-1]) if len(counts) > 1 else counts)),
             f"{text(line.over.mean)} ± {text(line.over.std)}",
+            ERROR.text(line.error_images, digits=digits),
             text(min(line.values.values())),
             text(max(line.values.values())),
             "–" if line.first is None else f"{line.first} of {len(self.orders)}",
@@ -92,21 +102,30 @@ class OrdersTable:
         ]
 
 
-def orders_tables(rows: Iterable[Row], *, measure: str, trust: Mapping[str, str] | None = None) -> list[OrdersTable]:
+def orders_tables(
+    rows: Iterable[Row],
+    *,
+    measure: str,
+    trust: Mapping[str, str] | None = None,
+    errors: Mapping[str, float] | None = None,
+) -> list[OrdersTable]:
     """Return a table for each set of class orders that configurations of one scenario ran in.
 
     Only those with the same orders stand in one table. `measure` is a key of `MEASURES`. Upper bounds and rows that
     `trust` calls unverified have no rank; a row in which a record lacks the measure is left out.
+    `errors` are standard errors of the measure from the test images, by content digest.
     """
     found = []
     for group, _ in sections(over_orders(rows)):
         several = [row for row in group if isinstance(row, OrdersRow) and row.stat(measure) is not None]
         if several:
-            found.append(_table(several, measure, trust or {}))
+            found.append(_table(several, measure, trust or {}, errors or {}))
     return found
 
 
-def _table(rows: Sequence[OrdersRow], measure: str, trust: Mapping[str, str]) -> OrdersTable:
+def _table(
+    rows: Sequence[OrdersRow], measure: str, trust: Mapping[str, str], errors: Mapping[str, float]
+) -> OrdersTable:
     orders = tuple(rows[0].by_order)
     told = [name for name, _, _ in names(rows)]
     values = [{order: _mean(row.by_order[order], measure) for order in orders} for row in rows]
@@ -127,6 +146,7 @@ def _table(rows: Sequence[OrdersRow], measure: str, trust: Mapping[str, str]) ->
             seeds={order: len(one.records) for order, one in row.by_order.items()},
             values=values[place],
             over=_stat(row, measure),
+            luck=_luck(row, errors),
             ranks=ranks.get(place, {}),
         )
         for place, row in enumerate(rows)
@@ -142,6 +162,11 @@ def _table(rows: Sequence[OrdersRow], measure: str, trust: Mapping[str, str]) ->
         lines=tuple(sorted(lines, key=lambda line: -line.over.mean)),
         agreement={} if order_of(rows[0].first) else agreement,
     )
+
+
+def _luck(row: OrdersRow, errors: Mapping[str, float]) -> dict[str, float]:
+    told = {order: one.over(lambda record: errors.get(record.content)) for order, one in row.by_order.items()}
+    return {order: found.mean for order, found in told.items() if found is not None}
 
 
 def kendall(a: Sequence[float], b: Sequence[float]) -> float:
@@ -164,6 +189,8 @@ def notes(table: OrdersTable, *, measure: str) -> list[str]:
         "after the mean over seeds in each. First: in how many of them no ranked row is higher. In brackets the rank "
         f"in {table.orders[0]} order."
     ]
+    if any(line.error_images is not None for line in table.lines):
+        found.append(f"{ERROR.title}: standard error from the luck of the test images, which all orders share.")
     known = {order: tau for order, tau in table.agreement.items() if not math.isnan(tau)}
     if known:
         ranked = sum(bool(line.ranks) for line in table.lines)
@@ -190,12 +217,21 @@ def latex(table: OrdersTable, said: Sequence[str]) -> str:
 def csv_text(tables: Iterable[OrdersTable]) -> str:
     """Return one line for each configuration and order, values as fractions."""
     lines = [
-        [table.heading, line.name, line.configuration[:8], order, line.seeds[order], value, line.ranks.get(order)]
+        [
+            table.heading,
+            line.name,
+            line.configuration[:8],
+            order,
+            line.seeds[order],
+            value,
+            line.ranks.get(order),
+            line.luck.get(order),
+        ]
         for table in tables
         for line in table.lines
         for order, value in line.values.items()
     ]
-    return as_csv(("table", "method", "configuration", "order", "seeds", "mean", "rank"), lines)
+    return as_csv(("table", "method", "configuration", "order", "seeds", "mean", "rank", ERROR.key), lines)
 
 
 def _mean(row: Row, measure: str) -> float:

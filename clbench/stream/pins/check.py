@@ -42,6 +42,28 @@ def check_pins(stream: Stream, pins: PinsSpec | ScenarioSpec, *, source: str = "
             )
 
 
+def pinned_counts(pins: PinsSpec, *, source: str) -> list[tuple[int, int]]:
+    """Return how many train and test images each pinned session has; the test sets grow, so the last is the fixed one.
+
+    `source` names the scenario in messages. Raises UsageError where a pin cannot be read.
+    """
+    found = []
+    for index, line in enumerate(pins.sessions):
+        counts = line.partition(" ")[0]
+        if not _COUNTS.fullmatch(counts):
+            raise _not_a_pin(line, index=index, source=source)
+        train, _, test = counts.partition("/")
+        found.append((int(train), int(test)))
+    return found
+
+
+def _not_a_pin(line: str, *, index: int, source: str) -> UsageError:
+    return UsageError(
+        f"{source}: pins.sessions[{index}]: {line[:40]!r} is not a session's pin.",
+        hint="Write the pins anew with `python -m clbench.stream.pins.write`.",
+    )
+
+
 def _locate(stream: Stream, pins: PinsSpec, *, found: StreamDigest, labels: bool, source: str) -> str:
     pinned = pins.sessions
     if pinned and len(pinned) != len(found.per_session):
@@ -49,10 +71,7 @@ def _locate(stream: Stream, pins: PinsSpec, *, found: StreamDigest, labels: bool
     for session, line, wanted in zip(stream.sessions, found.per_session, pinned, strict=False):
         have, want = line.split(), wanted.split()
         if len(want) not in (3, 5) or not _COUNTS.fullmatch(want[0]):
-            raise UsageError(
-                f"{source}: pins.sessions[{session.index}]: {wanted[:40]!r} is not a session's pin.",
-                hint="Write the pins anew with `python -m clbench.stream.pins.write`.",
-            )
+            raise _not_a_pin(wanted, index=session.index, source=source)
         for start in (1, 3) if labels else (1,):
             if have[start : start + 1] != want[start : start + 1] and len(want) > start:
                 try:
