@@ -12,10 +12,12 @@ from clbench.cost.clocks import Spent, clocks
 from clbench.cost.from_pins import counts_from_pins
 from clbench.cost.session_counts import SessionCount, session_counts
 from clbench.data.pictures.sources import cache_bytes, is_kept
+from clbench.method.seen_stream import as_seen_by
 from clbench.plan.plan import Plan
+from clbench.stream.stream import Stream
 from clbench.train.environment import keep_freed_memory
 from clbench.train.options import AUTO, Kind
-from clbench.train.prepare import make_stream
+from clbench.train.prepare import plan_stream, stream_key
 
 INCLUDED = (
     "every epoch, replayed images, what strategies do before and after sessions, scoring, measures, saved states, "
@@ -76,20 +78,27 @@ def estimate(
     workers: int = AUTO,
     cache: bool | None = None,
     features: Kind = "off",
+    streams: dict[object, Stream] | None = None,
 ) -> Estimate:
     """Return what `plan` costs; with `calibrate`, carry out a few images of every session and scale what that takes.
 
     Counts are exact, but for memories that choose by features. Of data that is not here they are those of the pins, and
     what these do not tell is `unknown`. Calibrating takes seconds for small networks and about
-    a minute for large ones, and leaves nothing behind. The other arguments are those of the run.
+    a minute for large ones, and leaves nothing behind. `streams` keeps what
+    plans of one scenario share. The other arguments are those of the run.
     """
     begin = clocks()
     strategy = plan.new_strategy()
     if plan.absent:
         counts, score_bytes, unknown = counts_from_pins(plan, strategy)
         return Estimate(counts, cache_bytes=0, score_bytes=score_bytes, unknown=unknown)
-    stream = make_stream(plan, strategy)
-    stream.digest(), stream.table.digest()
+    streams = {} if streams is None else streams
+    key = stream_key(plan)
+    if calibrate or key not in streams:
+        streams[key] = plan_stream(plan, warn=key not in streams)
+    stream = as_seen_by(strategy, streams[key])
+    if calibrate:
+        stream.digest(), stream.table.digest()
     set_up = clocks() - begin
     counts = session_counts(plan, strategy, stream)
     size, pictures = plan.train.image_size, len(stream.table)

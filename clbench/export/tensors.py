@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Write tensors, each with memory of its own. Raises OSError."""
     from safetensors.torch import save_file
 
+    path.touch()
+    readable_by = path.stat().st_mode  # as every file of this user; safetensors makes one that only they may read
     save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, path)
+    path.chmod(stat.S_IMODE(readable_by))
 
 
 def read_tensors(path: Path, *, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:

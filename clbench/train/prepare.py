@@ -103,6 +103,12 @@ def plan_stream(plan: Plan, *, warn: bool = True) -> Stream:
     return stream
 
 
+def stream_key(plan: Plan) -> object:
+    """Return what plans have in common whose `plan_stream` is the same."""
+    options = tuple(plan.options.items())
+    return plan.scenario_path, plan.order, plan.dataset, plan.root, options, plan.unpinned, plan.trial
+
+
 def _is_pinned(stream: Stream, plan: Plan) -> bool:
     """Return whether the plan's stream, or the data that it is cut from, are pinned.
 

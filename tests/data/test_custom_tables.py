@@ -95,7 +95,7 @@ def test_a_row_repeated_word_for_word_counts_once_aloud(tmp_path: Path, caplog: 
     with caplog.at_level(logging.WARNING):
         table = read(make(tmp_path, ROWS + "c.jpg,test,sky\n"))
     assert len(table) == 4
-    assert "repeats 1 rows word for word" in caplog.text
+    assert "repeats a row word for word" in caplog.text
     with pytest.raises(DataError, match=r"id 'c.jpg' occurs twice"):
         read(make(tmp_path, ROWS + "c.jpg,test,cat\n"))
 

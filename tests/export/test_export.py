@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,12 @@ def test_the_description_and_the_card_say_what_one_must_know(naive: Any):
     card = (done.folder / "README.md").read_text()
     assert all(f"| {label} |" in card for label in record.labels)
     assert "validation images" in card and record.content in card
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files there have no mode")
+def test_whoever_may_read_the_description_may_read_the_weights(naive: Any):
+    modes = {name: (naive[2].folder / name).stat().st_mode for name in (FILE, TENSORS, "README.md")}
+    assert len(set(modes.values())) == 1, modes
 
 
 def test_thresholds_are_chosen_on_validation_images_and_on_no_test_image(naive: Any):

@@ -46,6 +46,7 @@ def print_costs(plans: list[Plan], *, calibrate: bool, device: str, threads: int
     seeds = len({plan.seed for plan in plans})
     orders = list(dict.fromkeys(plan.order for plan in plans))
     chosen = [plan for plan in plans if plan.seed == plans[0].seed]
+    pictures["streams"] = {}
     costs = [estimate(plan, calibrate=calibrate, device=device, threads=threads, **pictures) for plan in chosen]
     rows = [
         [" · ".join(filter(None, [plan.entry.name, plan.order])), *cells(cost)]

@@ -118,6 +118,7 @@ def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: 
     from clbench.cost.estimate import Estimate, estimate
 
     costs: dict[str, Estimate] = {}
+    how["streams"] = {}
     rows = []
     for plan in plans:
         name = plan.named

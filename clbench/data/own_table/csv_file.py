@@ -150,7 +150,8 @@ def _once(rows: list[Row], *, path: Path, name: str) -> tuple[list[Row], list[st
     """Return the rows without exact repeats, which say nothing new, and a note of how many there were."""
     unique = list({tuple(map(row.get, COLUMNS)): (line, row) for line, row in reversed(rows)}.values())[::-1]
     more = len(rows) - len(unique)
-    return unique, [f"{path} repeats {more} rows word for word; each counts once"] if more else []
+    told = f"{more} rows" if more > 1 else "a row"
+    return unique, [f"{path} repeats {told} word for word; each counts once"] if more else []
 
 
 def _images(rows: Sequence[Row], *, per_label: bool, path: Path, name: str) -> list[list[int]]:

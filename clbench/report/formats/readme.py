@@ -73,7 +73,8 @@ def block(board: Leaderboard, name: str, *, first: int | None = None) -> str:
         if len(some.rows) < len(table.rows):
             shown += f"\nThe first {len(some.rows)} of {len(table.rows)} rows.\n"
         if first and len(tables) > 1:
-            shown += f"\nNot shown: {sum(len(other.rows) for other in tables[1:])} rows of other tables.\n"
+            others = sum(len(other.rows) for other in tables[1:])
+            shown += f"\nNot shown: {others} row{'s' * (others != 1)} of other tables.\n"
         parts.append(f"\n**{escape(table.heading)}**: {escape(table.title)}\n\n{shown}")
     return "\n".join(parts) + (f"\nRanks: {escape(board.rule)}\n" if parts else f"\nNo records of {name} yet.\n") + "\n"
 

@@ -19,6 +19,11 @@ function drawDefinitions() {
     h("dl", { class: "defined" }, Object.entries(DATA.marks).map(([mark, meaning]) => h("div", {}, h("dt", {}, h("span", { class: "mark" }, mark)), h("dd", {}, meaning)))));
 }
 
+// Links at the top lead to parts that are shown.
+function drawLinks() {
+  for (const link of document.querySelectorAll('nav a[href^="#"]')) link.hidden = byId(link.hash.slice(1)).hidden;
+}
+
 // What the filters change.
 function refresh() {
   drawBoard();
@@ -72,8 +77,10 @@ byId("theme").addEventListener("click", () => {
 });
 byId("choose").addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", followAddress);
+new MutationObserver(drawLinks).observe(document.querySelector("main"), { attributes: true, attributeFilter: ["hidden"], subtree: true });
 
 setTheme(THEMES[kept()] ? kept() : "auto");
 drawAll();
 followAddress();
+drawLinks();
 if (LIVE) ask();

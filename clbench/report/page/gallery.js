@@ -2,7 +2,7 @@
 
 function drawGallery() {
   const rows = listed().filter((row) => row.gallery.length);
-  for (const id of ["gallery", "to-gallery"]) byId(id).hidden = !rows.length;
+  byId("gallery").hidden = !rows.length;
   byId("pictures").replaceChildren(...rows.map((row) => h("section", {},
     h("h3", {}, nameInLegend(row)),
     h("div", { class: "pictures" }, row.gallery.map((picture) => h("figure", {},

@@ -15,7 +15,7 @@ from clbench.plan.plan import Plan
 from clbench.stream.stream import Stream
 from clbench.train.make_record import check_recordable
 from clbench.train.options import RunOptions
-from clbench.train.prepare import bare_backbone, check_stored, check_uses, plan_stream
+from clbench.train.prepare import bare_backbone, check_stored, check_uses, plan_stream, stream_key
 from clbench.train.resume.structure import grown_again
 from clbench.train.stored_features import check_applicable
 
@@ -28,7 +28,7 @@ def put_together(plan: Plan, options: RunOptions, *, streams: Streams) -> None:
     Networks other than the suite's own are built of tensors without memory; where a strategy cannot use those, its
     network is built as a run does it. `streams` keeps what plans of one scenario share.
     """
-    key = (plan.scenario_path, plan.order, plan.dataset, plan.root, tuple(plan.options.items()), plan.unpinned)
+    key = stream_key(plan)
     if key not in streams:
         streams[key] = plan_stream(plan, warn=False)
     check_stored(plan, kind=options.features)

@@ -1,6 +1,6 @@
 """What the first commands cost, against another checkout of clbench: CPU of all processes, wall time, same numbers.
 
-    python benchmarks/bench_first_command.py --against PATH [--rows doctor,show,one] [--repeats 3]
+    python benchmarks/first_command.py --against PATH [--rows doctor,show,one] [--repeats 3]
 
 Every command starts in an empty folder, the two checkouts in turns; medians. CPU is user and system time of all
 processes that the command started, those too whose parent did not wait for them (Linux only). The AP matrices of both
