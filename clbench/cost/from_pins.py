@@ -8,7 +8,6 @@ from clbench.cost.session_counts import SessionCount
 from clbench.method.replay import Replay
 from clbench.method.strategy import Strategy
 from clbench.plan.plan import Plan
-from clbench.spec.scenario import ScenarioSpec
 from clbench.stream.pins.check import pinned_counts
 from clbench.train.batches import steps_per_epoch
 from clbench.train.optimiser import epochs
@@ -26,7 +25,7 @@ def counts_from_pins(plan: Plan, strategy: Strategy) -> tuple[tuple[SessionCount
     where no image is in two sessions. Raises UsageError for pins that cannot be read.
     """
     own, tested = zip(*pinned_counts(plan.scenario.pins, source=plan.scenario.name), strict=True)
-    labels = _seen(plan.scenario, sessions=len(own))
+    labels = _seen(plan, sessions=len(own))
     again = strategy.static or strategy.cumulative
     if strategy.cumulative:
         own = tuple(itertools.accumulate(own))
@@ -46,9 +45,9 @@ def counts_from_pins(plan: Plan, strategy: Strategy) -> tuple[tuple[SessionCount
     return tuple(sessions), sum(4 * tested[-1] * seen for seen in labels), tuple(unknown)
 
 
-def _seen(scenario: ScenarioSpec, *, sessions: int) -> list[int]:
+def _seen(plan: Plan, *, sessions: int) -> list[int]:
     """Return how many labels are known after each session, nothing where the data set alone says it."""
-    deal = scenario.labels
+    deal = plan.scenario.labels
     if deal.sessions:
         return list(itertools.accumulate(map(len, deal.sessions)))
     if not deal.increment:

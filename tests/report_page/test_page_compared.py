@@ -70,6 +70,7 @@ def test_a_page_of_printed_numbers_alone_shows_them_and_nothing_empty(visit: Vis
     every = page.locator("#board-printed table tbody tr").count()
     for name in ("curves", "tradeoffs", "heads", "compare", "labels", "gallery"):
         assert not page.locator(f"#{name}").is_visible(), name
+    assert page.locator("nav a:visible").all_inner_texts() == ["Leaderboard", "Definitions"]
     page.fill("#query", "krt")
     assert 0 < page.locator("#board-printed table tbody tr").count() < every
 
