@@ -28,8 +28,8 @@ MAY_IMPORT = {
     "spec": "errors seeds files",
     "metrics": "errors",
     "strategies": "files",
-    "weights": "errors files",
-    "nn": "errors seeds files weights",
+    "weights": "errors files imports",
+    "nn": "errors seeds files imports weights",
     "data": "errors seeds files imports spec",
     "stream": "errors seeds files spec data",
     "ranks": "errors nn",
@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "many": "errors files imports spec data plan ranks records train",
     "tune": "errors seeds files spec stream plan records train many",
     "watch": "errors files plan records train",
-    "export": "errors files spec metrics data stream nn method plan records train",
+    "export": "errors files imports spec metrics data stream nn method plan records train",
     "explain": "errors spec data stream nn method plan records report train",
 }
 """What each module or folder of the package may import of the rest. Those not named here stand on top of everything."""

@@ -258,7 +258,7 @@ def _licence(record: Record) -> dict[str, str]:
     weights, known = str(record.train.get("weights", "")), DATASETS.get(record.scenario.dataset)
     found = {"model": unknown, "pretrained weights": unknown if weights else "none used"}
     if weights == "hub" or weights.startswith("package:"):
-        import timm
+        from clbench.imports.models import timm
 
         config = timm.get_pretrained_cfg(str(record.train["backbone"]), allow_unregistered=True)
         found["pretrained weights"] = str((config and config.license) or unknown)

@@ -1,8 +1,9 @@
 """What is taken of large packages, and where it lies in them; the rest of each is imported when it is used.
 
 Avalanche's packages import everything it has, and with it wandb, torchmetrics, scipy and torchvision: more than torch
-itself costs, for nothing that the loop uses. torchvision's import its models, and for one operator torch's compiler. A
-test holds each place against what the packages' own `__init__` gives.
+itself costs, for nothing that the loop uses. torchvision's import its models, and for one operator torch's compiler;
+timm's import torchvision's and data sets of their own. A test holds each place against what the packages' own
+`__init__` gives.
 """
 
 from clbench.imports.deferred import Place
@@ -12,6 +13,8 @@ LOOP = ("torch._dynamo", "avalanche.training.templates", "avalanche.benchmarks.s
 """Modules of the shared loop, in the order in which they are imported."""
 PICTURES = ("torch._dynamo", "torchvision.transforms.v2.functional")
 """Modules with which pictures are resized and cut."""
+MODELS = ("torch._dynamo", "timm")
+"""Modules with the backbones."""
 NAMED = {"matplotlib.axes": ("Axes",), "matplotlib.figure": ("Figure",)}
 """Classes that modules of the shared loop name in the types of what they might log."""
 
@@ -22,6 +25,10 @@ _SCENARIOS: dict[str, Place] = {
     "DatasetExperience": ".dataset_scenario",
     "OnlineCLExperience": ".online",
 }
+
+_NORMS = [f"{kind}_{of}" for kind in ("IMAGENET_DEFAULT", "IMAGENET_DPN", "IMAGENET_INCEPTION", "OPENAI_CLIP")
+          for of in ("MEAN", "STD")]  # fmt: skip
+"""How pixels were normalised, by the names that timm's models ask its data for."""
 
 PLACES: dict[str, dict[str, Place]] = {
     "avalanche": {},
@@ -60,9 +67,12 @@ PLACES: dict[str, dict[str, Place]] = {
     },
     "matplotlib": {},
     "matplotlib.pyplot": {},
+    "timm.data": dict.fromkeys((*_NORMS, "DEFAULT_CROP_PCT"), ".constants"),
     "torch._dynamo": {"disable": disable, "graph_break": graph_break},
     "torchvision": {},
     "torchvision.io": {"decode_jpeg": ".image", "encode_jpeg": ".image"},
+    "torchvision.models": {},
+    "torchvision.ops": {},
     "torchvision.transforms": {"Compose": ".transforms", "InterpolationMode": ".functional"},
     "torchvision.transforms.v2": {},
 }

@@ -120,9 +120,11 @@ def tiny_backbone() -> Backbone:
 
 def tiny_transformer() -> Backbone:
     """Return a vision transformer of 5 blocks on patches of 4 x 4 pixels, drawn from torch's global generator."""
-    from timm.models.vision_transformer import VisionTransformer
+    from clbench.imports.models import vision_transformer
 
-    model = VisionTransformer(img_size=SIZE, patch_size=4, embed_dim=32, depth=5, num_heads=2, num_classes=0)
+    model = vision_transformer.VisionTransformer(
+        img_size=SIZE, patch_size=4, embed_dim=32, depth=5, num_heads=2, num_classes=0
+    )
     with torch.no_grad():
         for name, parameter in model.blocks.named_parameters():
             if name.endswith("weight") and parameter.ndim == 2:

@@ -98,7 +98,7 @@ def _published_as(backbone: str) -> tuple[str, str | None, tuple[str, ...]]:
 
 
 def _config(backbone: str) -> Any:
-    import timm
+    from clbench.imports.models import timm
 
     return timm.get_pretrained_cfg(backbone, allow_unregistered=True)
 

@@ -14,6 +14,14 @@ heavy = ["wandb", "torchmetrics", "scipy", "sklearn", "timm", "torchvision.model
 print(*(name for name in heavy if name in sys.modules))
 """
 
+MODELS = """
+import sys
+from clbench.imports.models import timm
+heavy = ["torchvision.models.resnet", "torchvision.ops.roi_align", "timm.data.dataset", "torch._dynamo.eval_frame"]
+assert not [name for name in heavy if name in sys.modules]
+assert timm.create_model("resnet10t", num_classes=3).num_classes == 3
+"""
+
 TRAINED = """
 import torch
 from clbench.imports.deferred import is_deferred
@@ -48,7 +56,10 @@ assert type(plugin) is EWCPlugin and type(pickle.loads(pickle.dumps(plugin))) is
 from avalanche.training.templates import SupervisedTemplate
 from clbench.train.loop import SharedLoop, training_plugins
 assert issubclass(SharedLoop, SupervisedTemplate) and training_plugins()["ReplayPlugin"] is ReplayPlugin
-import torchmetrics, torchvision, wandb
+import timm.data, torchmetrics, torchvision, wandb
+assert timm.data.ImageDataset and timm.data.create_transform(8) and torchvision.models.resnet18
+from timm.models import create_feature_extractor
+assert create_feature_extractor(timm.create_model("resnet10t"), ["layer1"])
 assert torchmetrics.Accuracy and wandb.init
 box = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 assert torchvision.ops.nms(box, torch.ones(1), 0.5).tolist() == [0]
@@ -71,5 +82,9 @@ def test_the_loop_imports_nothing_that_it_does_not_use(tmp_path: Path):
     assert python(LIGHT, cwd=tmp_path) == ""
 
 
+def test_a_backbone_is_built_without_what_stands_beside_it(tmp_path: Path):
+    python(MODELS, cwd=tmp_path)
+
+
 def test_what_a_plugin_or_a_strategy_uses_is_the_real_thing(tmp_path: Path):
-    python(LIGHT + TRAINED + REAL, cwd=tmp_path)
+    python(LIGHT + MODELS + TRAINED + REAL, cwd=tmp_path)

@@ -225,7 +225,7 @@ def check_backbone(name: str, *, where: str = "") -> None:
     """Raise UsageError unless `build_backbone` knows the name; `where` says in the message what names it."""
     if name in OWN:
         return
-    import timm
+    from clbench.imports.models import timm
 
     if not timm.is_model(name):
         raise UsageError(
@@ -243,7 +243,7 @@ def _check_unchanged(found: Weights) -> None:
 
 
 def _create(name: str, *, image_size: int, published: Path | None) -> Any:
-    import timm
+    from clbench.imports.models import timm
 
     config = timm.get_pretrained_cfg(name)
     given: dict[str, Any] = {"img_size": image_size} if config and config.fixed_input_size else {}

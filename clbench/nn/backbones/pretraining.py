@@ -46,7 +46,7 @@ def pretraining_track(name: str, *, weights: str) -> str:
 
 
 def _default_tag(name: str) -> str:
-    from timm.models import get_pretrained_cfg
+    from clbench.imports.models import timm
 
-    config = get_pretrained_cfg(name, allow_unregistered=True)
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
     return "" if config is None else str(config.tag or "")

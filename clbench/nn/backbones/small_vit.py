@@ -15,13 +15,13 @@ def small_vit(*, image_size: int) -> Any:
     0.6 M parameters with images [B, 3, 64, 64]. Five blocks, because methods with prompts reach into the first five.
     Raises UsageError unless patches divide `image_size`.
     """
-    from timm.models.vision_transformer import VisionTransformer
+    from clbench.imports.models import vision_transformer
 
     if image_size % PATCH:
         raise UsageError(
             f"train.image_size is {image_size}, but the small transformer cuts patches of {PATCH} pixels.",
             hint=f"Choose a multiple of {PATCH}.",
         )
-    return VisionTransformer(
+    return vision_transformer.VisionTransformer(
         img_size=image_size, patch_size=PATCH, embed_dim=96, depth=5, num_heads=4, num_classes=0, class_token=True
     )

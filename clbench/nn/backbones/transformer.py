@@ -18,15 +18,15 @@ def transformer_of(backbone: nn.Module) -> Any:
 
     Raises UsageError, naming backbones that do, where there is none, or none with a class token and plain blocks.
     """
-    from timm.models.vision_transformer import Block, VisionTransformer
+    from clbench.imports.models import vision_transformer
 
     model = getattr(getattr(backbone, "body", None), "model", None)
     kind = type(getattr(backbone, "body", backbone) if model is None else model).__name__
-    if not isinstance(model, VisionTransformer):
+    if not isinstance(model, vision_transformer.VisionTransformer):
         raise UsageError(f"the strategy works inside the blocks of a transformer; {kind} has none.", hint=HINT)
     if model.cls_token is None:
         raise UsageError(f"the strategy reads the class token of a transformer; this {kind} has none.", hint=HINT)
-    if any(type(block) is not Block or not _plain(block.attn) for block in model.blocks):
+    if any(type(block) is not vision_transformer.Block or not _plain(block.attn) for block in model.blocks):
         raise UsageError(f"the strategy knows plain pre-norm blocks; this {kind} has others.", hint=HINT)
     return model
 

@@ -113,11 +113,11 @@ def _resize_positions(body: nn.Module, state: dict[str, Tensor], wanted: dict[st
     """Interpolate a vision transformer's position table to the image size in use."""
     key = "pos_embed"
     if key in state and key in wanted and state[key].ndim == 3 and state[key].shape != wanted[key].shape:
-        from timm.layers.pos_embed import resample_abs_pos_embed
+        from clbench.imports.models import pos_embed
 
         grid = list(body.patch_embed.grid_size)  # type: ignore[union-attr, arg-type]
         prefix = int(getattr(body, "num_prefix_tokens", 0))
-        state[key] = resample_abs_pos_embed(state[key], new_size=grid, num_prefix_tokens=prefix)
+        state[key] = pos_embed.resample_abs_pos_embed(state[key], new_size=grid, num_prefix_tokens=prefix)
 
 
 def _check(path: Path, name: str, state: dict[str, Tensor], wanted: dict[str, Any]) -> None:

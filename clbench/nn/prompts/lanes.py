@@ -56,10 +56,10 @@ class LaneNetwork(Network):
     inside_backbone = True
 
     def __init__(self, backbone: nn.Module, *, selectors: int, prompts: int, blocks: int) -> None:
-        from timm.layers.mlp import Mlp
+        from clbench.imports.models import mlp
 
         model = transformer_of(backbone)
-        if any(not isinstance(b.attn.k_norm, nn.Identity) or type(b.mlp) is not Mlp for b in model.blocks):
+        if any(not isinstance(b.attn.k_norm, nn.Identity) or type(b.mlp) is not mlp.Mlp for b in model.blocks):
             raise UsageError("lanes know plain keys and plain hidden layers; this transformer has others.", hint=HINT)
         super().__init__(backbone.requires_grad_(False), LaneHead(width=int(backbone.width)))  # type: ignore[arg-type]
         self.shapes = (selectors, model.embed_dim), (min(blocks, len(model.blocks)), 2, prompts, model.embed_dim)
