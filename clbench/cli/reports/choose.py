@@ -19,7 +19,7 @@ from clbench.cli.reports.formats import printed
 def choose(scenario: str, results: tuple[Path, ...], reference: bool | None, form: str) -> None:
     """Say which row of a scenario to take, by what may be kept and what it costs.
 
-    By the mAP after the final session; docs/choose.md says how to read it. F1 are at thresholds that validation images
+    By the mAP after the last session; docs/choose.md says how to read it. F1 are at thresholds that validation images
     chose, where the scenario holds some out, else at one half.
 
     \b

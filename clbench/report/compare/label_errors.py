@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def label_errors(
     rows: Iterable[Row], *, folders: Sequence[Path], data: Path | None = None
 ) -> dict[str, dict[str, float]]:
-    """Return by content digest and label the standard error of the label's AP after the final session.
+    """Return by content digest and label the standard error of the label's AP after the last session.
 
     From the test images of the growing test set (infinitesimal jackknife), as fractions. Records that clbench ships,
     whose score files are too large to be read unasked, or whose score files or data are not here, are left out; so are

@@ -113,7 +113,7 @@ def numbers_besides(
 
 
 def is_small(record: Record) -> bool:
-    """Say whether the scores of a record's final session are few enough to be read without being asked for."""
+    """Say whether the scores of a record's last session are few enough to be read without being asked for."""
     return 4 * record.scenario.sessions[-1].test_images * len(record.labels) <= AUTOMATIC
 
 

@@ -22,6 +22,6 @@ function whichOne(item) {
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "If"), h("th", { scope: "col" }, "take"),
         columns.map((each) => h("th", { scope: "col", class: "number" }, titleOf(each))))),
       h("tbody", {}, item.choices.map(line))),
-    h("p", { class: "muted" }, "By the mAP after the final session on all labels; an average over sessions begins with the first labels alone. Of rows without a rank none is taken. ",
+    h("p", { class: "muted" }, "By the mAP after the last session on all labels; an average over sessions begins with the first labels alone. Of rows without a rank none is taken. ",
       tuned ? "F1 at thresholds that validation images chose, for each label the best for its own F1." : `F1 at one half: ${item.scenario} holds out no validation images to choose a threshold on.`))];
 }

@@ -99,7 +99,7 @@ def markdown(board: Leaderboard, table: Table) -> str:
 
 def latex(board: Leaderboard, table: Table) -> str:
     """Return the answers of a table in LaTeX."""
-    answers = "what to take, by the mAP after the final session"
+    answers = "what to take, by the mAP after the last session"
     caption = f"{table.heading}, pretraining {table.track}: {answers}. {decided(board, table)}"
     return grid_table(grid_of(board, table), caption=caption, label=f"{table.slug}-choice")
 

@@ -19,9 +19,9 @@ NAMES = (
     "error_images",
 )  # fmt: skip
 """Columns of the tidy table. Sessions count from 1, `learned` is that which introduced the label; AP are fractions, and
-so is the standard error of `ap` from the test images, which is known after the final session."""
+so is the standard error of `ap` from the test images, which is known after the last session."""
 Errors = Mapping[str, Mapping[str, float]]
-"""Content digest -> label -> standard error of its AP after the final session, from the test images."""
+"""Content digest -> label -> standard error of its AP after the last session, from the test images."""
 LUCK = f"{ERROR.title}: standard error of a label's AP from the luck of the test images, the largest of these methods"
 MOST = 5
 """Methods that a terminal shows side by side."""
@@ -81,7 +81,7 @@ def csv_text(rows: Sequence[Row], errors: Errors | None = None) -> str:
 
 
 def grid_of(rows: Sequence[Row], errors: Errors | None = None, *, most: int | None = None) -> Grid:
-    """Return a line per label with its AP after the final session in per cent, a column per method, the first `most`.
+    """Return a line per label with its AP after the last session in per cent, a column per method, the first `most`.
 
     The last column is how far other test images would move it, where that is known of any method.
     """
@@ -108,7 +108,7 @@ def markdown(rows: Sequence[Row], errors: Errors | None = None) -> str:
 
 def latex(rows: Sequence[Row], errors: Errors | None = None, *, heading: str) -> str:
     """Return the line per label in LaTeX, with a column for each of the first `MOST` methods."""
-    caption = f"{heading}. Average precision after the final session, in per cent." + (f" {LUCK}." if errors else "")
+    caption = f"{heading}. Average precision after the last session, in per cent." + (f" {LUCK}." if errors else "")
     return grid_table(grid_of(rows, errors, most=MOST), caption=caption, label=f"{heading}-labels")
 
 

@@ -1,6 +1,6 @@
 """What the first commands cost, against another checkout of clbench: CPU of all processes, wall time, same numbers.
 
-    python benchmarks/first_command.py --against PATH [--rows doctor,show,one] [--repeats 3]
+    python benchmarks/bench_first_command.py --against PATH [--rows doctor,show,one] [--repeats 3]
 
 Every command starts in an empty folder, the two checkouts in turns; medians. CPU is user and system time of all
 processes that the command started, those too whose parent did not wait for them (Linux only). The AP matrices of both
@@ -51,11 +51,16 @@ class Measured:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", type=Path, required=True, help="the other checkout")
+    parser.add_argument("--against", type=Path, help="the other checkout; without one there is nothing to compare")
     parser.add_argument("--checkout", type=Path, default=HERE, help="the first one; default: this")
     parser.add_argument("--rows", default=",".join(name for name in ROWS if name != "coco"))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_const", dest="repeats", const=1, help="the same as --repeats 1")
+    parser.add_argument("--json", help=argparse.SUPPRESS)  # `clbench bench` asks every benchmark for one
     asked = parser.parse_args()
+    if asked.against is None:
+        print("Nothing was measured: --against PATH names the checkout to compare with.")
+        return
     ctypes.CDLL(None).prctl(ADOPT_ORPHANS, 1, 0, 0, 0)
     print(f"{'row':8} {'cpu':>7} {'before':>7} {'ratio':>6}   {'wall':>7} {'before':>7} {'ratio':>6}   rest, ratio")
     for name in asked.rows.split(","):
