@@ -39,7 +39,7 @@ GUARDS = (
     ("clbench.train.run", "check_witnessed"),
     ("clbench.train.run", "Run._keep_sources"),
     ("clbench.train.run", "Run._check_lone_images"),
-    ("clbench.train.make_record", "file_sha256"),
+    ("clbench.train.scoring.score_file", "file_sha256"),
     ("clbench.method.replayable", "Replayable.__init__"),
     ("clbench.method.replayable", "Replayable.taken"),
     ("clbench.train.session_result", "count_stored"),

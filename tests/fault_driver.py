@@ -1,9 +1,9 @@
 """Carries out runs in forked processes and kills them: at a random instant, or at the n-th call of a function.
 
 Forking after the imports makes a killed process cost a fraction of a second instead of ten. What is asked for are the
-plan's arguments, the options, and either a list of `kills`, each {"call": name, "number": n, "file": ending}, or how
-many `times` to kill at random instants. An attempt continues what the one before left; after one that ends well the
-next starts anew.
+plan's arguments, the options (`always` has those of attempts that nobody kills), how many scores are `held`, and either
+a list of `kills`, each {"call": name, "number": n, "file": ending}, or how many `times` to kill at random instants. An
+attempt continues what the one before left; after one that ends well the next starts anew.
 """
 
 from __future__ import annotations
@@ -20,26 +20,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import clbench.train.loop
 from clbench.many.here import run_all
+from clbench.metrics import of_parts
 from clbench.plan.plans import plan as plans_of
 from clbench.train.run import RunOptions
+from clbench.train.scoring.score_file import ScoreFile
+
+write = ScoreFile.add
 
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def half_written(save: Callable[..., Any], file_first: bool) -> Callable[..., Any]:
-    """Write half of what `save` would write, and die."""
+def half_a_block(file: ScoreFile, scores: Any) -> None:
+    """Write the first half of some scores, and die."""
+    write(file, scores[: len(scores) // 2])
+    file._file.flush()
+    die()
 
-    def call(first: Any, second: Any, *rest: Any, **named: Any) -> None:
-        file, value = (first, second) if file_first else (second, first)
+
+def half_written(save: Callable[..., Any]) -> Callable[..., Any]:
+    """Write half of what `save` would write of a value into a file, and die."""
+
+    def call(value: Any, file: Any, *rest: Any, **named: Any) -> None:
         whole = io.BytesIO()
-        save(*((whole, value) if file_first else (value, whole)), *rest, **named)
+        save(value, whole, *rest, **named)
         file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
         file.flush()
         die()
@@ -68,9 +77,9 @@ def install(name: str, number: int, ending: str) -> None:
         die()
 
     if name == "torch.save":
-        torch.save = counted(torch.save, half_written(torch.save, False))
-    elif name == "np.save":
-        np.save = counted(np.save, half_written(np.save, True))
+        torch.save = counted(torch.save, half_written(torch.save))
+    elif name == "scores":
+        ScoreFile.add = counted(ScoreFile.add, half_a_block)  # type: ignore[method-assign]
     elif name == "fsync":
         os.fsync = counted(os.fsync, dies_before)
     elif name == "before replace":
@@ -89,9 +98,11 @@ def attempt(asked: dict[str, Any], results: Path, kill: dict[str, Any] | None) -
     if child == 0:
         os.setpgid(0, 0)
         try:
+            of_parts.HELD = asked.get("held", of_parts.HELD)
             if kill and "call" in kill:
                 install(kill["call"], kill["number"], kill.get("file", ""))
-            options = RunOptions(results=results, device="cpu", **(asked["options"] if kill else {}))
+            how = asked["options"] if kill else asked.get("always", {})
+            options = RunOptions(results=results, device="cpu", **how)
             outcomes = run_all(plans_of(**asked["plan"]), options, jobs=1)
             failed = [str(outcome.error) for outcome in outcomes if outcome.error]
             print("\n".join(failed), file=sys.stderr)

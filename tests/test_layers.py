@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "report": "errors files spec metrics records stream plan.provenance",
     "pretrain": "errors seeds files data weights nn",
     "train": "errors seeds files imports spec data stream weights pretrain nn ranks method plan metrics records",
-    "cost": "errors files data stream nn method plan train",
+    "cost": "errors files metrics data stream nn method plan train",
     "many": "errors files imports spec data plan ranks records train",
     "tune": "errors seeds files spec stream plan records train many",
     "watch": "errors files plan records train",

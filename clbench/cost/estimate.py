@@ -13,6 +13,7 @@ from clbench.cost.from_pins import counts_from_pins
 from clbench.cost.session_counts import SessionCount, session_counts
 from clbench.data.pictures.sources import cache_bytes, is_kept
 from clbench.method.seen_stream import as_seen_by
+from clbench.metrics.of_parts import is_streamed
 from clbench.plan.plan import Plan
 from clbench.stream.stream import Stream
 from clbench.train.environment import keep_freed_memory
@@ -79,6 +80,7 @@ def estimate(
     cache: bool | None = None,
     features: Kind = "off",
     streams: dict[object, Stream] | None = None,
+    keep_scores: bool = False,
 ) -> Estimate:
     """Return what `plan` costs; with `calibrate`, carry out a few images of every session and scale what that takes.
 
@@ -106,7 +108,11 @@ def estimate(
     found = Estimate(
         sessions=counts,
         cache_bytes=cache_bytes(pictures, size=size) if kept else 0,
-        score_bytes=sum(len(stream.test_rows) * session.seen * 4 for session in stream.sessions),
+        score_bytes=sum(
+            4 * len(stream.test_rows) * session.seen
+            for session in stream.sessions
+            if keep_scores or not is_streamed(len(stream.test_rows), session.seen)
+        ),
         feature_bytes=0 if features == "off" else None,
     )
     if not calibrate:

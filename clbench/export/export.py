@@ -38,7 +38,7 @@ from clbench.nn.distil import drop_teachers
 from clbench.plan import catalog
 from clbench.plan.load_strategy import load_strategy
 from clbench.records.record import Record, read_record
-from clbench.records.verify.rescore import thresholds_after
+from clbench.records.verify.rescore import has_all_scores, thresholds_after
 from clbench.spec.scenario import ScenarioSpec
 from clbench.stream.stream import Stream
 from clbench.train.prepare import make_source, plan_stream
@@ -222,9 +222,9 @@ def _compare(
     scores: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
 ) -> None:
     """Raise ResultsError where the exported model does not give the scores beside the record."""
-    if not record.scores or not (file := path.with_suffix("") / record.scores[-1].file).is_file():
+    if not has_all_scores(record) or not (file := path.with_suffix("") / record.scores[-1].file).is_file():
         return
-    told = np.load(file, allow_pickle=False)[np.isin(stream.test_rows, rows)].astype(np.float64)
+    told = np.load(file, mmap_mode="r", allow_pickle=False)[np.isin(stream.test_rows, rows)].astype(np.float64)
     if record.scores[-1].kind == "logits":
         told = np.exp(-np.logaddexp(0, -told))
     apart = float(np.abs(told - scores).max())

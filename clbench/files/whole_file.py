@@ -54,15 +54,10 @@ def _flush_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, *, what: str, scratch: Path | None = None) -> Iterator[BinaryIO]:
-    """Give a file to write; after a crash at any instant the old or the new one is at `path`, whole.
-
-    It is written in the folder `scratch` on the same disk (default: where it will lie) and moved. Raises ResultsError
-    naming `what` when it cannot be written; what was there before stays.
-    """
+def cannot_be_written(path: Path, *, what: str) -> Iterator[None]:
+    """Turn an error of the disk in the body into a ResultsError that names `what` was to be written at `path`."""
     try:
-        with in_place_of(path, scratch=scratch) as file:
-            yield file
+        yield
     # torch's writer turns the error of a full disk into a RuntimeError
     except (OSError, RuntimeError) as error:
         reason = error if isinstance(error, OSError) else error.__context__
@@ -72,6 +67,17 @@ def whole_file(path: Path, *, what: str, scratch: Path | None = None) -> Iterato
             f"{path}: {what} cannot be written ({text}).",
             hint="Make room or write access there and run the command again: it goes on from the last saved state.",
         ) from error
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, what: str, scratch: Path | None = None) -> Iterator[BinaryIO]:
+    """Give a file to write; after a crash at any instant the old or the new one is at `path`, whole.
+
+    It is written in the folder `scratch` on the same disk (default: where it will lie) and moved. Raises ResultsError
+    naming `what` when it cannot be written; what was there before stays.
+    """
+    with cannot_be_written(path, what=what), in_place_of(path, scratch=scratch) as file:
+        yield file
 
 
 def remove_unfinished(folder: Path, pattern: str = f"*{PART}") -> None:

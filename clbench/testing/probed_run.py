@@ -23,9 +23,9 @@ from clbench.testing.reader import Reader
 from clbench.testing.world import RECIPE, World, tiny_backbone, tiny_transformer
 from clbench.train.assembly import Parts, Phase
 from clbench.train.events import Event, StepEnded, Watch, several, silent
-from clbench.train.make_record import file_sha256
 from clbench.train.resume import state as states
 from clbench.train.run import Run, RunOptions
+from clbench.train.scoring.score_file import file_sha256
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from clbench.ranks import together as distributed
 from clbench.seeds import seed_torch
 from clbench.stream.stream import Session, Stream
 from clbench.train.events import Message, RunStarted, StreamBuilt, Watch, telling
-from clbench.train.make_record import check_recordable, check_scores, now
+from clbench.train.make_record import check_recordable, now
 from clbench.train.options import AUTO, Kind, RunOptions
 from clbench.train.prepare import (
     build_network,
@@ -46,6 +46,7 @@ from clbench.train.resume import state as states
 from clbench.train.resume.progress import Progress
 from clbench.train.resume.savepoint import Savepoint, restore_plugins
 from clbench.train.resume.witness import Witness, witness_process
+from clbench.train.scoring.score_file import check_scores
 from clbench.train.stored_features import stored_features
 from clbench.weights.hub import HUB
 from clbench.weights.stand_in import STAND_IN

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import logging
 import math
 import socket
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import torch
 
 import clbench
 from clbench.data.datasets.registry import is_path
 from clbench.errors import ClbenchError, ResultsError, RunError, UsageError
-from clbench.files.whole_file import whole_file
 from clbench.method.replay import draws
 from clbench.method.strategy import LEAK, Strategy
-from clbench.metrics.rules import Ranking
+from clbench.metrics.of_parts import STREAMED, in_points
 from clbench.metrics.summary import summarize
 from clbench.metrics.thresholds import Thresholds
 from clbench.nn.backbones.by_name import Backbone
@@ -51,7 +47,6 @@ from clbench.records.schema import (
 from clbench.stream.stream import Stream
 from clbench.train.environment import code, describe
 from clbench.train.resume.progress import Done, Progress
-from clbench.train.scoring.streamed import STREAMED, in_points
 
 log = logging.getLogger(__name__)
 
@@ -59,35 +54,6 @@ log = logging.getLogger(__name__)
 def now() -> str:
     """Return the time in UTC, to the second."""
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's content."""
-    hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            hasher.update(block)
-    return hasher.hexdigest()
-
-
-def save_scores(scores: npt.NDArray[np.float32], *, folder: Path, session: int, kind: Ranking | None) -> dict[str, Any]:
-    """Write the session's score matrix beside the record and return its entry. It is [n, seen], of a `kind`."""
-    path = folder / (f"scores-{session}.{kind}.npy" if kind else f"scores-{session}.npy")
-    with whole_file(path, what="the score matrix") as file:
-        np.save(file, scores, allow_pickle=False)
-    entry = {"session": session, "file": path.name, "sha256": file_sha256(path)}
-    return entry | ({"kind": kind} if kind else {})
-
-
-def check_scores(progress: Progress, *, folder: Path) -> None:
-    """Raise ResultsError unless the score files of all finished sessions are what was written."""
-    for done in (one for one in progress.done if one.scores):
-        path = folder / done.scores["file"]
-        if not path.is_file() or file_sha256(path) != done.scores["sha256"]:
-            raise ResultsError(
-                f"{path}: the scores of a finished session are {'changed' if path.is_file() else 'gone'}.",
-                hint="Start afresh with --no-resume.",
-            )
 
 
 def marks(plan: Plan, strategy: Strategy, *, dirty: bool | None, leaked: bool, streamed: bool = False) -> list[str]:

@@ -32,3 +32,5 @@ class RunOptions:
     resume: bool = True
     keep_weights: bool = False
     """Keep the weights scored after every session, which `clbench explain` reads."""
+    keep_scores: bool = False
+    """Keep score files of sessions whose scores are too many to be held, too."""

@@ -19,6 +19,7 @@ from clbench.method.replay import draws
 from clbench.method.replayable import check_met
 from clbench.method.stored import OverBudgetError, count_stored
 from clbench.method.strategy import Strategy
+from clbench.metrics.of_parts import in_points, is_streamed
 from clbench.metrics.rules import Ranking
 from clbench.nn.distil import without_teachers
 from clbench.nn.heads.angles import mean_positive_angle
@@ -30,10 +31,11 @@ from clbench.train.assembly import Assembly
 from clbench.train.environment import peak_memory
 from clbench.train.evaluate import evaluate, score_matrix
 from clbench.train.events import Message, SessionFinished
-from clbench.train.make_record import save_scores
 from clbench.train.resume.kept_weights import keep_weights
 from clbench.train.resume.progress import Done
-from clbench.train.scoring.streamed import evaluate_streamed, in_points, is_streamed
+from clbench.train.scoring import score_file
+from clbench.train.scoring.score_file import ScoreFile
+from clbench.train.scoring.streamed import evaluate_streamed
 from clbench.train.scoring.tuned import thresholds_of
 
 SAMPLE = 256
@@ -56,13 +58,15 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
         "ranking": ranking,
         "readers": run.readers,
     }
+    keeping = _Keeping(run, session, ranking=ranking)
     scores: npt.NDArray[np.float32] | None = None
     with loop.ema.applied(strategy) if loop.ema else contextlib.nullcontext():
         chosen = None
         if run.plan.trial is None:  # which has its validation images in the place of test images
             chosen = thresholds_of(strategy, stream=stream, session=session, **how)
-        if is_streamed(len(stream.test_rows), session.seen):
-            found = evaluate_streamed(strategy, stream=stream, session=session, chosen=chosen, **how)
+        if keeping.streamed:
+            with keeping.written() as kept:
+                found = evaluate_streamed(strategy, stream=stream, session=session, chosen=chosen, kept=kept, **how)
         else:
             scores = score_matrix(strategy, rows=stream.test_rows, seen=session.seen, **how)
         angle = session_angle(strategy)
@@ -78,9 +82,12 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
     _check_seen(run, session, stored=stored.images)
     progress.counted = stream.table.ids[stored.rows].tolist()
     modules = without_teachers(strategy)
-    kept = _saved(run, session, scores=scores, ranking=ranking) if rank() == 0 and scores is not None else {}
-    if kept:
-        run.witness.note(kept["file"], kept["sha256"])
+    if scores is not None:
+        with keeping.written() as kept:
+            if kept is not None:
+                kept.add(scores)
+    if keeping.entry:
+        run.witness.note(keeping.entry["file"], keeping.entry["sha256"])
     done = Done(
         growing=found.growing.tolist(),
         fixed=found.fixed.tolist(),
@@ -100,7 +107,7 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
             "eval_seconds": time.monotonic() - clock,
             "peak_memory_bytes": peak_memory(run.device),
         },
-        scores=kept,
+        scores=keeping.entry,
         mean_loss=mean_loss,
         angle=angle,
         bound=found.bound,
@@ -108,15 +115,45 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
     )
     if found.bound is not None:
         told = f"AP from histograms, each within {in_points(found.bound)} of the exact one"
-        run.watch(Message(f"{run.name}: session {session.index}: {told}"))
+        run.watch(Message(f"{run.name}: session {session.index}: {told}; {keeping.told}"))
     last, fixed = _mean(found.growing), _mean(found.fixed)
     run.watch(SessionFinished(run.name, session.index, progress.train_seconds, last, fixed, stored.images))
     return done
 
 
-def _saved(run: Assembly, session: Session, *, scores: npt.NDArray[np.float32], ranking: Ranking) -> dict[str, Any]:
-    kind = None if run.plan.protocol == 1 else ranking  # score files of protocol 1 did not say what they hold
-    return save_scores(scores, folder=run.work, session=session.index, kind=kind)
+class _Keeping:
+    """Whether a session's scores are kept in a file, and what the record will say of that file."""
+
+    def __init__(self, run: Assembly, session: Session, *, ranking: Ranking) -> None:
+        self._folder, self._session = run.work, session.index
+        self._kind: Ranking | None = None if run.plan.protocol == 1 else ranking
+        self._shape = {"images": len(run.stream.test_rows), "labels": session.seen}
+        self.streamed = is_streamed(**self._shape)
+        # a record lists the files of its first sessions, none left out
+        self._gap = not all(done.scores for done in run.progress.done)
+        self._kept = not self.streamed or (run.options.keep_scores and not self._gap)
+        self._asked = run.options.keep_scores
+        self.entry: dict[str, Any] = {}
+        """Of the file, once it is whole; empty where scores are not kept, and on every rank but the first."""
+
+    @contextlib.contextmanager
+    def written(self) -> Iterator[ScoreFile | None]:
+        """Give the file to write, or None where this process keeps nothing."""
+        if not self._kept or rank() != 0:
+            yield None
+            return
+        with score_file.written(self._folder, session=self._session, kind=self._kind, **self._shape) as file:
+            yield file
+        self.entry = score_file.entry(self._session, kind=self._kind, sha256=file.sha256)
+
+    @property
+    def told(self) -> str:
+        """What became of scores that were too many to be held."""
+        size = f"{4 * math.prod(self._shape.values()) / 1e9:.1f} GB of scores"
+        if self._kept:
+            return f"{size} kept"
+        why = "earlier ones were not: --no-resume begins anew" if self._asked else "--keep-scores keeps them"
+        return f"{size} not kept ({why})"
 
 
 def _check_seen(run: Assembly, session: Session, *, stored: int) -> None:

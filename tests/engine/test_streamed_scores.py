@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_scenarios import finished, planned, scenario
 
+from clbench.metrics import of_parts
 from clbench.metrics.ap import average_precisions
 from clbench.metrics.streamed import StreamedAP
 from clbench.records.record import read_record
 from clbench.records.verify.rescore import rescore_record
 from clbench.train.events import Message
 from clbench.train.run import Run, RunOptions
-from clbench.train.scoring import streamed
 
 SCORES = st.sampled_from([-40.0, -18.0, -1.0, -0.99, 0.0, 0.0001, 0.5, 17.9, 30.0, float("inf"), float("-inf")])
 
@@ -61,7 +61,7 @@ def test_a_run_that_streams_its_scores_says_how_far_its_numbers_may_be_off(
 ) -> None:
     plan = planned(scenario(tmp_path), "er", "er.memory=10")
     _, exact = finished(plan, tmp_path / "exact")
-    monkeypatch.setattr(streamed, "HELD", 100)
+    monkeypatch.setattr(of_parts, "HELD", 100)
     told: list[str] = []
     run = Run(
         planned(scenario(tmp_path), "er", "er.memory=10"),
@@ -83,16 +83,17 @@ def test_a_run_that_streams_its_scores_says_how_far_its_numbers_may_be_off(
     ]
     assert len(apart) > 12 and 100 * max(apart) <= bound
     assert sum("AP from histograms, each within" in text for text in told) == 3
+    assert sum(text.endswith("0.0 GB of scores not kept (--keep-scores keeps them)") for text in told) == 3
     assert not list(path.with_suffix("").glob("scores-*"))
     (finding,) = rescore_record(
         record, folder=path.with_suffix(""), truth=run.stream.truth(run.stream.test_rows), tests=[[], [], []]
     )
-    assert "too many to be kept" in str(finding)
+    assert "scores of sessions 0 to 2 were too many and not kept" in str(finding)
 
 
 def test_parts_of_a_matrix_give_the_measures_of_the_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plan = planned(scenario(tmp_path), "naive", "train.epochs=1")
     _, whole = finished(plan, tmp_path / "a")
-    monkeypatch.setattr("clbench.train.evaluate.PART", 7)
+    monkeypatch.setattr("clbench.metrics.of_session.PART", 7)
     _, parts = finished(planned(scenario(tmp_path), "naive", "train.epochs=1"), tmp_path / "b")
     assert (whole.ap, whole.counts, whole.scores) == (parts.ap, parts.counts, parts.scores)

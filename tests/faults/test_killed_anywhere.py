@@ -14,7 +14,7 @@ from clbench.records.verify.verify import verify
 
 SHIPPED = [entry.name for entry in catalog.strategies() if entry.origin == "shipped"]
 MAY_DIFFER = ("times", "content", "code")
-CALLS = ("torch.save", "np.save", "fsync", "before replace", "after replace", "unlink")
+CALLS = ("torch.save", "scores", "fsync", "before replace", "after replace", "unlink")
 
 
 def sections(path: Path) -> dict[str, object]:
@@ -77,6 +77,28 @@ def test_a_process_killed_at_every_kind_of_write(call: str, tmp_path: Path) -> N
         cwd=tmp_path,
     )
     assert found["killed"] >= 3, found
+    for folder in found["finished"]:
+        assert_same_records(tmp_path / "whole", tmp_path / folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_process_killed_while_it_streams_scores_into_their_file(tmp_path: Path) -> None:
+    scenario = make_data(tmp_path / "data")
+    found = drive(
+        {
+            "folder": str(tmp_path),
+            "plan": {"scenario": str(scenario), "strategies": ["er"], "seeds": [1]},
+            "options": {"save_minutes": 0.0, "keep_scores": True},
+            "always": {"keep_scores": True},
+            "held": 10,
+            "kills": [{"call": "scores", "number": 1}, {"call": "scores", "number": 2}],
+        },
+        cwd=tmp_path,
+    )
+    assert found["killed"] == 2, found
+    (record,) = (tmp_path / "whole").rglob("seed1.json")
+    assert "streamed-ap" in read_record(record).marks and len(read_record(record).scores) == 2
     for folder in found["finished"]:
         assert_same_records(tmp_path / "whole", tmp_path / folder)
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     "--calibrate", is_flag=True, help="With --dry-run: run a few images of each session too, for time and memory."
 )
 @click.option("--keep-weights", is_flag=True, help="Keep the weights of every session, for clbench explain.")
+@click.option("--keep-scores", is_flag=True, help="Keep the scores of sessions that have more than 1 GiB of them, too.")
 @click.option(
     "--log",
     "logs",
@@ -74,6 +75,7 @@ def command(
     dry_run: bool,
     calibrate: bool,
     keep_weights: bool,
+    keep_scores: bool,
     logs: tuple[str, ...],
     quiet: bool,
     **chosen: Any,
@@ -115,6 +117,7 @@ def command(
         save_minutes=save_minutes,
         resume=not no_resume,
         keep_weights=keep_weights,
+        keep_scores=keep_scores,
     )
     plans = planned(partial(plan, scenario, **asked), how, jobs=1 if dry_run or devices > 1 else jobs, dry=dry_run)
     # of several processes the first speaks, or who started them with --devices
@@ -124,7 +127,7 @@ def command(
     if dry_run:
         from clbench.cli.terminal.costs import print_costs
 
-        pictures = {"workers": workers, "cache": cache, "features": features}
+        pictures = {"workers": workers, "cache": cache, "features": features, "keep_scores": keep_scores}
         print_costs(plans, calibrate=calibrate, device=device, threads=threads, **pictures)
         return
     from clbench.many.here import run_all

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import UnsetType
 
 from clbench.errors import DataError
-from clbench.metrics.ap import average_precisions
-from clbench.metrics.rules import Ranking, decide
+from clbench.metrics.of_parts import STREAMED, MeasuredParts, is_streamed
+from clbench.metrics.of_session import PART, Evaluation, measured
+from clbench.metrics.rules import Ranking
 from clbench.metrics.thresholds import Thresholds
 from clbench.records.record import Record
 from clbench.records.verify.consistency import TOLERANCE
@@ -37,20 +38,32 @@ def rescore_record(
     sessions = len(record.scenario.sessions)
     if truth.shape[1:] != (len(record.labels),) or len(tests) != sessions:
         return [Finding("scenario", f"does not fit truth {truth.shape} and {len(tests)} test sets: another stream")]
-    if "streamed-ap" in record.marks:
-        return [Finding("scores", "were too many to be kept; AP were taken while scoring and cannot be again")]
-    if len(record.scores) != sessions:
-        return [Finding("scores", f"lists {len(record.scores)} score files for {sessions} sessions")]
-    findings: list[Finding] = []
-    for session in range(sessions):
+    findings = list(_missing(record))
+    for session in range(min(len(record.scores), sessions)):
         seen = sum(since <= session for since in record.learned)
         scores = load_scores(record, session, folder=folder, shape=(len(truth), seen), findings=findings)
         if scores is not None:
             try:
-                findings += _session(record, session, scores=scores, truth=truth[:, :seen], rows=tests[session])
+                findings += _session(record, session, scores=scores, truth=truth, rows=tests[session])
             except DataError as error:
                 findings.append(Finding(f"scores[{session}].file", error.message))
     return findings
+
+
+def has_all_scores(record: Record) -> bool:
+    """Say whether the scores of every session were kept."""
+    return len(record.scores) == len(record.scenario.sessions)
+
+
+def _missing(record: Record) -> Iterator[Finding]:
+    kept, sessions = len(record.scores), len(record.scenario.sessions)
+    if has_all_scores(record):
+        return
+    if kept < sessions and STREAMED in record.marks:
+        which = f"session {kept}" if kept == sessions - 1 else f"sessions {kept} to {sessions - 1}"
+        yield Finding("scores", f"of {which} were too many and not kept; --keep-scores keeps them")
+    else:
+        yield Finding("scores", f"lists {kept} score files for {sessions} sessions")
 
 
 def kind_of(record: Record, session: int) -> Ranking:
@@ -80,54 +93,79 @@ def load_scores(
         if not 0 < path.stat().st_size - 4 * math.prod(shape) <= _LARGEST_HEADER:
             findings.append(Finding(f"{field}.file", wrong))
             return None
-        content = path.read_bytes()
+        if _sha256(path) != entry.sha256:
+            findings.append(Finding(f"{field}.sha256", f"is not the digest of {path}"))
+            return None
+        scores = _mapped(path, shape)
     except OSError as error:
         findings.append(Finding(f"{field}.file", f"cannot be read: {path} ({error.strerror})"))
         return None
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != entry.sha256:
-        findings.append(Finding(f"{field}.sha256", f"is not the digest of {path}"))
-        return None
-    try:
-        # no pickles: a score file from a stranger must not run code
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError):
-        array = None
-    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape != shape:
+    if scores is None:
         findings.append(Finding(f"{field}.file", wrong))
+    return scores
+
+
+def _sha256(path: Path) -> str:
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def _mapped(path: Path, shape: tuple[int, int]) -> Scores | None:
+    """Return a score file's matrix, of which only what is asked for is read; None where it holds another one.
+
+    It is told by its header alone, which is text: a score file from a stranger must not run code.
+    """
+    with path.open("rb") as file:
+        try:
+            if np.lib.format.read_magic(file) != (1, 0):
+                return None
+            told, by_column, kind = np.lib.format.read_array_header_1_0(file)
+        except ValueError:
+            return None
+        begins = file.tell()
+    if told != shape or kind != np.float32 or path.stat().st_size - begins != 4 * math.prod(shape):
         return None
-    return array
+    return np.memmap(path, np.float32, "r", offset=begins, shape=shape, order="F" if by_column else "C")
 
 
 def _session(
     record: Record, session: int, *, scores: Scores, truth: Truth, rows: npt.NDArray[np.int64]
 ) -> Iterator[Finding]:
-    growing_scores, growing_truth = scores[rows], truth[rows]
-    for name, fresh in (
-        ("growing", average_precisions(growing_scores, growing_truth)),
-        ("fixed", average_precisions(scores, truth)),
-    ):
-        told = getattr(record.ap, name)[session]
-        yield from _differences(f"ap.{name}[{session}]", told, fresh.tolist())
-    told = thresholds_after(record, session)
-    chosen = None if told is None else told.by_rule()
+    growing = np.zeros(len(scores), dtype=np.bool_)
+    growing[rows] = True
+    how: dict[str, Any] = {
+        "ranking": kind_of(record, session),
+        "rules": tuple(record.counts),
+        "chosen": thresholds_after(record, session),
+    }
+        "ranking": kind_of(record, session),
+        "rules": tuple(record.counts),
+        "chosen": thresholds_after(record, session),
+    }
+    fresh = _again(scores, truth=truth, growing=growing, **how)
+    for name in ("growing", "fixed"):
+        yield from _differences(f"ap.{name}[{session}]", getattr(record.ap, name)[session], getattr(fresh, name))
     for threshold, part in record.counts.items():
-        decided = decide(
-            threshold,
-            growing_scores,
-            growing_truth,
-            ranking=kind_of(record, session),
-            chosen=chosen,
-        )
-        for kind in ("tp", "fp", "fn"):
-            yield from _differences(
-                f"counts[{threshold}].{kind}[{session}]", getattr(part, kind)[session], getattr(decided, kind).tolist()
-            )
+        for kind, decided in fresh.counts[threshold].items():
+            yield from _differences(f"counts[{threshold}].{kind}[{session}]", getattr(part, kind)[session], decided)
 
 
-def _differences(path: str, told: Sequence[float | None], fresh: Sequence[float]) -> Iterator[Finding]:
-    for label, right in enumerate(fresh):
-        value = told[label]
-        left = math.nan if value is None else float(value)
+def _again(scores: Scores, *, truth: Truth, growing: npt.NDArray[np.bool_], **how: Any) -> Evaluation:
+    """Return what the run took of these scores, in the way in which it did: many are read in parts, and once."""
+    seen = scores.shape[1]
+    if not is_streamed(*scores.shape):
+        return measured(scores, truth=truth, growing=growing, learned=seen, **how)
+    measures, step = MeasuredParts(seen, **how), max(PART // seen, 1)
+    for part in (slice(first, first + step) for first in range(0, len(scores), step)):
+        measures.add(np.asarray(scores[part]), truth=truth[part][:, :seen], growing=growing[part])
+    return measures.result(labels=truth.shape[1])
+
+
+def _differences(path: str, told: Sequence[float | None], fresh: Sequence[float | None]) -> Iterator[Finding]:
+    for label, (value, again) in enumerate(zip(told, fresh, strict=True)):
+        left, right = (math.nan if one is None else float(one) for one in (value, again))
         if math.isnan(left) != math.isnan(right) or abs(left - right) > TOLERANCE:
             yield Finding(f"{path}[{label}]", f"is {value!r}; the score file gives {right!r}")

@@ -18,7 +18,7 @@ from clbench.records.rows import Row
 from clbench.records.store import record_path
 from clbench.records.verify.against_stream import other_stream, stream_of, tested_places
 from clbench.records.verify.findings import Finding
-from clbench.records.verify.rescore import kind_of, load_scores
+from clbench.records.verify.rescore import has_all_scores, kind_of, load_scores
 from clbench.report.figures.curves import Line, Ranked, average, names, threshold_curves
 
 log = logging.getLogger(__name__)
@@ -100,8 +100,8 @@ def _kept(rows: Sequence[Row], folders: Sequence[Path]) -> list[tuple[Row, Name]
 
 
 def work_folder(record: Record, folders: Sequence[Path]) -> Path | None:
-    """Return the work folder that has the record's last score file."""
-    if not record.scores:
+    """Return the work folder that has the record's last score file, where the scores of every session were kept."""
+    if not has_all_scores(record):
         return None
     work = (record_path(results, record).with_suffix("") for results in folders)
     return next((folder for folder in work if (folder / record.scores[-1].file).is_file()), None)

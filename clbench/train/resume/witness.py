@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from clbench.errors import RunError
-from clbench.train.make_record import file_sha256
+from clbench.train.scoring.score_file import file_sha256
 
 _REMEMBERS = """
 import sys

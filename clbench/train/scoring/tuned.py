@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from clbench.method.strategy import Strategy
+from clbench.metrics.of_parts import is_streamed
 from clbench.metrics.rules import Ranking
 from clbench.metrics.thresholds import Thresholds, as_probabilities, chosen_thresholds
 from clbench.stream.stream import Session, Stream
 from clbench.train.evaluate import score_matrix
-from clbench.train.scoring.streamed import is_streamed
 
 
 def tunes(stream: Stream) -> bool:
