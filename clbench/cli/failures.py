@@ -62,15 +62,17 @@ def complain(text: str) -> None:
 def of_runs(failed: Sequence[RunOutcome], count: int) -> ClbenchError:
     """Print what stopped runs, once for all that the same stopped, and return the error of the whole command.
 
-    Each of `failed` has an error; `count` runs were asked for.
+    Each of `failed` has an error; `count` runs were asked for. What all were refused for is the error itself.
     """
     from clbench.many.run_scenario import kind_of_failure, why_failed
 
-    for text in why_failed(failed):
+    reasons, kind = why_failed(failed), kind_of_failure(failed, count)
+    if len(reasons) == 1 and kind is not RunError:
+        return kind(reasons[0])
+    for text in reasons:
         complain(text)
     might_help = any(isinstance(outcome.error, RunError) for outcome in failed)
     hint = "run it again" if might_help else "mend what is named above and run it again"
-    kind = kind_of_failure(failed, count)
     return kind(f"{len(failed)} of {count} runs failed.", hint=f"What is finished is kept; {hint}.")
 
 

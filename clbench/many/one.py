@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clbench.errors import ClbenchError, RunError, TakenError, not_allowed
+from clbench.errors import ClbenchError, DataError, RunError, TakenError, UsageError, not_allowed
 from clbench.imports.uncollected import uncollected
 from clbench.train.events import Message, RunFailed, Watch
 
@@ -84,4 +84,5 @@ def tell_failure(outcome: RunOutcome, watch: Watch) -> None:
     if isinstance(outcome.error, TakenError):
         watch(Message(f"{outcome.plan.title}: left to the process that carries it out already"))
     elif outcome.error is not None:
-        watch(RunFailed(outcome.plan.title, str(outcome.error)))
+        refused = isinstance(outcome.error, UsageError | DataError)
+        watch(RunFailed(outcome.plan.title, str(outcome.error), refused=refused))

@@ -74,6 +74,16 @@ class Place:
         remove_unfinished(self.work)
         remove_unfinished(self.folder, f"{self.record.name}.*{PART}")
 
+    def remove_if_empty(self) -> None:
+        """Remove the folders of a run that wrote nothing, and its lock, which this process holds."""
+        with contextlib.suppress(OSError):
+            self.work.rmdir()  # refused where anything lies in it, as with the others
+            Path(f"{self.work}.lock").unlink()
+            for folder in (self.folder, *self.folder.parents):
+                if folder == self.results:
+                    break
+                folder.rmdir()
+
     def tidy_up(self) -> None:
         """Remove what a process left that was killed between its record and its end."""
         if self.state_file.exists():

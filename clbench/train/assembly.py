@@ -19,6 +19,7 @@ from clbench.imports.uncollected import uncollected
 from clbench.method.seen_stream import as_seen_by
 from clbench.method.session import LiveSession
 from clbench.method.strategy import Strategy
+from clbench.metrics.without_ap import told_without_ap
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.memory import Exemplars
 from clbench.nn.shared.ranks import rank, world
@@ -27,6 +28,7 @@ from clbench.plan.plan import Plan
 from clbench.ranks import together as distributed
 from clbench.seeds import seed_torch
 from clbench.stream.stream import Session, Stream
+from clbench.stream.without_positives import without_positives
 from clbench.train.events import Message, RunStarted, StreamBuilt, Watch, telling
 from clbench.train.make_record import check_recordable, now
 from clbench.train.options import AUTO, Kind, RunOptions
@@ -129,6 +131,9 @@ class Assembly:
                 stand_in=self.plan.stand_in,
             )
         )
+        if self.plan.trial is None and (missing := without_positives(self.stream)):
+            line = told_without_ap(missing, labels=len(self.stream.labels))
+            self.watch(Message(f"{self.plan.scenario.name}: {line}", once=True))
         self.photos = self._photos()
         told = telling(self.watch, f"{self.stream.table.name}: pictures into the cache")
         self.source = self.parts.source(self.plan, self.stream, cache=self.options.cache, progress=told)

@@ -105,6 +105,8 @@ class RunFailed:
 
     run: str
     message: str
+    refused: bool = False
+    """Whether its input was refused, which is told at the end, once for all runs that the same input stopped."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,10 @@ class Making:
 
 @dataclass(frozen=True)
 class Message:
-    """Something else worth saying."""
+    """Something else worth saying; what is true of several runs alike is said `once`."""
 
     text: str
+    once: bool = False
 
 
 Event = (

@@ -94,7 +94,12 @@ class Run(Assembly):
             if self._finished():
                 return self.record
             distributed.by_first(self.place.remove_unfinished)
-            return self._carry_out()
+            try:
+                return self._carry_out()
+            except BaseException:
+                if rank() == 0:
+                    self.place.remove_if_empty()
+                raise
 
     def _look_at_record(self) -> None:
         record = read_record(self.record)  # a damaged record is an error, not a finished run

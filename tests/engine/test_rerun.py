@@ -12,11 +12,11 @@ from tiny_scenarios import scenario
 
 from clbench.cli.group import invoke
 from clbench.errors import CheckError, UsageError
+from clbench.metrics import of_session
 from clbench.plan.plans import plan
 from clbench.records.configuration import configuration_text, other_section
 from clbench.records.record import Record, read_record, seal, write_record
 from clbench.records.verify.verify import verify
-from clbench.train import evaluate
 from clbench.train.rerun import plan_of, reproduce
 from clbench.train.run import RunOptions, run
 
@@ -123,22 +123,22 @@ class Inflates(Strategy):
     """Replaces the function that computes average precision."""
 
     def end_session(self, session: Session) -> None:
-        from clbench.train import evaluate
+        from clbench.metrics import of_session
 
-        real = evaluate.average_precisions
+        real = of_session.average_precisions
         if real.__name__ != "better":
 
             def better(scores, truth):
                 return (real(scores, truth) + 1.0) / 2.0
 
-            evaluate.average_precisions = better
+            of_session.average_precisions = better
 '''
 
 
 def test_a_strategy_that_changes_the_metrics_does_not_judge_its_own_rerun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(evaluate, "average_precisions", evaluate.average_precisions)  # put back at the end
+    monkeypatch.setattr(of_session, "average_precisions", of_session.average_precisions)  # put back at the end
     (tmp_path / "strategies").mkdir()
     (tmp_path / "strategies" / "inflates.py").write_text(INFLATES)
     monkeypatch.setenv("CLBENCH_PATH", str(tmp_path))

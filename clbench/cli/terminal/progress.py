@@ -84,6 +84,7 @@ class Plain:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._told: dict[str, float] = {}
+        self._said: set[str] = set()
         self._clock = clock
         self._heard: dict[str, float] = {}
         self._begun: dict[str, tuple[float, int]] = {}
@@ -104,11 +105,13 @@ class Plain:
             case RunFinished():
                 self._say(f"{event.run}: finished in {seconds_text(event.seconds)}")
             case RunFailed():
-                self._say(f"{event.run}: failed: {event.message}")
+                self._say(f"{event.run}: failed" if event.refused else f"{event.run}: failed: {event.message}")
             case Making():
                 self._making(event.what, event.done, event.total)
             case Message():
-                self._say(event.text)
+                if not event.once or event.text not in self._said:
+                    self._say(event.text)
+                self._said |= {event.text} if event.once else set()
 
     def _still(self, event: StepEnded) -> None:
         """Say how far a session is, where its run has been silent for `SILENT_SECONDS`."""

@@ -1,23 +1,21 @@
-"""What the sessions of a plan's stream show: labels in their order, and how many images."""
+"""What the sessions of a stream show: labels in their order, and how many images."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clbench.plan.plan import Plan
-
 if TYPE_CHECKING:
-    from clbench.data.table import LabelTable
+    from clbench.stream.stream import Stream
 
 TITLES = ("session", "train", "test", "new labels")
 MOST = 100
 """So many labels of a session are printed; --json has all of them."""
 
 
-def session_rows(item: Plan, table: LabelTable) -> list[list[str]]:
-    """Return one line for each session, as `TITLES` says. Raises DataError or UsageError where there is no stream."""
+def session_rows(stream: Stream) -> list[list[str]]:
+    """Return one line for each session, as `TITLES` says."""
     rows = []
-    for number, session in enumerate(sessions(item, table)):
+    for number, session in enumerate(sessions(stream)):
         labels = session["labels"]
         more = f", … ({len(labels) - MOST:,} more)" if len(labels) > MOST else ""
         counts = [f"{session[name]:,}" for name in ("train_images", "test_images")]
@@ -25,11 +23,8 @@ def session_rows(item: Plan, table: LabelTable) -> list[list[str]]:
     return rows
 
 
-def sessions(item: Plan, table: LabelTable) -> list[dict[str, Any]]:
-    """Return `labels` (the new ones), `train_images` and `test_images` of each session of a plan's stream."""
-    from clbench.stream.build import build_stream
-
-    stream = build_stream(table, item.scenario)
+def sessions(stream: Stream) -> list[dict[str, Any]]:
+    """Return `labels` (the new ones), `train_images` and `test_images` of each session of a stream."""
     return [
         {
             "labels": list(stream.labels[session.new]),

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from clbench.cli import complete, options
 from clbench.cli.terminal import output
@@ -18,6 +19,7 @@ from clbench.spec.orders import order_name
 
 if TYPE_CHECKING:
     from clbench.data.table import LabelTable
+    from clbench.stream.stream import Stream
 
 GLANCED = 200
 """So many photos are looked at; `clbench data check` opens all of them."""
@@ -54,7 +56,7 @@ def command(scenario: str, orders: str, as_json: bool, **chosen: Any) -> None:
     if as_json:
         told = {order: _sessions(item, table) for order, item in each.items()}
         wanted = [item for item in plans if item.seed == plans[0].seed]
-        plain = [_plain(item) | {"order": _order(item), "sessions": told[item.order]} for item in wanted]
+        plain = [_plain(item) | {"order": _order(item)} | told[item.order] for item in wanted]
         click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
         return
     _show_scenario(firsts[0], table, seeds=list(dict.fromkeys(item.seed for item in plans)))
@@ -105,24 +107,46 @@ def _show_scenario(item: Plan, table: LabelTable | DataError, *, seeds: list[int
 def _show_sessions(item: Plan, table: LabelTable | DataError) -> None:
     """Print which labels arrive in each session of a plan's stream, and on how many images."""
     from clbench.cli.terminal.sessions import TITLES, session_rows
+    from clbench.metrics.without_ap import told_without_ap
+    from clbench.stream.without_positives import without_positives
 
     if isinstance(table, DataError):
         return
     click.echo()
     try:
-        output.table(TITLES, session_rows(item, table), title=f"Sessions, {_order(item)} order")
+        stream = _stream(item, table)
+        output.table(TITLES, session_rows(stream), title=f"Sessions, {_order(item)} order")
     except (DataError, UsageError) as error:
         output.say(f"Its sessions in {_order(item)} order cannot be shown: {error.message}")
+        return
+    if missing := without_positives(stream):
+        output.say(told_without_ap(missing, labels=len(stream.labels)))
 
 
-def _sessions(item: Plan, table: LabelTable | DataError) -> list[dict[str, Any]] | None:
-    """Return what the sessions of a plan show; None where that is not known here."""
+def _sessions(item: Plan, table: LabelTable | DataError) -> dict[str, Any]:
+    """Return what the sessions of a plan show, and which labels have no AP; None where that is not known here."""
     from clbench.cli.terminal.sessions import sessions
+    from clbench.stream.without_positives import without_positives
 
     try:
-        return None if isinstance(table, DataError) else sessions(item, table)
+        stream = None if isinstance(table, DataError) else _stream(item, table)
     except (DataError, UsageError):
-        return None
+        stream = None
+    if stream is None:
+        return {"sessions": None, "without_ap": None}
+    return {"sessions": sessions(stream), "without_ap": without_positives(stream)}
+
+
+def _stream(item: Plan, table: LabelTable) -> Stream:
+    """Return the stream of a plan, as its runs have it. Raises DataError and UsageError where there is none."""
+    from clbench.data.datasets.registry import is_path
+    from clbench.data.table import check_known
+    from clbench.stream.build import build_stream
+
+    stream = build_stream(table, item.scenario)
+    if is_path(item.dataset):
+        check_known(table, np.isin(table.labels, stream.labels))
+    return stream
 
 
 def _order(item: Plan) -> str:

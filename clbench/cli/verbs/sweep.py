@@ -146,7 +146,7 @@ def _finish(outcomes: list[RunOutcome], plans: list[Plan], results: Path) -> Non
     click.echo(f"{done} of {len(plans)} runs have their record in {results}.")
     if taken:
         click.echo(f"{len(taken)} are being carried out by other processes: clbench status")
-    for name in dict.fromkeys(plan.scenario.name for plan in plans):
+    for name in dict.fromkeys(plan.scenario.name for plan in plans if done):
         flag = "" if results == Path("results") else f" --results {results}"
         click.echo(f"clbench report leaderboard {name}{flag}")
     if failed:

@@ -292,7 +292,7 @@ def _ids(folder: Path, about: About, *, count: int, name: str) -> NumberTexts | 
         raise DataError(
             f"{name}: {path}: image {row:,} has the id {int(ids[row])}, which is no number of {about.digits} digits in "
             f"base {about.base}.",
-            hint="Raise `digits` in about.json.",
+            hint="`digits` in about.json says how many an id has, at most 18, or 16 in base 16; longer ids are texts.",
         )
     numbers = ids.astype(np.uint64) if ids.dtype != np.uint64 else ids
     rising = np.asarray(numbers if (numbers[1:] > numbers[:-1]).all() else np.sort(numbers))

@@ -154,6 +154,8 @@ def told_of(board: Leaderboard, table: Table) -> list[str]:
     found = (
         [] if isinstance(table.tested, UnsetType) else [f"Tested on {table.tested:,} images after the last session."]
     )
+    if not isinstance(table.without_ap, UnsetType):
+        found.append(table.without_ap)
     found += over_orders(table)
     if board.ranked_by(table) != board.sort:
         few = f"Avg. mAP begins with test sets of fewer than {SMALL} labels, which a method may forget later"

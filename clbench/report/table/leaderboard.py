@@ -11,6 +11,7 @@ from msgspec import UNSET
 from clbench import PROTOCOL
 from clbench.errors import UsageError
 from clbench.files.yaml_text import digest
+from clbench.metrics.without_ap import told_without_ap
 from clbench.records.orders import order_of
 from clbench.records.record import Record
 from clbench.records.rows import Row, comparable_groups, group_rows, why_not
@@ -95,10 +96,17 @@ def leaderboard(
                 reference=shipped or UNSET,
                 sort="last_map" if small else UNSET,
                 tested=first.scenario.sessions[-1].test_images,
+                without_ap=_without_ap(first) or UNSET,
                 orders=list(rows[0].orders) if len(rows[0].orders) > 1 else UNSET,
             )
         )
     return Leaderboard(asked.key, asked.title, threshold, digits, RULE, tables, measured=list(measured or ()) or UNSET)
+
+
+def _without_ap(record: Record) -> str:
+    """Return which labels have no AP after the last session, when all of them were learned."""
+    names = [label for label, value in zip(record.labels, record.ap.fixed[-1], strict=True) if value is None]
+    return told_without_ap(names, labels=len(record.labels))
 
 
 def _with_firsts(lines: list[TableRow], rows: Iterable[Row], by: Column) -> list[TableRow]:

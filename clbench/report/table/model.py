@@ -74,6 +74,8 @@ class Table(Struct, frozen=True):
     """The column that orders and ranks these rows, where it is not that of the leaderboard."""
     tested: int | UnsetType = UNSET
     """Images of the growing test set after the last session."""
+    without_ap: str | UnsetType = UNSET
+    """Which labels no test image is known to have, so that mAP leaves them out; absent where there is none."""
     orders: list[str] | UnsetType = UNSET
     """The class orders that every row is the mean of; absent where all records are of one."""
 
