@@ -13,7 +13,7 @@ from clbench.cost.from_pins import counts_from_pins
 from clbench.cost.session_counts import SessionCount, session_counts
 from clbench.data.pictures.sources import cache_bytes, is_kept
 from clbench.method.seen_stream import as_seen_by
-from clbench.metrics.of_parts import is_streamed
+from clbench.metrics.of_parts import kept_bytes
 from clbench.plan.plan import Plan
 from clbench.stream.stream import Stream
 from clbench.train.environment import keep_freed_memory
@@ -85,14 +85,13 @@ def estimate(
     """Return what `plan` costs; with `calibrate`, carry out a few images of every session and scale what that takes.
 
     Counts are exact, but for memories that choose by features. Of data that is not here they are those of the pins, and
-    what these do not tell is `unknown`. Calibrating takes seconds for small networks and about
-    a minute for large ones, and leaves nothing behind. `streams` keeps what
-    plans of one scenario share. The other arguments are those of the run.
+    what these do not tell is `unknown`. Calibrating takes seconds for small networks and about a minute for large ones,
+    and leaves nothing behind. `streams` keeps what plans of one scenario share. Other arguments are the run's.
     """
     begin = clocks()
     strategy = plan.new_strategy()
     if plan.absent:
-        counts, score_bytes, unknown = counts_from_pins(plan, strategy)
+        counts, score_bytes, unknown = counts_from_pins(plan, strategy, keep_scores=keep_scores)
         return Estimate(counts, cache_bytes=0, score_bytes=score_bytes, unknown=unknown)
     streams = {} if streams is None else streams
     key = stream_key(plan)
@@ -109,9 +108,7 @@ def estimate(
         sessions=counts,
         cache_bytes=cache_bytes(pictures, size=size) if kept else 0,
         score_bytes=sum(
-            4 * len(stream.test_rows) * session.seen
-            for session in stream.sessions
-            if keep_scores or not is_streamed(len(stream.test_rows), session.seen)
+            kept_bytes(len(stream.test_rows), session.seen, keep_scores=keep_scores) for session in stream.sessions
         ),
         feature_bytes=0 if features == "off" else None,
     )

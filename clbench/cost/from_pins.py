@@ -7,6 +7,7 @@ import itertools
 from clbench.cost.session_counts import SessionCount
 from clbench.method.replay import Replay
 from clbench.method.strategy import Strategy
+from clbench.metrics.of_parts import kept_bytes
 from clbench.plan.plan import Plan
 from clbench.stream.pins.check import pinned_counts
 from clbench.train.batches import steps_per_epoch
@@ -18,7 +19,9 @@ PICTURES = "the pictures kept on disk"
 SCORES = "the score files, as labels are not counted"
 
 
-def counts_from_pins(plan: Plan, strategy: Strategy) -> tuple[tuple[SessionCount, ...], int, tuple[str, ...]]:
+def counts_from_pins(
+    plan: Plan, strategy: Strategy, *, keep_scores: bool = False
+) -> tuple[tuple[SessionCount, ...], int, tuple[str, ...]]:
     """Return the sessions of `plan`, the bytes of their score files, and what stays unknown without the data set.
 
     Nothing replayed is counted. A strategy that sees all in one session, or all so far in each, is counted exactly
@@ -42,7 +45,8 @@ def counts_from_pins(plan: Plan, strategy: Strategy) -> tuple[tuple[SessionCount
         rounds = epochs(plan.train, index) if trains else 1
         steps = rounds * steps_per_epoch(images, plan.train.batch_size) if trains else 0
         sessions.append(SessionCount(images, images, epochs=rounds, steps=steps, beside=0, scored=tested[-1]))
-    return tuple(sessions), sum(4 * tested[-1] * seen for seen in labels), tuple(unknown)
+    score_bytes = sum(kept_bytes(tested[-1], seen, keep_scores=keep_scores) for seen in labels)
+    return tuple(sessions), score_bytes, tuple(unknown)
 
 
 def _seen(plan: Plan, *, sessions: int) -> list[int]:

@@ -26,6 +26,11 @@ def is_streamed(images: int, labels: int) -> bool:
     return images * labels > HELD
 
 
+def kept_bytes(images: int, labels: int, *, keep_scores: bool) -> int:
+    """Return the size of the score file of a session with so many images and labels, 0 where none is written."""
+    return 4 * images * labels if keep_scores or not is_streamed(images, labels) else 0
+
+
 def in_points(bound: float) -> str:
     """Return a bound as text, rounded up: "0.13 points".
 

@@ -26,6 +26,8 @@ def table(folder: Path, y: Any = None) -> Path:
     starts = np.concatenate([[0], np.cumsum(np.bincount(images, minlength=IMAGES))])
     entries = Entries(starts, columns.astype(np.int32), y[images, columns].astype(np.int8), LABELS, -1)
     write_csr(folder / "t.csr", labels=[f"label {k}" for k in range(LABELS)], entries=entries, test=TEST)
+    about = folder / "t.csr" / "about.json"  # as another program writes it, without checksums
+    about.write_text(json.dumps({k: v for k, v in json.loads(about.read_text()).items() if k != "checks"}))
     np.save(folder / "x.npy", np.random.default_rng(1).standard_normal((IMAGES, 8)).astype(np.float32))
     (folder / "s.yaml").write_text(
         "name: s\nversion: 1\ntitle: T.\ndataset: t.csr\noptions: {features: x.npy}\nlabels: {increment: 2}\n"

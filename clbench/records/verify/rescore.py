@@ -141,10 +141,6 @@ def _session(
         "rules": tuple(record.counts),
         "chosen": thresholds_after(record, session),
     }
-        "ranking": kind_of(record, session),
-        "rules": tuple(record.counts),
-        "chosen": thresholds_after(record, session),
-    }
     fresh = _again(scores, truth=truth, growing=growing, **how)
     for name in ("growing", "fixed"):
         yield from _differences(f"ap.{name}[{session}]", getattr(record.ap, name)[session], getattr(fresh, name))
