@@ -8,7 +8,7 @@ from record_factory import METHODS, TINY, make_record, sealed, sections_of, with
 
 from clbench.records.record import Record
 from clbench.records.rows import adds_the_past, group_rows
-from clbench.report.table.choice import choices, chosen_boards, csv_text, decided, latex, markdown
+from clbench.report.table.choice import choices, chosen_boards, csv_text, decided, grid_of, latex, markdown
 from clbench.report.table.leaderboard import leaderboard
 from clbench.report.table.model import Cell, Table, TableRow
 from clbench.report.table.rows import common_recipe
@@ -109,6 +109,12 @@ def test_a_row_that_trains_on_everything_again_stands_in_the_main_table_and_is_m
     assert [("all-photos" in row.marks) for row in table.rows if row.strategy == METHODS[3].name] == [True]
     more = cumulative(make_record(METHODS[3], TINY), images=[*before[:-1], sum(before) + 1])
     assert not adds_the_past(more, plain)  # more than everything so far is another stream
+
+
+def test_an_answer_that_keeps_every_photo_says_so():
+    board = leaderboard([make_record(ER, TINY)], published=False)
+    table = table_with(msgspec.structs.replace(row("cumulative", 0.5), marks=["all-photos"]))
+    assert [line[1] for line in grid_of(board, table).texts] == ["cumulative linear memory=1600 (keeps every photo)"]
 
 
 def test_a_memory_that_holds_every_photo_says_so():

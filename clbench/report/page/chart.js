@@ -52,7 +52,8 @@ const SESSIONS = {
 };
 
 // lines: [{id, name, look, mean, std, seeds, reference}], fractions per x; xs: [{name, below}], by default sessions
-function lineChart({ name, title, note, xs, lines, emptyText, axis = SESSIONS }) {
+// With `shares` the numbers are parts of a whole: no axis and no band leaves 0 to 100 per cent.
+function lineChart({ name, title, note, xs, lines, emptyText, axis = SESSIONS, shares = false }) {
   const figure = h("figure", { class: "chart" });
   const box = h("div", { class: "canvas" });
   const tip = h("div", { class: "chart-tip", hidden: true, "aria-hidden": "true" });
@@ -63,7 +64,7 @@ function lineChart({ name, title, note, xs, lines, emptyText, axis = SESSIONS })
     box.append(h("p", { class: "none" }, emptyText || "No strategy is shown. Choose some in the legend above."));
     return figure;
   }
-  drawnAsWide(box, name, (width) => plot({ title, xs, lines, width, tip, figure, axis }));
+  drawnAsWide(box, name, (width) => plot({ title, xs, lines, width, tip, figure, axis, shares }));
   return figure;
 }
 
@@ -83,12 +84,13 @@ function drawnAsWide(box, name, drawing) {
   draw();
 }
 
-function plot({ title, xs, lines, width, tip, figure, axis }) {
+function plot({ title, xs, lines, width, tip, figure, axis, shares }) {
+  const within = (value) => (shares ? Math.min(1, Math.max(0, value)) : value);
   const height = Math.round(Math.min(320, Math.max(230, width * 0.62)));
   const named = width >= 340 && lines.length <= MOST_NAMES + 4;
   const longest = Math.max(...lines.map((line) => line.name.length));
   const [left, right, top, bottom] = [40, named ? Math.min(width >= 420 ? 124 : 74, 14 + LETTER * longest) : 14, 10, 42];
-  const values = lines.flatMap((line) => line.mean.flatMap((mean, i) => (mean === null ? [] : [100 * (mean - (line.std[i] || 0)), 100 * (mean + (line.std[i] || 0))])));
+  const values = lines.flatMap((line) => line.mean.flatMap((mean, i) => (mean === null ? [] : [100 * within(mean - (line.std[i] || 0)), 100 * within(mean + (line.std[i] || 0))])));
   const marks = ticks(Math.min(...values), Math.max(...values), 5);
   const [low, high] = [marks[0], marks[marks.length - 1]];
   const inner = width - left - right;
@@ -118,8 +120,8 @@ function plot({ title, xs, lines, width, tip, figure, axis }) {
     } else {
       const own = line.mean.map((mean, i) => (mean === null ? null : { x: x(i), y: y(mean), line, session: i, mean, std: line.std[i] }));
       for (const stretch of stretches(own.map((point) => (point && point.std !== null ? point : null)))) {
-        const upper = stretch.map((point) => at({ x: point.x, y: y(point.mean + point.std) }));
-        const lower = stretch.map((point) => at({ x: point.x, y: y(point.mean - point.std) })).reverse();
+        const upper = stretch.map((point) => at({ x: point.x, y: y(within(point.mean + point.std)) }));
+        const lower = stretch.map((point) => at({ x: point.x, y: y(within(point.mean - point.std)) })).reverse();
         group.append(s("path", { class: "band", d: `M${[...upper, ...lower].join("L")}Z` }));
       }
       for (const stretch of stretches(own)) {

@@ -105,10 +105,11 @@ function labelDeltas([a, b]) {
     h("span", { class: "amount" }, h("i", { vars: { "--v": (Math.abs(item.amount) / most).toFixed(3) } }), signed(fixed(item.amount, state.digits)))))));
   const some = Math.min(MOST_MOVED, Math.ceil(found.length / 2));
   const up = found.filter((item) => item.amount > 0);
+  const down = found.filter((item) => item.amount < 0).reverse();
   const lines = () => [["label", "first", "second", "difference"], ...found.map((item) => [item.name, item.one, item.two, item.amount])];
   return h("div", {}, h("div", { class: "section-head" }, h("h3", {}, "AP of labels after the last session"), csvButton(`labels ${a.strategy} ${b.strategy} ${table().slug}`, lines)),
-    h("p", { class: "muted" }, `${SETS[state.testSet]}, points, mean over seeds. ${up.length} of ${found.length} labels gain, ${found.filter((item) => item.amount < 0).length} lose. The file has all.`),
-    h("div", { class: "columns" }, bars(`Most gained by ${nameInLegend(b)}`, found.slice(0, some)), bars("Most lost", found.slice(-some).reverse())));
+    h("p", { class: "muted" }, `${SETS[state.testSet]}, points, mean over seeds. ${up.length} of ${found.length} labels gain, ${down.length} lose. The file has all.`),
+    h("div", { class: "columns" }, bars(`Most gained by ${nameInLegend(b)}`, up.slice(0, some)), bars("Most lost", down.slice(0, some))));
 }
 
 function differences([a, b]) {

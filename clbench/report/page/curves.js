@@ -38,7 +38,7 @@ function drawCurves() {
   const xs = sessionsAxis();
   const rows = drawn();
   byId("panels").replaceChildren(...PANELS.filter(([kind]) => kind !== "forgetting" || xs.length > 1).map(([kind, title, note]) => lineChart({
-    name: `${kind} ${table().slug}`, title, note, xs,
+    name: `${kind} ${table().slug}`, title, note, xs, shares: kind !== "forgetting",
     lines: rows.filter((row) => row.curves[kind]).map((row) => ({
       id: row.id, name: nameInLegend(row), look: row.look, mean: row.curves[kind][0], std: row.curves[kind][1], seeds: row.units.length, reference: row.static && xs.length > 1,
     })),
@@ -62,7 +62,7 @@ function panelOf([kind, title, note], xs, axis) {
   const lines = drawn().filter((row) => row.curves[kind] && row.curves[kind][0].some((value) => value !== null)).map((row) => ({
     id: row.id, name: nameInLegend(row), look: row.look, mean: row.curves[kind][0], std: row.curves[kind][1], seeds: row.units.length, reference: false,
   }));
-  return lineChart({ name: `${kind} ${table().slug}`, title, note, xs, lines, axis, emptyText: "No strategy that is shown has these numbers." });
+  return lineChart({ name: `${kind} ${table().slug}`, title, note, xs, lines, axis, shares: true, emptyText: "No strategy that is shown has these numbers." });
 }
 
 const panelsOf = (panels, xs, axis) => panels.filter(([kind]) => hasCurve(kind)).map((panel) => panelOf(panel, xs, axis));

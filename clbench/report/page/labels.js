@@ -56,7 +56,7 @@ function drawLabel() {
   const facts = `learned in session ${learned[place] + 1}${positives === null ? "" : `, in ${count(positives)} test images`}`;
   const lines = drawn().map((row) => labelLine(row, state.label)).filter(Boolean);
   byId("one-label").replaceChildren(
-    lineChart({ name: `label ${state.label} ${item.slug}`, title: `AP of “${state.label}”`, note: `${facts}; ${SETS[state.testSet]}, %, mean over seeds`, xs: sessionsAxis(), lines }),
+    lineChart({ name: `label ${state.label} ${item.slug}`, title: `AP of “${state.label}”`, note: `${facts}; ${SETS[state.testSet]}, %, mean over seeds`, xs: sessionsAxis(), lines, shares: true }),
     mostForgotten(heatRow()));
 }
 
@@ -76,7 +76,8 @@ function mostForgotten(row) {
   const lost = labelsOf(row).names.map((name, k) => {
     const before = earlier.map((line) => share(line[k])).filter((value) => value !== null);
     return { name, amount: before.length && share(last[k]) !== null ? Math.max(...before) - share(last[k]) : null };
-  }).filter((item) => item.amount !== null).sort((a, b) => b.amount - a.amount).slice(0, MOST_FORGOTTEN);
+  }).filter((item) => item.amount !== null && item.amount > 0).sort((a, b) => b.amount - a.amount).slice(0, MOST_FORGOTTEN);
+  if (!lost.length) return "";
   const most = Math.max(...lost.map((item) => item.amount), 1e-9);
   return h("div", { class: "forgot" }, h("h3", {}, `What ${nameInLegend(row)} forgot most`),
     h("p", { class: "muted" }, "Best earlier AP minus last AP, all test images, points"),

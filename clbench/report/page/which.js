@@ -12,7 +12,7 @@ function whichOne(item) {
     const alike = one.alike.length ? h("small", {}, ` not told apart from ${[...new Set(one.alike)].join(", ")}`) : null;
     return h("tr", {},
       h("th", { scope: "row" }, one.need),
-      h("td", {}, h("strong", {}, row.name), alike),
+      h("td", {}, h("strong", {}, row.name), row.marks.includes("all-photos") ? h("small", {}, " keeps every photo") : null, alike),
       columns.map((each) => h("td", { class: "number" }, meanText(each, row.cells[each.key]))));
   };
   return [h("details", { class: "which", open: true },

@@ -77,7 +77,8 @@ def grid_of(board: Leaderboard, table: Table) -> Grid:
     lines = []
     for one in choices(table):
         row = table.rows[one.row]
-        named = " ".join(filter(None, [row.strategy, row.head, row.settings]))
+        kept = "(keeps every photo)" if "all-photos" in row.marks else ""
+        named = " ".join(filter(None, [row.strategy, row.head, row.settings, kept]))
         lines.append([one.need, named, *(board.text(row, key) for key in SHOWN), ", ".join(_others(table, one)) or "–"])
     titles = ["if", "take", *map(board.title, SHOWN), "not told apart from"]
     return plain_grid(titles, lines, sides="ll" + "r" * len(SHOWN) + "l")
