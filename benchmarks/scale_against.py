@@ -181,7 +181,7 @@ PARTS: dict[str, tuple[Callable[[], Figures], ...]] = {
     "OCDM, 80 labels": (lambda: memory("ocdm", 80),),
     "AP, 40,137 x 80": (lambda: precision(40_137, 80),),
     "AP, 10^6 x 64": (lambda: precision(1_000_000, 64),),
-    "AP streamed, 10^5 x 10^3": (lambda: streamed(100_000, 1_000),),
+    "AP streamed, 10^6 x 10^3": (lambda: streamed(1_000_000, 1_000),),
 }
 ONLY_NOW = ("lists", "streamed")
 

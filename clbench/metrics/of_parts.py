@@ -43,27 +43,38 @@ def in_points(bound: float) -> str:
 class MeasuredParts:
     """Takes a session's scores part by part and gives what `measured` gives of all, AP from histograms, with its bound.
 
-    The same scores in the same order give the same numbers, in whatever parts they come.
+    The same scores give the same numbers, in whatever parts they come. `all_growing` says that all images are in the
+    growing test set, which then needs no histograms of its own.
     """
 
     def __init__(
-        self, learned: int, *, ranking: Ranking, rules: Sequence[str] = RULES, chosen: Thresholds | None = None
+        self,
+        learned: int,
+        *,
+        ranking: Ranking,
+        rules: Sequence[str] = RULES,
+        chosen: Thresholds | None = None,
+        all_growing: bool = False,
     ) -> None:
         bins = bins_within(STATE, labels=learned)
         self._ranking = ranking
-        self._fixed, self._growing = StreamedAP(learned, bins=bins), StreamedAP(learned, bins=bins)
+        self._fixed = StreamedAP(learned, bins=bins)
+        self._growing = self._fixed if all_growing else StreamedAP(learned, bins=bins)
         self._tally = Tallies(rules, chosen)
 
     def add(self, scores: Scores, *, truth: Truth, growing: npt.NDArray[np.bool_]) -> None:
         """Measure images: scores [n, learned] and truth [n, learned]; those where `growing` [n] holds in both sets."""
         logits = scores if self._ranking == "logits" else _logits(scores)
         self._fixed.add(logits, truth)
-        self._growing.add(logits[growing], truth[growing])
+        if self._growing is not self._fixed:
+            self._growing.add(logits[growing], truth[growing])
         self._tally.add(scores[growing], truth[growing], ranking=self._ranking)
 
     def result(self, *, labels: int) -> Evaluation:
         """Return the measures of everything that was added, rows [labels]."""
-        (low, fixed, high), (lowest, growing, highest) = self._fixed.values(), self._growing.values()
+        low, fixed, high = self._fixed.values()
+        same = self._growing is self._fixed
+        lowest, growing, highest = (low, fixed, high) if same else self._growing.values()
         apart = [fixed - low, high - fixed, growing - lowest, highest - growing]
         return Evaluation(
             growing=widened(growing, labels=labels),

@@ -15,6 +15,8 @@ FEWEST, MOST = 1024, 16384
 """Bins a label has at least and at most."""
 WAITING = 16 << 20
 """Places of rows that wait to be counted: label after label, so that what is counted into stays near the processor."""
+TOGETHER = 1 << 18
+"""Logits whose bins are found together."""
 
 
 def bins_within(memory: int, *, labels: int) -> int:
@@ -54,8 +56,18 @@ class StreamedAP:
             self.add(logits[:room], targets[:room])
             self._count()
             return self.add(logits[room:], targets[room:])
-        scale = logits.dtype.type(self.bins / (2 * RANGE))
-        place = np.clip((logits + logits.dtype.type(RANGE)) * scale, 0, self.bins - 1).astype(np.uint16)
+        step = max(TOGETHER // max(logits.shape[1], 1), 1)
+        ahead = np.empty((min(step, len(logits)), logits.shape[1]), dtype=logits.dtype)
+        for first in range(0, len(logits), step):
+            self._wait(logits[first : first + step], targets[first : first + step], ahead)
+
+    def _wait(self, logits: Floats, targets: Targets, ahead: Floats) -> None:
+        """Let a few rows wait; their bins are found in `ahead` [n or more, labels], which stays near the processor."""
+        found, kind = ahead[: len(logits)], logits.dtype.type
+        np.add(logits, kind(RANGE), out=found)
+        np.multiply(found, kind(self.bins / (2 * RANGE)), out=found)
+        np.clip(found, 0, self.bins - 1, out=found)
+        place = found.astype(np.uint16)
         hits = np.flatnonzero(targets == 1)
         bins = hits % targets.shape[1] * self.bins + place.reshape(-1)[hits]
         np.add.at(self.positive.reshape(-1), bins, np.uint32(1))
@@ -66,7 +78,8 @@ class StreamedAP:
 
     def _count(self) -> None:
         for label, places in enumerate(self._waiting[:, : self._rows]):
-            self.all[label] += np.bincount(places, minlength=self.bins + 1)[: self.bins].astype(np.uint32)
+            counts = np.bincount(places, minlength=self.bins + 1)[: self.bins]
+            np.add(self.all[label], counts, out=self.all[label], casting="unsafe")
         self._rows = 0
 
     def values(self) -> tuple[Values, Values, Values]:

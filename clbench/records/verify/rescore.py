@@ -154,7 +154,7 @@ def _again(scores: Scores, *, truth: Truth, growing: npt.NDArray[np.bool_], **ho
     seen = scores.shape[1]
     if not is_streamed(*scores.shape):
         return measured(scores, truth=truth, growing=growing, learned=seen, **how)
-    measures, step = MeasuredParts(seen, **how), max(PART // seen, 1)
+    measures, step = MeasuredParts(seen, all_growing=bool(growing.all()), **how), max(PART // seen, 1)
     for part in (slice(first, first + step) for first in range(0, len(scores), step)):
         measures.add(np.asarray(scores[part]), truth=truth[part][:, :seen], growing=growing[part])
     return measures.result(labels=truth.shape[1])

@@ -40,7 +40,7 @@ def evaluate_streamed(
     strategy.eval()
     rows, learned, first = stream.test_rows, session.learned, 0
     growing = np.isin(rows, session.test_rows)
-    measures = MeasuredParts(learned, ranking=ranking, chosen=chosen)
+    measures = MeasuredParts(learned, ranking=ranking, chosen=chosen, all_growing=bool(growing.all()))
     for images in read_ahead(source, rows, batch=batch, readers=readers, pin=device.type == "cuda"):
         found = ranking_scores(strategy, images.to(device, non_blocking=True), ranking=ranking)
         check_shape(strategy, found, shape=(len(images), session.seen), ranking=ranking)
