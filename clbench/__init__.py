@@ -11,6 +11,7 @@ PROTOCOL = 2
 
 if TYPE_CHECKING:
     from clbench.export.model import load as load
+    from clbench.many.run_scenario import ChangedDataWarning as ChangedDataWarning
     from clbench.many.run_scenario import StandInWarning as StandInWarning
     from clbench.many.run_scenario import run as run
     from clbench.method.batch import Batch as Batch
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PROTOCOL",
     "Batch",
+    "ChangedDataWarning",
     "Exemplars",
     "Replay",
     "Session",
@@ -38,6 +40,7 @@ __all__ = [
 
 _PUBLIC = {
     "Batch": ("clbench.method.batch", "Batch"),
+    "ChangedDataWarning": ("clbench.many.run_scenario", "ChangedDataWarning"),
     "Exemplars": ("clbench.nn.exemplars", "Exemplars"),
     "Replay": ("clbench.method.replay", "Replay"),
     "Session": ("clbench.method.session", "LiveSession"),

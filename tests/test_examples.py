@@ -24,9 +24,7 @@ from clbench.spec.scenario import TrainSpec
 from clbench.stream.stream import Session
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-NAMES = [
-    getattr(clbench, name) for name in clbench.__all__ if name not in ("PROTOCOL", "StandInWarning", "__version__")
-]
+NAMES = [getattr(clbench, name) for name in clbench.__all__ if not name.endswith(("Warning", "PROTOCOL", "_"))]
 MODULES = sorted(
     {item.__module__ for item in NAMES}
     | {getattr(metrics, name).__module__ for name in metrics.__all__ if callable(getattr(metrics, name))}

@@ -20,6 +20,10 @@ class StandInWarning(UserWarning):
     """Generated pictures take the place of a data set that is not on this machine."""
 
 
+class ChangedDataWarning(UserWarning):
+    """A record that was there before is of labels or photos that have changed since."""
+
+
 def run(
     scenario: str | Path,
     *,
@@ -43,7 +47,8 @@ def run(
     under `if __name__ == "__main__":`. `jobs` moves no number.
 
     Every strategy runs once before any gets its second seed or order, and the records come in that order. Nothing is
-    printed; where generated pictures stand in for the data set, a StandInWarning says so. Raises UsageError for names
+    printed; where generated pictures stand in for the data set, a StandInWarning says so, and where the data of a
+    record that was there before have changed since, a ChangedDataWarning. Raises UsageError for names
     or values that cannot be meant, DataError for missing or damaged data, ResultsError where nothing can be written,
     and RunError where runs failed: it names each, the others are finished and kept.
 
@@ -62,6 +67,7 @@ def run(
     from clbench.many.here import run_all
     from clbench.plan.place import check_writable
     from clbench.plan.plans import plan
+    from clbench.records.data_since import changes_since
     from clbench.train.options import RunOptions
 
     plans = plan(
@@ -84,7 +90,12 @@ def run(
         told = "\n".join(why_failed(failed))
         kind = kind_of_failure(failed, len(outcomes))
         raise kind(f"{len(failed)} of {len(outcomes)} runs failed.\n{told}") from failed[0].error
-    return [read_record(outcome.record) for outcome in outcomes if outcome.record is not None]
+    records = [read_record(outcome.record) for outcome in outcomes if outcome.record is not None]
+    for told in dict.fromkeys(
+        filter(None, changes_since(records, scenario=str(plans[0].scenario_path), data=plans[0].root))
+    ):
+        warnings.warn(f"{plans[0].scenario.name}: {told}.", ChangedDataWarning, stacklevel=2)
+    return records
 
 
 def why_failed(failed: Sequence[RunOutcome]) -> list[str]:

@@ -157,8 +157,17 @@ def shown(entry: catalog.Entry) -> str:
     """Return the file's path as messages show it: from the root for shipped files, from here for files below here."""
     if entry.origin == "shipped":
         return f"{entry.path.parent.name}/{entry.path.name}"
+    return _from_here(entry.path)
+
+
+def asked_for(plan: Plan) -> str:
+    """Return what a command calls the plan's scenario: a shipped one by its name, others by their file."""
+    return plan.scenario.name if plan.scenario_origin == "shipped" else _from_here(plan.scenario_path)
+
+
+def _from_here(path: Path) -> str:
     here = Path.cwd()
-    return str(entry.path.relative_to(here) if entry.path.is_relative_to(here) else entry.path)
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def all_values(plan: Plan) -> dict[str, tuple[Any, str]]:

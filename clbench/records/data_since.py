@@ -20,33 +20,35 @@ from clbench.records.schema import DataPart
 from clbench.spec.orders import load_in_order
 
 
-def changed_since(record: Record) -> str:
+def changed_since(record: Record, *, scenario: str = "", data: Path | None = None) -> str:
     """Return what of a record's data is another on this machine now, as the end of a sentence; empty where nothing is.
 
-    Empty too where the data are not here, or lie where only `--data` would find them.
+    `scenario` is the file of its scenario where that is not found by its name, `data` the folder of the data set.
+    Empty too where the data are not here, or lie where only these would find them.
     """
     about = record.scenario
     if about.stand_in or about.dataset == "scenes":
         return ""
-    source = _source(about.name, about.digest, order_of(record))
+    source = _source(scenario or about.name, about.digest, order_of(record), data)
     if source is None:
         return ""
     return difference(about.data, source.dataset, root=source.root, options=source.options)
 
 
-def changes_since(records: Sequence[Record]) -> list[str]:
+def changes_since(records: Sequence[Record], *, scenario: str = "", data: Path | None = None) -> list[str]:
     """Return what `changed_since` says of each record, asked once for all of one scenario on the same data."""
     keys = [(r.scenario.name, r.scenario.digest, r.scenario.data.digest, r.scenario.data.photos) for r in records]
-    told = {key: changed_since(record) for key, record in dict(zip(keys, records, strict=True)).items()}
+    firsts = dict(zip(keys, records, strict=True))
+    told = {key: changed_since(record, scenario=scenario, data=data) for key, record in firsts.items()}
     return [told[key] for key in keys]
 
 
-def sampled(records: Sequence[Record], *, data: Path | None = None) -> list[str]:
+def sampled(records: Sequence[Record], *, scenario: str = "", data: Path | None = None) -> list[str]:
     """Return for each record how its photos were compared, where they are here and too many to be read; else empty.
 
-    Where nothing is said to have changed, that is what was looked at. `data` is the folder of the data set.
+    Where nothing is said to have changed, that is what was looked at. `scenario` and `data` as for `changed_since`.
     """
-    keys = [(r.scenario.name, r.scenario.digest, order_of(r)) if _has_photos(r) else None for r in records]
+    keys = [(scenario or r.scenario.name, r.scenario.digest, order_of(r)) if _has_photos(r) else None for r in records]
     told = {key: _sampled(*key, data=data) if key else "" for key in dict.fromkeys(keys)}
     return [told[key] for key in keys]
 

@@ -24,6 +24,7 @@ MARKS = {
     "unpinned": "the data is not the pinned stream's",
     "dirty": "clbench had uncommitted changes",
     "dirty-unknown": "git could not be asked whether clbench had uncommitted changes",
+    "marks-unknown": "what the strategy said of itself at the end could not be recorded",
     "leak": "uses labels that the protocol hides, for parity with a published leak",
     "known-density": "was told how many labels an image of the whole data set has",
     "random-text": "vectors of text drawn by the labels' names, which know no language",

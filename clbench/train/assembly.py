@@ -92,6 +92,8 @@ class Assembly:
 
     device: torch.device
     witness: Witness
+    known: dict[str, Any]
+    """The sections of the record that do not wait for a session, as they were before the first."""
 
     def __init__(self, plan: Plan, options: RunOptions, *, watch: Watch, parts: Parts) -> None:
         self.parts = parts
@@ -145,7 +147,7 @@ class Assembly:
                 self.plan, self.strategy, self.stream, self.device, backbone=self._make_backbone
             )
         if self.parts.keeps_record:
-            check_recordable(self.plan, self.strategy, self.stream)
+            self.known = check_recordable(self.plan, self.strategy, self.stream)
         if self.options.features != "off":
             with self.parts.around(self, "features", None):
                 self.source = self._store_features(self.options.features)

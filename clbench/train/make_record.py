@@ -6,8 +6,9 @@ import datetime
 import logging
 import math
 import socket
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -50,16 +51,20 @@ from clbench.train.resume.progress import Done, Progress
 
 log = logging.getLogger(__name__)
 
+UNKNOWN_MARKS = "marks-unknown"
+"""The mark of a run whose strategy told marks at the end that no record can hold."""
+T = TypeVar("T")
+
 
 def now() -> str:
     """Return the time in UTC, to the second."""
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def marks(plan: Plan, strategy: Strategy, *, dirty: bool | None, leaked: bool, streamed: bool = False) -> list[str]:
+def marks(plan: Plan, own: Sequence[str], *, dirty: bool | None, leaked: bool, streamed: bool = False) -> list[str]:
     """Return what a reader must know before believing the row.
 
-    `leaked`: hidden labels were handed out; `streamed`: AP are estimates with a bound.
+    `own`: what the strategy says; `leaked`: hidden labels were handed out; `streamed`: AP are estimates with a bound.
     """
     found = {
         "stand-in": plan.stand_in,
@@ -74,7 +79,7 @@ def marks(plan: Plan, strategy: Strategy, *, dirty: bool | None, leaked: bool, s
         STREAMED: streamed,
     }
     shared = {f"world-{world()}"} if world() > 1 else set()
-    return sorted({name for name, holds in found.items() if holds} | shared | set(_own_marks(plan, strategy)))
+    return sorted({name for name, holds in found.items() if holds} | shared | set(own))
 
 
 def _own_marks(plan: Plan, strategy: Strategy) -> list[str]:
@@ -100,6 +105,47 @@ def _remarks(plan: Plan, strategy: Strategy) -> dict[str, str]:
                 f"{plan.entry.path}: notes() has {name!r}: {value!r}, expected text for both.",
                 hint="str() or json.dumps() makes text of other values.",
             )
+    return found
+
+
+def check_fields(plan: Plan, strategy: Strategy, known: Mapping[str, Any], *, session: int) -> None:
+    """Raise RunError where a strategy's fields are no longer those that the record will tell."""
+    told: StrategyPart = known["strategy"]
+    try:
+        found = strategy.values()
+    except (TypeError, ValueError) as error:
+        found = {"fields": str(error)}
+    changed = [name for name in told.fields if name not in found or found[name] != told.fields[name]]
+    if changed:
+        name = changed[0]
+        raise RunError(
+            f"{plan.title}: {plan.entry.path}: the field {name} was {told.fields[name]!r} and is "
+            f"{ascii(found.get(name))[:100]} after session {session}.",
+            hint="A record tells fields as they were set; keep what changes in an attribute of another name.",
+        )
+
+
+def _told_last(plan: Plan, strategy: Strategy) -> tuple[list[str], dict[str, str]]:
+    """Return the marks and notes that a strategy tells at the end.
+
+    What no record can hold is left out, and a note says so: no training is thrown away for a remark. Where marks are
+    lost, that is a mark.
+    """
+    lost: dict[str, str] = {}
+    own = _kept_or_lost("marks", partial(_own_marks, plan, strategy), lost, title=plan.title)
+    remarks = _kept_or_lost("notes", partial(_remarks, plan, strategy), lost, title=plan.title)
+    return [UNKNOWN_MARKS] if own is None else own, (remarks or {}) | lost
+
+
+def _kept_or_lost(section: str, tell: Callable[[], T], lost: dict[str, str], *, title: str) -> T | None:
+    try:
+        found = tell()
+        check_section(section, found)
+    except Exception as error:  # a verb raises whatever it likes
+        text = ascii((str(error) or type(error).__name__).splitlines()[0])[1:-1][:200]
+        log.warning("%s: what %s() says at the end cannot be recorded and is left out: %s", title, section, text)
+        lost[f"{section}() left out"] = text
+        return None
     return found
 
 
@@ -177,16 +223,20 @@ def _with_photos(sections: dict[str, Any], photos: str) -> dict[str, Any]:
     return sections | {"scenario": msgspec.structs.replace(about, data=data)}
 
 
-def check_recordable(plan: Plan, strategy: Strategy, stream: Stream) -> None:
-    """Raise UsageError where a record could not hold what is known before the first session, or what verbs tell now."""
-    told: dict[str, Any] = {"marks": marks(plan, strategy, dirty=False, leaked=False)}
+def check_recordable(plan: Plan, strategy: Strategy, stream: Stream) -> dict[str, Any]:
+    """Return `known_before`, whatever the strategy says of itself later.
+
+    Raises UsageError where a record could not hold it, or what verbs tell now.
+    """
+    told: dict[str, Any] = {"marks": marks(plan, _own_marks(plan, strategy), dirty=False, leaked=False)}
     try:
         told["notes"] = _remarks(plan, strategy)
     except ClbenchError:
         raise
     except Exception:  # remarks may be of what is not there yet
         log.debug("%s: no notes before the first session", plan.title, exc_info=True)
-    for name, value in (known_before(plan, strategy, stream) | told).items():
+    known = known_before(plan, strategy, stream)
+    for name, value in (known | told).items():
         try:
             check_section(name, value)
         except ResultsError as error:
@@ -194,6 +244,7 @@ def check_recordable(plan: Plan, strategy: Strategy, stream: Stream) -> None:
                 f"{plan.title}: no record could hold this run: {error.message}",
                 hint="Change it before anything is trained. docs/record.schema.json says what a record holds.",
             ) from error
+    return known
 
 
 def _thresholds(chosen: Sequence[Thresholds | None], *, labels: int) -> ThresholdsPart | msgspec.UnsetType:
@@ -214,6 +265,7 @@ def make_record(
     stream: Stream,
     progress: Progress,
     *,
+    known: dict[str, Any],
     device: torch.device,
     threads: int,
     pretrained: Mapping[str, str],
@@ -221,7 +273,8 @@ def make_record(
 ) -> Record:
     """Return the run's record, not sealed yet.
 
-    `pretrained` says which weights its backbone began with, `photos` is the digest of the pictures that it began with.
+    `known` is what `check_recordable` found before the first session. `pretrained` says which weights its backbone
+    began with, `photos` is the digest of the pictures that it began with.
     """
     learned = np.zeros(len(stream.labels), dtype=np.int64)
     for session in stream.sessions:
@@ -234,10 +287,11 @@ def make_record(
     }
     chosen = [done.chosen for done in progress.done]
     built = code()
+    own, remarks = _told_last(plan, strategy)
     return Record(
         protocol=plan.protocol,
         clbench=clbench.__version__,
-        **_with_photos(known_before(plan, strategy, stream), photos),
+        **_with_photos(known, photos),
         configuration=plan.configuration,
         seed=plan.seed,
         learned=learned.tolist(),
@@ -253,12 +307,12 @@ def make_record(
         ),
         marks=marks(
             plan,
-            strategy,
+            own,
             dirty=built.dirty,
             leaked=progress.leaked,
             streamed=any(done.bound is not None for done in progress.done),
         ),
-        notes={**_built_in(strategy), **notes_of(progress.done, strategy), **_remarks(plan, strategy)},
+        notes={**_built_in(strategy), **notes_of(progress.done, strategy), **remarks},
         environment={
             **describe(device, threads=threads, pictures=not plan.options.get("features")),
             **pretrained,

@@ -41,7 +41,7 @@ from clbench.train.batches import SessionView, steps_per_epoch
 from clbench.train.environment import keep_freed_memory, pick_device
 from clbench.train.events import Message, RunFinished, SessionStarted, StepEnded, Watch, silent
 from clbench.train.failures import explained, is_loader_death, lost
-from clbench.train.make_record import make_record
+from clbench.train.make_record import check_fields, make_record
 from clbench.train.options import RunOptions
 from clbench.train.resume.savepoint import restore_inside, saved_exemplars
 from clbench.train.resume.witness import check_witnessed
@@ -181,6 +181,7 @@ class Run(Assembly):
             self.strategy,
             self.stream,
             self.progress,
+            known=self.known,
             device=self.device,
             threads=self.options.threads,
             pretrained=self.pretrained,
@@ -217,7 +218,7 @@ class Run(Assembly):
             order=self.plan.order,
             dataset=dataset,
             strategy=self.plan.entry.name,
-            fields=self.strategy.values(),
+            fields=self.known["strategy"].fields,
             train=self.train,
         )
         with whole_file(self.folder / "config.yaml", what="the configuration", scratch=self.work) as file:
@@ -298,6 +299,8 @@ class Run(Assembly):
         strategy._seed = (seed, session.index, "end")
         with _looking(strategy):
             strategy.end_session(live)
+        if self.parts.keeps_record:
+            check_fields(self.plan, strategy, self.known, session=session.index)
         progress.train_seconds = self.base_seconds + time.monotonic() - clock
         with self.parts.around(self, "scoring", session):
             progress.done.append(session_result(self, session, mean_loss=mean_loss))

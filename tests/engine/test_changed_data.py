@@ -13,6 +13,7 @@ import yaml
 from data_makers import jpeg, put
 from tiny_scenarios import finished, planned
 
+import clbench
 from clbench.cli.group import invoke
 from clbench.data.pictures.photo_digest import files_digest
 from clbench.records import data_since
@@ -117,6 +118,29 @@ def test_replaced_photos_are_told_by_run_status_reports_and_verification(
     assert [finding.field for finding in found.findings] == ["scenario.data.photos"]
     first.write_bytes(content)
     assert changed_since(record) == "", "the bytes count, not when they were written"
+
+
+def test_replaced_photos_are_told_where_only_the_scenarios_file_says_what_is_meant(
+    own: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told in a quiet run, in a sweep that has nothing left to do, in a report and in Python, each from elsewhere."""
+    put(own / "scenarios/photos/3.jpg", jpeg((1, 2, 3)))
+    file, results = str(own / "scenarios/own.yaml"), str(own / "results")
+    put(own / "all.yaml", yaml.safe_dump({"scenarios": [file], "strategies": ["naive"], "seeds": [1]}))
+    (own / "elsewhere").mkdir()
+    monkeypatch.chdir(own / "elsewhere")
+    for words in (
+        ["run", file, "--seed", "1", "--quiet"],
+        ["sweep", str(own / "all.yaml"), "--quiet"],
+        ["report", "leaderboard", file],
+    ):
+        caplog.clear()
+        data_since._source.cache_clear()
+        with caplog.at_level(logging.WARNING):
+            assert invoke([*words, "--results", results]) == 0
+        assert "the photos of its data were changed since" in caplog.text, words
+    with pytest.warns(clbench.ChangedDataWarning, match="own: the photos of its data were changed since"):
+        clbench.run(file, seeds=[1], results=results)
 
 
 def test_changed_labels_are_told(own: Path, caplog: pytest.LogCaptureFixture) -> None:

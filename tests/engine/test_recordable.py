@@ -12,6 +12,8 @@ from tiny_scenarios import planned, scenario
 
 from clbench.errors import RunError, UsageError
 from clbench.plan.plan import Plan
+from clbench.records.record import Record, read_record
+from clbench.records.verify.verify import verify
 from clbench.train.events import Event, SessionStarted
 from clbench.train.run import RunOptions, run
 
@@ -81,3 +83,34 @@ def test_notes_that_are_not_there_yet_do_not_stop_a_run(tmp_path: Path) -> None:
 def test_marks_that_are_no_list_are_still_named_as_that(tmp_path: Path) -> None:
     wanted = own(tmp_path, body="    def marks(self):\n        return 'leak'\n")
     assert "expected a list of words" in refused(wanted, tmp_path / "results", error=RunError)
+
+
+def told_late(folder: Path, body: str) -> Record:
+    """Carry out a run whose strategy says something else once the last session is over."""
+    body = "    over = False\n\n    def end_session(self, session):\n        self.over = session.index == 2\n" + body
+    return read_record(run(own(folder, body=body), RunOptions(results=folder / "results", device="cpu")))
+
+
+@pytest.mark.parametrize(
+    "value", ["{'a': '\\ud800'}", "{'a': 'x' * 20_001}", "{'a\\0b': ''}", "{'a': 1}", "None", "1 / 0"]
+)
+def test_a_note_that_no_record_can_hold_at_the_end_throws_no_training_away(value: str, tmp_path: Path) -> None:
+    record = told_late(tmp_path, f"    def notes(self):\n        return {value} if self.over else {{}}\n")
+    assert record.notes["notes() left out"] and "a" not in record.notes and "marks-unknown" not in record.marks
+    assert verify(next((tmp_path / "results").rglob("seed1.json"))).ok
+
+
+@pytest.mark.parametrize("value", ["['Two words']", "'word'", "['a', 1]", "1 / 0"])
+def test_marks_that_are_lost_at_the_end_are_a_mark(value: str, tmp_path: Path) -> None:
+    record = told_late(tmp_path, f"    def marks(self):\n        return {value} if self.over else []\n")
+    assert "marks-unknown" in record.marks and record.notes["marks() left out"]
+
+
+@pytest.mark.parametrize("value", ["4", "'\\ud800'", "float('nan')", "[{2}]"])
+def test_a_field_that_changes_is_named_after_the_session_and_not_in_the_record(value: str, tmp_path: Path) -> None:
+    body = f"    size: int = 3\n\n    def end_session(self, session):\n        self.size = {value}\n"
+    wanted = own(tmp_path, body=body)
+    ended: list[Event] = []
+    with pytest.raises(RunError, match=r"the field size was 3 and is .* after session 0"):
+        run(wanted, RunOptions(results=tmp_path / "results", device="cpu"), watch=ended.append)
+    assert sum(isinstance(event, SessionStarted) for event in ended) == 1

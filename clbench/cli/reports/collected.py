@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from clbench.errors import UsageError
 
 if TYPE_CHECKING:
     from clbench.records.collection import Collection, Places
+    from clbench.records.record import Record
     from clbench.report.table.model import Leaderboard
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ def collected(scenario: str, results: Places, reference: bool | None) -> Collect
 
     found = collect(results, scenario=Path(scenario).stem, reference=reference)
     found = found.of(scenario) if scenario else found
-    _tell_changed(found)
+    tell_changed(found.own, scenario=scenario)
     note_unverified(found)
     return found
 
@@ -53,13 +55,17 @@ def note_unverified(found: Collection) -> None:
     click.get_current_context().meta[UNVERIFIED] = len(wrong)
 
 
-def _tell_changed(found: Collection) -> None:
-    """Warn of records of which the data here are no longer those that they ran on, and say where a sample was asked."""
+def tell_changed(records: Sequence[Record], *, scenario: str = "", data: Path | None = None) -> None:
+    """Warn of records of which the data here are no longer those that they ran on, and say where a sample was asked.
+
+    `scenario` is the name or file of that of all records, empty where they are of several.
+    """
     from clbench.records.data_since import changes_since, sampled
 
-    scenarios = [record.scenario.name for record in found.own]
-    for scenario, change in dict.fromkeys(zip(scenarios, changes_since(found.own), strict=True)):
+    names = [record.scenario.name for record in records]
+    changes = changes_since(records, scenario=scenario, data=data)
+    for name, change in dict.fromkeys(zip(names, changes, strict=True)):
         if change:
-            log.warning("%s: %s. Rows of the data here: clbench run %s --no-resume", scenario, change, scenario)
-    for sample in filter(None, dict.fromkeys(sampled(found.own))):
+            log.warning("%s: %s. Rows of the data here: clbench run %s --no-resume", name, change, scenario or name)
+    for sample in filter(None, dict.fromkeys(sampled(records, scenario=scenario, data=data))):
         click.echo(f"{sample}.", err=True)

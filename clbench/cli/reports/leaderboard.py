@@ -72,15 +72,16 @@ def leaderboard(
 
     if mine and reference:
         raise UsageError("--mine and --reference exclude each other.")
-    names = [Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in scenarios]
+    asked = {Path(name).stem if name.endswith((".yaml", ".yml")) else name: name for name in scenarios}
+    names = list(asked)
     published = not (no_published or mine)
     keys = options.parts("--columns", columns)
     more = _known_measures(options.parts("--measures", measures))
     wanted = options.parts("--strategy", strategy)
     boards, said = [], []
-    for name in dict.fromkeys(names):
+    for name in names:
         try:
-            found = collected(name, results, False if mine else reference)
+            found = collected(asked[name], results, False if mine else reference)
         except (ResultsError, UsageError) as error:
             board = printed_board(name, threshold=threshold, digits=digits) if published else None
             if board is None:

@@ -21,7 +21,9 @@ BARS = "▁▂▃▄▅▆▇█"
 
 def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     """Print the leaderboard of the scenario that `records` belong to and write it with the curves of what ran."""
+    from clbench.cli.reports.collected import tell_changed
     from clbench.cli.terminal.board import print_board
+    from clbench.plan.plan import asked_for
     from clbench.records.collection import Collection, collect
     from clbench.records.rows import PROTOCOLS
     from clbench.records.rows_over_orders import over_orders
@@ -32,6 +34,7 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
 
     name = plan.scenario.name
     collection = collect(results, scenario=name, reference=False).of(name)
+    tell_changed(collection.own, scenario=asked_for(plan), data=plan.root)
     every = over_orders(row for row in collection.rows if row.first.scenario.stand_in == plan.stand_in)
     rows = [row for row in every if len(row.orders) == 1]
     shipped = _shipped(results, name)

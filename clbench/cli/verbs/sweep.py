@@ -12,12 +12,13 @@ from clbench.cli import failures, options
 from clbench.cli.terminal import output
 from clbench.cli.terminal.progress import watching
 from clbench.cli.where import Where
-from clbench.errors import TakenError, UsageError
+from clbench.errors import ResultsError, TakenError, UsageError
 
 if TYPE_CHECKING:
     from clbench.cli.where import Carry
     from clbench.many.one import RunOutcome
     from clbench.plan.plan import Plan
+    from clbench.records.record import Record
     from clbench.train.events import Watch
 
 
@@ -82,6 +83,7 @@ def command(
         return
     if not quiet:
         click.echo(f"{len(plans)} runs, {len(plans) - len(left)} of them finished before.", err=True)
+    _look_at_records([plan for plan in plans if plan not in left], results)
     from clbench.plan.place import check_writable
     from clbench.watch.progress_file import followed
 
@@ -89,6 +91,24 @@ def command(
     with watching(quiet=quiet) as terminal, followed(left, how, watch=terminal) as watch, where.opened(how) as carry:
         outcomes = _carried_out(left, carry, watch)
     _finish(outcomes, plans, results)
+
+
+def _look_at_records(finished: list[Plan], results: Path) -> None:
+    """Tell of records that are damaged, and of those whose data were changed since."""
+    from clbench.cli.reports.collected import tell_changed
+    from clbench.plan.plan import asked_for
+    from clbench.records.record import read_record
+
+    places: dict[tuple[str, Path | None], list[Record]] = {}
+    for plan in finished:
+        try:
+            record = read_record(plan.place(results).record)
+        except ResultsError as error:
+            click.echo(f"{plan.title}: {error}", err=True)
+        else:
+            places.setdefault((asked_for(plan), plan.root), []).append(record)
+    for (scenario, data), records in places.items():
+        tell_changed(records, scenario=scenario, data=data)
 
 
 def _stand_in_text(datasets: list[str]) -> str:
