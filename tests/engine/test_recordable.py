@@ -86,7 +86,7 @@ def test_marks_that_are_no_list_are_still_named_as_that(tmp_path: Path) -> None:
 
 
 def told_late(folder: Path, body: str) -> Record:
-    """Carry out a run whose strategy says something else once the last session is over."""
+    """Carry out a run whose strategy says something else when all sessions are over."""
     body = "    over = False\n\n    def end_session(self, session):\n        self.over = session.index == 2\n" + body
     return read_record(run(own(folder, body=body), RunOptions(results=folder / "results", device="cpu")))
 
