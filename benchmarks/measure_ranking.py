@@ -30,7 +30,7 @@ def both(record: Record, *, folder: Path, data: Path | None) -> np.ndarray | Non
         scores = load_scores(record, session, folder=folder, shape=(len(truth), seen), findings=[])
         if scores is None:
             return None
-        squashed = torch.from_numpy(scores).sigmoid().numpy()
+        squashed = torch.from_numpy(np.array(scores)).sigmoid().numpy()
         for place, matrix in enumerate((scores, squashed)):
             found[place, session, :seen] = average_precisions(matrix[rows], truth[rows, :seen])
     return found

@@ -147,3 +147,16 @@ def test_a_run_that_began_without_keeping_scores_keeps_none_later_and_says_so(
     assert [text.rpartition("not kept ")[2] for text in told if "histograms" in text] == [
         "(earlier ones were not: --no-resume begins anew)"
     ] * 2
+
+
+@pytest.mark.parametrize("held", [1 << 28, 100])
+def test_scores_of_a_scenario_that_shows_all_labels_from_the_start_are_scored_again(
+    held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_parts, "HELD", held)
+    plan = planned(scenario(tmp_path, visible="all"), "naive", "train.epochs=1")
+    run, record = finished(plan, tmp_path / "results", keep_scores=True)
+    assert np.load(run.work / record.scores[0].file).shape == (68, 6)
+    assert verified(run, record).level == "re-scored"
+    first = session_scores(record, [tmp_path / "results"], images=68, session=0)
+    assert first is not None and first.shape == (68, 2)

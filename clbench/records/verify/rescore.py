@@ -41,10 +41,10 @@ def rescore_record(
     findings = list(_missing(record))
     for session in range(min(len(record.scores), sessions)):
         seen = sum(since <= session for since in record.learned)
-        scores = load_scores(record, session, folder=folder, shape=(len(truth), seen), findings=findings)
+        scores = _whole(record, session, folder=folder, shape=(len(truth), seen), findings=findings)
         if scores is not None:
             try:
-                findings += _session(record, session, scores=scores, truth=truth, rows=tests[session])
+                findings += _session(record, session, scores=scores, learned=seen, truth=truth, rows=tests[session])
             except DataError as error:
                 findings.append(Finding(f"scores[{session}].file", error.message))
     return findings
@@ -84,19 +84,32 @@ def thresholds_after(record: Record, session: int) -> Thresholds | None:
 def load_scores(
     record: Record, session: int, *, folder: Path, shape: tuple[int, int], findings: list[Finding]
 ) -> Scores | None:
-    """Return the score matrix of one session, or None after adding to `findings` why it cannot be used."""
+    """Return the scores of one session, of the labels learned by then, or None after adding to `findings` why not.
+
+    `shape` is theirs. Where a scenario shows all labels from the start, the file has a column for each of them.
+    """
+    scores = _whole(record, session, folder=folder, shape=shape, findings=findings)
+    return None if scores is None else scores[:, : shape[1]]
+
+
+def _whole(
+    record: Record, session: int, *, folder: Path, shape: tuple[int, int], findings: list[Finding]
+) -> Scores | None:
+    """Return the matrix of a score file: of `shape`, or with a column for every label."""
     entry, field = record.scores[session], f"scores[{session}]"
     path = folder / entry.file
     wrong = f"should be a NumPy file of float32 {shape}: {path}"
     try:
         # the size is known, so a header that promises more than the file holds is never believed
-        if not 0 < path.stat().st_size - 4 * math.prod(shape) <= _LARGEST_HEADER:
+        size, wide = path.stat().st_size, (shape[0], len(record.labels))
+        fitting = [one for one in (shape, wide) if 0 < size - 4 * math.prod(one) <= _LARGEST_HEADER]
+        if not fitting:
             findings.append(Finding(f"{field}.file", wrong))
             return None
         if _sha256(path) != entry.sha256:
             findings.append(Finding(f"{field}.sha256", f"is not the digest of {path}"))
             return None
-        scores = _mapped(path, shape)
+        scores = next((found for one in fitting if (found := _mapped(path, one)) is not None), None)
     except OSError as error:
         findings.append(Finding(f"{field}.file", f"cannot be read: {path} ({error.strerror})"))
         return None
@@ -132,7 +145,7 @@ def _mapped(path: Path, shape: tuple[int, int]) -> Scores | None:
 
 
 def _session(
-    record: Record, session: int, *, scores: Scores, truth: Truth, rows: npt.NDArray[np.int64]
+    record: Record, session: int, *, scores: Scores, learned: int, truth: Truth, rows: npt.NDArray[np.int64]
 ) -> Iterator[Finding]:
     growing = np.zeros(len(scores), dtype=np.bool_)
     growing[rows] = True
@@ -141,7 +154,7 @@ def _session(
         "rules": tuple(record.counts),
         "chosen": thresholds_after(record, session),
     }
-    fresh = _again(scores, truth=truth, growing=growing, **how)
+    fresh = _again(scores, learned=learned, truth=truth, growing=growing, **how)
     for name in ("growing", "fixed"):
         yield from _differences(f"ap.{name}[{session}]", getattr(record.ap, name)[session], getattr(fresh, name))
     for threshold, part in record.counts.items():
@@ -149,14 +162,13 @@ def _session(
             yield from _differences(f"counts[{threshold}].{kind}[{session}]", getattr(part, kind)[session], decided)
 
 
-def _again(scores: Scores, *, truth: Truth, growing: npt.NDArray[np.bool_], **how: Any) -> Evaluation:
+def _again(scores: Scores, *, learned: int, truth: Truth, growing: npt.NDArray[np.bool_], **how: Any) -> Evaluation:
     """Return what the run took of these scores, in the way in which it did: many are read in parts, and once."""
-    seen = scores.shape[1]
     if not is_streamed(*scores.shape):
-        return measured(scores, truth=truth, growing=growing, learned=seen, **how)
-    measures, step = MeasuredParts(seen, all_growing=bool(growing.all()), **how), max(PART // seen, 1)
+        return measured(scores, truth=truth, growing=growing, learned=learned, **how)
+    measures, step = MeasuredParts(learned, all_growing=bool(growing.all()), **how), max(PART // scores.shape[1], 1)
     for part in (slice(first, first + step) for first in range(0, len(scores), step)):
-        measures.add(np.asarray(scores[part]), truth=truth[part][:, :seen], growing=growing[part])
+        measures.add(np.asarray(scores[part])[:, :learned], truth=truth[part][:, :learned], growing=growing[part])
     return measures.result(labels=truth.shape[1])
 
 
