@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from clbench.data.pictures.sources import squashed
+from clbench.data.pictures.sources import lone_photo
 from clbench.errors import UsageError, suggest
 from clbench.explain.attention import where
 from clbench.plan import catalog
@@ -109,7 +109,7 @@ def explain(
             path, record, label, image, scenario=scenario, strategy_file=strategy_file, data=data
         )
     else:
-        shown, truth, picture = photo.name, UNKNOWN, squashed(photo, size=recipe_of(record).image_size)[None]
+        shown, truth, picture = photo.name, UNKNOWN, lone_photo(photo, size=recipe_of(record).image_size)[None]
     looks, kind = [], ""
     for session in grown_again(strategy, sessions_of(record, spec), seed=record.seed, device=torch_device):
         load_weights(strategy, path.with_suffix(""), session=session.index)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clbench.data.pictures.sources import squashed
+from clbench.data.pictures.sources import lone_photo
 from clbench.errors import DataError
 from clbench.export.description import FILE, TENSORS, Description, read_description
 from clbench.export.rebuild import expected_shapes, put_in, rebuilt, shipped_kind
@@ -51,7 +51,7 @@ class Model:
         size = self.description.image_size
         found = np.empty((len(photos), len(self.labels)), dtype=np.float32)
         for first in range(0, len(photos), batch):
-            pictures = [squashed(Path(photo), size=size) for photo in photos[first : first + batch]]
+            pictures = [lone_photo(Path(photo), size=size) for photo in photos[first : first + batch]]
             found[first : first + batch] = self.scores_of(torch.stack(pictures)).numpy()
         return found
 

@@ -168,7 +168,7 @@ def test_reports_with_a_record_that_contradicts_itself_end_with_exit_code_6(cli:
     path.write_text(re.sub(r'("average_map": 0\.)\d', r"\g<1>9", path.read_text()))
     for asked in (("leaderboard", "coco_b40c10", "--format", "json"), ("groups", "coco_b40c10")):
         done = cli("report", *asked)
-        assert done.code == 6 and "1 of the records are unverified" in done.err and "clbench verify" in done.err
+        assert done.code == 6 and "1 record is unverified" in done.err and "clbench verify" in done.err
         assert "naive" in done.out
 
 

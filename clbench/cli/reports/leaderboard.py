@@ -184,6 +184,7 @@ def _failed(results: Sequence[Path], scenario: str) -> list[str]:
 
     runs = [run for folder in results for run in unfinished(folder, scenario=scenario) if run.state == "failed"]
     return [
-        f"Failed: {run.strategy} {run.configuration} seed {run.seed}, after {run.sessions} sessions; {run.note}"
+        f"Failed: {run.strategy} {run.configuration} seed {run.seed}, after {run.sessions} "
+        f"session{'s' * (run.sessions != 1)}; {run.note}"
         for run in runs
     ]

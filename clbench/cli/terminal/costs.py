@@ -60,7 +60,7 @@ def print_costs(plans: list[Plan], *, calibrate: bool, device: str, threads: int
     )
     print_unknown(chosen, costs)
     if calibrate:
-        print_times(seeds * costs, backbone=plans[0].train.backbone)
+        print_times(seeds * chosen, seeds * costs)
     else:
         click.echo("Memory and time: --calibrate")
 
@@ -96,8 +96,15 @@ def print_unknown(plans: list[Plan], costs: list[Estimate]) -> None:
     )
 
 
-def print_times(costs: list[Estimate], *, backbone: str) -> None:
-    """Print what the runs take one after the other, where it goes, and what is in it."""
+def print_times(plans: list[Plan], costs: list[Estimate]) -> None:
+    """Print what the runs take one after the other, where it goes, and what is in it; of those that could be timed."""
+    timed = [(plan, cost) for plan, cost in zip(plans, costs, strict=True) if not plan.absent]
+    if len(timed) < len(plans):
+        without = len(plans) - len(timed)
+        output.say(f"Not timed, as their data set is not here: {without} run{'s' * (without != 1)} of {len(plans)}.")
+    if not timed:
+        return
+    backbone, costs = timed[0][0].train.backbone, [cost for _, cost in timed]
     from clbench.cost.calibrate import start_of_a_process
     from clbench.cost.clocks import Spent
     from clbench.cost.estimate import INCLUDED, together

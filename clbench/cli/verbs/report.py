@@ -368,8 +368,10 @@ def _end(ctx: click.Context, result: object) -> None:
     """Leave with exit code 6 after a report with records that contradict themselves."""
     if wrong := ctx.meta.get(UNVERIFIED, 0):
         raise CheckError(
-            f"{wrong} of the records are unverified; they have no rank.",
-            hint="What is wrong with them: clbench verify",
+            f"{wrong} records are unverified; they have no rank."
+            if wrong > 1
+            else "1 record is unverified; it has no rank.",
+            hint="What is wrong: clbench verify",
         )
 
 

@@ -71,7 +71,7 @@ def command(
     where = Where(jobs, address, cpus_per_run, gpus_per_run, retries)
     how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
     here = address is None and not dry_run
-    runs = partial(expand_all, files, orders=options.orders(orders), absent=dry_run and not calibrate)
+    runs = partial(expand_all, files, orders=options.orders(orders), absent=dry_run)
     plans = planned(runs, how, jobs=jobs if here else 1, dry=dry_run)
     left = unfinished(plans, results)
     stand_ins = sorted({plan.scenario.dataset for plan in plans if plan.stand_in})
@@ -155,7 +155,7 @@ def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: 
         print_sum(left, to_pay)
         print_unknown(left, to_pay)
         if calibrate:
-            print_times(to_pay, backbone=left[0].train.backbone)
+            print_times(left, to_pay)
 
 
 def _finish(outcomes: list[RunOutcome], plans: list[Plan], results: Path) -> None:

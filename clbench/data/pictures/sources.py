@@ -116,6 +116,14 @@ def squashed(path: Path, *, size: int) -> torch.Tensor:
     return resized(decode(path), size=size)
 
 
+def lone_photo(path: Path, *, size: int) -> torch.Tensor:
+    """Return what `squashed` does of a photo that is of no data set. Raises DataError naming it."""
+    try:
+        return squashed(path, size=size)
+    except DataError as error:
+        raise DataError(error.message, hint="Replace the photo, or leave it out.") from error
+
+
 def resized(picture: torch.Tensor, *, size: int) -> torch.Tensor:
     """Return a picture uint8 [3, h, w] squashed to [3, size, size], antialiased."""
     from clbench.imports.picture_functions import functional
