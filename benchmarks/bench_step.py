@@ -3,7 +3,8 @@
     python benchmarks/bench_step.py [--quick]
 
 CPU time of one thread. The step with a teacher is LwF's on a ResNet-50 at 96 px, in the precision in which the recipe
-runs (the teacher runs in the student's precision and memory layout). Optimisers and penalties work on the tensors of a
+runs (the teacher runs in the student's precision and memory layout); steps of KRT, CSC and KBK stand beside one of LwF
+with the same head. Optimisers and penalties work on the tensors of a
 ResNet-50; the bound of an optimiser is the memory that it has to read and write.
 """
 
@@ -40,6 +41,8 @@ def measure(quick: bool) -> Iterator[Comparison]:
     repeats = 3 if quick else 9
     for amp in ("bf16", "off"):
         yield with_a_teacher(amp, repeats=repeats)
+    for name in ("krt", "csc", "kbk"):
+        yield beside_lwf(name, repeats=repeats)
     weights = timm.create_model("resnet50", num_classes=0)
     count = sum(p.numel() for p in weights.parameters())
     flat = torch.zeros(count)
@@ -80,10 +83,18 @@ def with_a_teacher(amp: str, *, repeats: int) -> Comparison:
     )
 
 
-def stepper(name: str, *, amp: str) -> Callable[[], object]:
+def beside_lwf(name: str, *, repeats: int) -> Comparison:
+    head = load_strategy(catalog.find_strategy(name))().head
+    variants = {"its own": stepper(name, amp="off"), "lwf": stepper("lwf", amp="off", head=head)}
+    seconds = in_turns(variants, repeats=2 * repeats)
+    what = f"a step of {name}, head {head}, float32"
+    return Comparison(what, ratio(seconds, "its own", "lwf"), "times the cost of", "lwf's", at_most=1.5)
+
+
+def stepper(name: str, *, amp: str, **fields: str) -> Callable[[], object]:
     """Return a step of a shipped strategy in its second session, on one batch of noise."""
     train = TrainSpec(backbone="resnet50", image_size=SIZE, batch_size=BATCH, loss="asl", optimizer="adamw")
-    strategy = load_strategy(catalog.find_strategy(name))()
+    strategy = load_strategy(catalog.find_strategy(name))(**fields)
     strategy._train = train
     strategy.build(build_backbone("resnet50", image_size=SIZE), tuple(map(str, range(LABELS))))
     for index in (0, 1):
