@@ -1,1 +1,1 @@
-"""Verbs below `clbench report` that have a file of their own; `clbench.cli.verbs.report` adds them."""
+"""The verbs below `clbench report`, which `clbench.cli.verbs.report` adds."""
