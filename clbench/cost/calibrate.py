@@ -36,6 +36,7 @@ from clbench.train.evaluate import evaluate
 from clbench.train.events import Event, SessionStarted, StepEnded
 from clbench.train.prepare import content_key, make_source
 from clbench.train.run import Run, RunOptions
+from clbench.train.stopping import leaving_nothing
 from clbench.train.stored_features import StoredFeatures, all_rows, feature_file
 
 STEPS = 4
@@ -74,7 +75,8 @@ def calibrated(
     with tempfile.TemporaryDirectory(prefix="clbench-") as folder, _cache_in(Path(folder)) as cache:
         how = dataclasses.replace(options, results=Path(folder), resume=False, keep_weights=False, keep_scores=False)
         run = Rehearsal(stream, cache=cache, device=device)
-        run.run(_shortened(plan, stream, options), how)
+        with leaving_nothing():
+            run.run(_shortened(plan, stream, options), how)
     train, after, scoring, saving = Spent(), Spent(), Spent(), Spent()
     for session, count, took in zip(stream.sessions, counts, run.took, strict=True):
         each = count.images / count.epochs

@@ -27,6 +27,15 @@ class Interrupted(KeyboardInterrupt):
         return type(self), (self.state,)
 
 
+@contextlib.contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """Stop runs in a passing folder as anything else stops: the state that they save goes with the folder."""
+    try:
+        yield
+    except Interrupted:
+        raise KeyboardInterrupt from None
+
+
 class StoppedWaiting(KeyboardInterrupt):
     """The request to stop came while the run waited for pictures, which may never come; no step had begun."""
 

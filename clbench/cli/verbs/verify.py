@@ -106,9 +106,11 @@ def _run_again(
     verification: Verification, *, data: Path | None, strategy: Path | None, scenario: Path | None
 ) -> Verification:
     from clbench.train.rerun import reproduce
+    from clbench.train.stopping import leaving_nothing
 
     assert verification.path is not None
-    with tempfile.TemporaryDirectory(prefix="clbench-rerun-") as folder, watching(quiet=False) as watch:
+    passing = tempfile.TemporaryDirectory(prefix="clbench-rerun-")
+    with passing as folder, watching(quiet=False) as watch, leaving_nothing():
         found = reproduce(
             verification.path, Path(folder), data=data, strategy=strategy, scenario=scenario, watch=watch
         ) or _judged_apart(folder, data=data, scenario=scenario)
