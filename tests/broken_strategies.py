@@ -63,6 +63,8 @@ CAUGHT = {
     "says_leak_early": "hidden_labels_change_nothing",
     "starts_a_process_unheard": "no_stray_files",
     "writes_through_a_library": "no_stray_files",
+    "writes_past_python": "no_stray_files",
+    "writes_in_a_child": "no_stray_files",
     "predicts_in_numpy": "what_predicts_is_counted",
     "ranks_in_middling_batch": "scores_ignore_the_batch",
     "keeps_in_lists": "memory_stays_within_its_budget",
@@ -120,5 +122,7 @@ CHEATS = {
     "tells_another_number",
     "tells_others_each_time",
     "writes_through_a_library",
+    "writes_past_python",
+    "writes_in_a_child",
 }
 """Beside each of these another strategy breaks the same promise and shows that no other check fails."""

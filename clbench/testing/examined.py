@@ -38,7 +38,8 @@ class Examined:
     """One strategy class with the values it is examined with, on one world.
 
     A field called `memory` is set to 12 images, and the widths of heads are made small. `before` is what was noted
-    before the strategy's file was imported. Raises UsageError where that cannot be done.
+    before the strategy's file was imported; from then on `overhear` tells which files this process writes. Raises
+    UsageError where that cannot be done.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Examined:
         world: Callable[[], World] = World.make,
         tell: Callable[[Any], None] = lambda _: None,
         before: Callable[[], Any] = lambda: None,
+        overhear: Callable[[], object] = lambda: None,
     ) -> None:
         self.entry = wanted.entry
         self.given = wanted.given
@@ -57,6 +59,7 @@ class Examined:
         self._make_world = world
         self._world: World | None = None
         self.before = before()
+        overhear()
         self.kind = wanted.kind or load_strategy(wanted.entry)
 
     @property

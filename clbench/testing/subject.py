@@ -21,6 +21,7 @@ from clbench.records.record import read_record
 from clbench.testing.apart import Tell, apart
 from clbench.testing.examined import Examined, Wanted, finished
 from clbench.testing.outcome import Broken, NotRun, Outcome
+from clbench.testing.overheard import Ear
 from clbench.testing.probed_run import Left
 from clbench.testing.watched import Watched
 from clbench.testing.world import World
@@ -50,6 +51,10 @@ class Subject:
         self.told: list[list[str]] = []
         """(name, digest) of each score file of the watched run, told when it was written."""
         self.outcomes: dict[str, Outcome] = {}
+        self.overheard: list[tuple[str, str]] = []
+        """(question, path) of each file that its processes wrote, or tried to."""
+        self.started = 0
+        """How many processes they started."""
 
     @property
     def name(self) -> str:
@@ -107,8 +112,12 @@ class Subject:
     ) -> tuple[T, list[Any]]:
         """Return the same and what was told meanwhile."""
 
+        ear = Ear()
+
         def answered(tell: Tell) -> T:
-            examined = Examined(self.wanted, folder=self.folder, world=world, tell=tell, before=before)
+            examined = Examined(
+                self.wanted, folder=self.folder, world=world, tell=tell, before=before, overhear=ear.speak
+            )
             try:
                 return function(examined, **values)
             except NotRun:
@@ -119,7 +128,12 @@ class Subject:
         # asked for here once, so that no process of a strategy has a reason to start another one
         code()
         describe(torch.device("cpu"), threads=1)
-        return apart(answered, kind=Any if kind is None else kind)
+        try:
+            with ear.open():
+                return apart(answered, kind=Any if kind is None else kind)
+        finally:
+            self.overheard += [(function.__name__, path) for path in ear.written]
+            self.started += ear.started
 
     def plain(self, seed: int = 1) -> Left:
         """Return what a finished run without probes on the usual world left."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,10 @@ from broken_strategies import BROKEN, CAUGHT, CHEATS
 
 from clbench.plan import catalog
 from clbench.testing import CHECKS, Subject, examine
+from clbench.testing.apart import apart
+from clbench.testing.overheard import Ear
+
+PAST_PYTHON = {"writes_in_a_child", "writes_past_python", "writes_through_a_library"}
 
 
 @pytest.fixture(autouse=True)
@@ -24,19 +26,17 @@ def test_every_check_is_proven_by_a_broken_strategy() -> None:
     assert set(CAUGHT) == {path.stem for path in BROKEN.glob("*.py")}
 
 
-def _can_confine() -> bool:
-    """Whether this system can forbid writing: asked in a process that ends, since it cannot be taken back."""
-    asked = (
-        "from pathlib import Path; from clbench.testing.confined import confine_writing; print(confine_writing(Path()))"
-    )
-    said = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True).stdout
-    return said == "True\n"
+def _can_overhear() -> bool:
+    """Whether this system tells who writes: asked of a process that ends, since it cannot be taken back."""
+    ear = Ear()
+    with ear.open():
+        return apart(lambda _: ear.speak(), kind=bool)[0]
 
 
 @pytest.mark.parametrize("name", sorted(CHEATS))
 def test_a_cheat_is_caught(name: str) -> None:
-    if name == "writes_through_a_library" and not _can_confine():
-        pytest.skip("only Linux from 6.2 on forbids writing")
+    if name in PAST_PYTHON and not _can_overhear():
+        pytest.skip("this system does not tell which files a process writes")
     (check,) = (check for check in CHECKS if check.name == CAUGHT[name])
     outcome = examine(Subject(str(BROKEN / f"{name}.py")), check=check)
     assert outcome.status == "failed" and f"{name}.py" in outcome.lines[1], outcome

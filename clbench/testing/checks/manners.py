@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from clbench.testing.confined import confine_writing
-from clbench.testing.examined import Examined, finished
+from clbench.testing.examined import Examined
 from clbench.testing.outcome import Failed
 from clbench.testing.subject import Subject
 from clbench.testing.surroundings import Noted, functions, listening, open_files, processes, replaced, settings
@@ -56,6 +56,8 @@ class Surroundings:
 
     changed: list[str]
     strays: list[str]
+    own: list[str]
+    """The folders of the runs."""
 
 
 def process_is_left_as_it_was(subject: Subject) -> None:
@@ -71,7 +73,17 @@ def process_is_left_as_it_was(subject: Subject) -> None:
 
 def no_stray_files(subject: Subject) -> None:
     """A run writes into its own results folder and nowhere else, and starts no process that could."""
-    strays = _surroundings(subject).strays
+    found = _surroundings(subject)
+    strays = found.strays
+    if not strays:  # what Python did itself is told in its own words
+        own = {_looked_at.__name__: [Path(folder) for folder in found.own]}
+        outside = [
+            path
+            for question, path in subject.overheard
+            if not any(_is_fine(Path(path), own=folder) for folder in own.get(question, [subject.folder]))
+        ]
+        strays = [f"a run wrote '{path}', past Python or in another process" for path in outside]
+        strays += ["a run started a process, past Python"] * bool(subject.started)
     if strays:
         raise Failed(
             strays[0],
@@ -87,7 +99,8 @@ def _surroundings(subject: Subject) -> Surroundings:
 def _looked_at(examined: Examined) -> Surroundings:
     here, empty, children = Path.cwd(), examined.new_folder(), processes()
     with listening(first := Noted()):
-        finished(examined)  # what is imported on first use may settle now, and make folders of its own
+        settling = examined.trial()
+        settling.carry_out()  # what is imported on first use may settle now, and make folders of its own
     trial, noted = examined.trial(), Noted()
     called: list[str] = []
     refused: list[str] = []
@@ -121,7 +134,7 @@ def _looked_at(examined: Examined) -> Surroundings:
     strays += [f"a run wrote '{path}'" for path in noted.written if not _is_fine(Path(path), own=trial.run.folder)]
     strays += [f"a run started a process ({event})" for event in first.started + noted.started]
     strays += refused + ["a run started a process"] * (processes() != children)
-    return Surroundings(changed, strays)
+    return Surroundings(changed, strays, own=[str(folder) for folder in (settling.run.folder, empty, trial.run.folder)])
 
 
 def _is_fine(path: Path, *, own: Path) -> bool:
