@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from clbench.errors import ResultsError
+from clbench.files.user_folders import cache_folder
 
 State = Literal["finished", "running", "stopped", "failed", "damaged"]
 REASONS = ("error.txt", "not-finite.json")
@@ -47,12 +48,16 @@ def statuses(results: Path) -> list[RunStatus]:
 def _finished(results: Path) -> Iterator[RunStatus]:
     from clbench.records.data_since import changes_since, sampled
     from clbench.records.store import scan
+    from clbench.records.verify.known_whole import Verdicts
 
+    verdicts = Verdicts(cache_folder() / "verdicts")
     stored, damaged = scan(results)
     records = [item.record for item in stored]
     for item, change, sample in zip(stored, changes_since(records), sampled(records), strict=True):
-        note = change or ("photos sampled" if sample else "")
+        wrong = verdicts.check(item.path).findings
+        note = f"unverified: {wrong[0]}" if wrong else change or ("photos sampled" if sample else "")
         yield _status("finished", item.path, sessions=len(item.record.scenario.sessions), note=note)
+    verdicts.save()
     for broken in damaged:
         yield _status("damaged", broken.path, sessions=0, note=broken.error.message)
 

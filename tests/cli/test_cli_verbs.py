@@ -336,6 +336,13 @@ def test_status_tells_finished_running_stopped_and_failed_runs(cli: Cli, results
     assert "goes on from its saved state" in done.out
 
 
+def test_status_names_finished_runs_that_are_unverified(cli: Cli, results: Path):
+    path = next(results.rglob("seed*.json"))
+    path.write_bytes(path.read_bytes().replace(b'"clbench": "0.1.0"', b'"clbench": "0.1.1"'))
+    told = [run for run in json.loads(cli("status", "--json").out) if run["note"].startswith("unverified: content")]
+    assert [(run["state"], Path(run["path"]).resolve()) for run in told] == [("finished", path.resolve())]
+
+
 def test_status_of_nothing_says_so(cli: Cli, here: Path):
     (here / "results").mkdir()
     assert "No runs here yet." in cli("status").out

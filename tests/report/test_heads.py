@@ -53,6 +53,12 @@ def test_a_method_is_compared_with_itself_and_the_best_head_comes_first() -> Non
     assert "| er (memory=1600) | queries | own | – | 2 |" in markdown([table])
 
 
+def test_an_unverified_row_stands_below_and_says_so() -> None:
+    records = [with_head("linear", learns=0.5), with_head("queries", learns=0.9)]
+    (table,) = head_tables(records, trust={records[1].content: "unverified"})
+    assert [row.cells()[1] for row in table.rows] == ["linear", "queries (unverified)"]
+
+
 def test_the_luck_of_the_test_images_stands_beside_the_last_map_where_it_is_known() -> None:
     records = [with_head("linear", seed=s) for s in (0, 1)] + [with_head("queries")]
     assert "± images" not in markdown(head_tables(records))

@@ -172,6 +172,10 @@ def test_bounds_and_unverified_rows_are_never_first() -> None:
     bound = [record(factory.METHODS[0], order=order, last=0.9) for order in ORDERS]
     (table,) = orders_tables(group_rows([*records(), *bound]), measure="last_map", trust=wrong)
     assert {line.name: line.first for line in table.lines} == {"joint": None, "naive": None, "lwf": 3, "er": 0}
+    assert (table.cells()[-1][0], table.lines[-1].over.mean > table.lines[-2].over.mean) == (
+        "naive (unverified)",
+        True,
+    )
 
 
 def test_kendalls_tau_needs_two_rows() -> None:

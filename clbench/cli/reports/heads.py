@@ -52,7 +52,7 @@ def heads(
         raise UsageError(f"--figure {figure}: expected a file that ends in .{', .'.join(FIGURES)}.")
     collection = collected(scenario, results, reference)
     errors = numbers_besides(collection, folders=folders(results), data=data).get(ERROR.key, {})
-    found = compared.head_tables(collection.rows, errors=errors)
+    found = compared.head_tables(collection.rows, trust=collection.trust, errors=errors)
     if not found:
         raise UsageError(
             f"{scenario}: no method has records with more than one head.",

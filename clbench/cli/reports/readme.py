@@ -42,7 +42,7 @@ def readme(file: Path, results: Path, check: bool) -> None:
     collection = collect(_results_behind(file, results))
     note_unverified(collection)
     board = tables.leaderboard(collection.rows, trust=collection.trust, published=False)
-    heads = head_tables(collection.rows)
+    heads = head_tables(collection.rows, trust=collection.trust)
     orders = orders_tables(collection.rows, measure="last_map", trust=collection.trust)
     if not check:
         anew = update_readme(file, board, heads, orders)

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 BARS = "▁▂▃▄▅▆▇█"
 
 
-def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
-    """Print the leaderboard of the scenario that `records` belong to and write it with the curves of what ran."""
+def print_results(records: Sequence[Path], plan: Plan, results: Path) -> list[Path]:
+    """Print the leaderboard of the scenario that `records` belong to and write it with the curves of what ran.
+
+    Returns those of `records` that are unverified.
+    """
     from clbench.cli.reports.collected import tell_changed
     from clbench.cli.terminal.board import print_board
     from clbench.plan.plan import asked_for
@@ -71,6 +74,8 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> None:
     click.echo(f"Records: {records[0] if len(records) == 1 else records[0].parents[2]}")
     click.echo(f"Tables and curves: {out}")
     click.echo(f"Next: clbench serve{option}, or clbench report curves {name}{option}")
+    wrong = {found.path.resolve() for found in collection.wrong if found.path is not None}
+    return [record for record in records if record.resolve() in wrong]
 
 
 def _shipped(results: Path, scenario: str) -> list[Row]:

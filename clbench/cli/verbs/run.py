@@ -12,7 +12,7 @@ import click
 from clbench.cli import complete, failures, options
 from clbench.cli.terminal import output
 from clbench.cli.terminal.progress import watching
-from clbench.errors import UsageError
+from clbench.errors import CheckError, UsageError
 
 if TYPE_CHECKING:
     from clbench.many.one import RunOutcome
@@ -209,12 +209,19 @@ def _pass_on(said: tuple[str, str]) -> None:
 
 
 def _finish(outcomes: list[RunOutcome], results: Path) -> None:
-    """Print table and paths of what finished; raise for what failed."""
+    """Print table and paths of what finished; raise for what failed, and where a record is unverified."""
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
+    wrong: list[Path] = []
     if records:
         from clbench.cli.terminal.after_run import print_results
 
-        print_results(records, outcomes[0].plan, results)
+        wrong = print_results(records, outcomes[0].plan, results)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
         raise failures.of_runs(failed, len(outcomes))
+    if wrong:
+        raise CheckError(
+            f"{wrong[0]} is unverified, so its row has no rank"
+            + (f"; {len(wrong)} of {len(records)} records are." if len(wrong) > 1 else "."),
+            hint=f"What is wrong: clbench verify {wrong[0]}; to run it anew: --no-resume",
+        )

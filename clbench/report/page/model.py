@@ -53,7 +53,7 @@ def page_model(
     board = printed or leaderboard(records, trust=trust or {}, published=published, measured=measured)
     every = [record for item in records for record in (item.records if isinstance(item, Row) else (item,))]
     pool = Pool()
-    heads = head_tables(records, errors=(measured or {}).get(ERROR.key))
+    heads = head_tables(records, trust=trust, errors=(measured or {}).get(ERROR.key))
     compared = [rows for rows, _ in sections(records)]
     rules = _rules(every)
     known = all_columns(measured or (), rules=rules)

@@ -18,7 +18,7 @@ from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import escape, grid_lines
 from clbench.report.table.columns import ERROR, columns
 from clbench.report.table.leaderboard import heading_of, sections
-from clbench.report.table.rows import changed_values, common_recipe
+from clbench.report.table.rows import UNVERIFIED, changed_values, common_recipe, is_unverified
 
 SHARED = ("linear", "maxpool", "gcn")
 """Heads of the suite that decide on one feature for all labels (OFML); every other one makes one per label (OFOL)."""
@@ -61,6 +61,8 @@ class HeadRow:
     """Images per second of training over those of the method's linear head on the same machine; None without it."""
     error_images: Stat | None = None
     """Standard error of last mAP from the test images; None without score files."""
+    unverified: bool = False
+    """Whether verification found something wrong with a record of it."""
 
     def cells(self) -> list[str]:
         """Return the texts under `TITLES`."""
@@ -75,7 +77,7 @@ class HeadRow:
             angle = f"{self.angle.mean:.1f}" + (f" ± {self.angle.std:.1f}" if self.angle.n > 1 else "")
         return [
             self.method,
-            self.head,
+            self.head + UNVERIFIED * self.unverified,
             "shared" if self.shared else "own",
             "–" if self.positions is None else str(self.positions),
             str(len(self.row.seeds)),
@@ -101,9 +103,15 @@ class HeadTable:
 
 
 def head_tables(
-    records: Iterable[Record | Row], *, scenario: str = "", errors: Mapping[str, float] | None = None
+    records: Iterable[Record | Row],
+    *,
+    scenario: str = "",
+    trust: Mapping[str, str] | None = None,
+    errors: Mapping[str, float] | None = None,
 ) -> list[HeadTable]:
     """Return a table per set of rows that may be compared: methods that ran with several heads, best head first.
+
+    Rows that `trust` calls unverified say so and stand below the others of their method.
 
     `errors`: a record's content digest to the standard error of its last mAP from the test images, where it is known.
     Source of the question: the abstract of DLFL (arXiv 2212.01461).
@@ -115,7 +123,7 @@ def head_tables(
             methods.setdefault(_method_key(row), []).append(row)
         common = common_recipe(rows)
         compared = [
-            _compared(group, common, errors or {})
+            _compared(group, common, trust or {}, errors or {})
             for group in methods.values()
             if len({r.first.strategy.head for r in group}) > 1
         ]
@@ -209,9 +217,11 @@ def _method_key(row: Row) -> str:
     return json.dumps([first.strategy.name, first.strategy.sha256, fields, first.train], sort_keys=True)
 
 
-def _compared(group: list[Row], common: Mapping[str, Any], errors: Mapping[str, float]) -> list[HeadRow]:
+def _compared(
+    group: list[Row], common: Mapping[str, Any], trust: Mapping[str, str], errors: Mapping[str, float]
+) -> list[HeadRow]:
     linear = next((row for row in group if row.first.strategy.head == "linear"), None)
-    ordered = sorted(group, key=lambda row: -_last_map(row))
+    ordered = sorted(group, key=lambda row: (is_unverified(row, trust), -_last_map(row)))
     return [
         HeadRow(
             method=_method_name(row, common),
@@ -222,6 +232,7 @@ def _compared(group: list[Row], common: Mapping[str, Any], errors: Mapping[str, 
             angle=row.over(last_angle),
             speed=_speed(row, beside=linear),
             error_images=row.over(lambda record: errors.get(record.content)),
+            unverified=is_unverified(row, trust),
         )
         for row in ordered
     ]
@@ -238,8 +249,8 @@ def _last_map(row: Row) -> float:
     return -math.inf if found is None else found.mean
 
 
-def _best(group: list[HeadRow]) -> float:
-    return -_last_map(group[0].row)
+def _best(group: list[HeadRow]) -> tuple[bool, float]:
+    return group[0].unverified, -_last_map(group[0].row)
 
 
 def _images_per_second(record: Record) -> float:

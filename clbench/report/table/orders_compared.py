@@ -10,7 +10,6 @@ from clbench.records.orders import order_of
 from clbench.records.rows import Row, Stat
 from clbench.records.rows_over_orders import OrdersRow, over_orders
 from clbench.records.store import record_scenario_id
-from clbench.records.verify.findings import LEVELS
 from clbench.report.figures.curves import names
 from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Grid, plain_grid
@@ -18,7 +17,7 @@ from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import grid_lines
 from clbench.report.table.columns import ERROR
 from clbench.report.table.leaderboard import heading_of, sections
-from clbench.report.table.rows import upper_bounds
+from clbench.report.table.rows import UNVERIFIED, is_unverified, upper_bounds
 
 MEASURES = {"last_map": "mAP after the last session", "average_map": "mAP averaged over the sessions"}
 """What may be compared over orders."""
@@ -40,6 +39,8 @@ class OrdersLine:
     """Standard error from the test images in each order, mean over seeds; of orders of which it is known."""
     ranks: dict[str, int]
     """Its place in each order; empty for an upper bound and for what verification found wrong."""
+    unverified: bool
+    """Whether verification found something wrong with a record of it."""
 
     @property
     def error_images(self) -> float | None:
@@ -90,7 +91,7 @@ class OrdersTable:
         places = sorted(set(line.ranks.values()))
         own = line.ranks.get(self.orders[0])
         return [
-            line.name,
+            line.name + UNVERIFIED * line.unverified,
             "–".join(map(str, (counts[0], counts[-1]) if len(counts) > 1 else counts)),
             f"{text(line.over.mean)} ± {text(line.over.std)}",
             ERROR.text(line.error_images, digits=digits),
@@ -112,7 +113,7 @@ def orders_tables(
     """Return a table for each set of class orders that configurations of one scenario ran in.
 
     Only those with the same orders stand in one table. `measure` is a key of `MEASURES`. Upper bounds and rows that
-    `trust` calls unverified have no rank; a row in which a record lacks the measure is left out.
+    `trust` calls unverified have no rank, and these stand below; a row in which a record lacks the measure is left out.
     `errors` are standard errors of the measure from the test images, by content digest.
     """
     found = []
@@ -130,11 +131,7 @@ def _table(
     told = [name for name, _, _ in names(rows)]
     values = [{order: _mean(row.by_order[order], measure) for order in orders} for row in rows]
     bounds = upper_bounds(rows)
-    competing = [
-        place
-        for place, row in enumerate(rows)
-        if row not in bounds and not any(trust.get(record.content) == LEVELS[0] for record in row.records)
-    ]
+    competing = [place for place, row in enumerate(rows) if row not in bounds and not is_unverified(row, trust)]
     ranks = {
         place: {order: 1 + sum(values[other][order] > values[place][order] for other in competing) for order in orders}
         for place in competing
@@ -148,6 +145,7 @@ def _table(
             over=_stat(row, measure),
             luck=_luck(row, errors),
             ranks=ranks.get(place, {}),
+            unverified=is_unverified(row, trust),
         )
         for place, row in enumerate(rows)
     ]
@@ -159,7 +157,7 @@ def _table(
         protocol=rows[0].first.protocol,
         heading=heading_of(rows[0]),
         orders=orders,
-        lines=tuple(sorted(lines, key=lambda line: -line.over.mean)),
+        lines=tuple(sorted(lines, key=lambda line: (line.unverified, -line.over.mean))),
         agreement={} if order_of(rows[0].first) else agreement,
     )
 

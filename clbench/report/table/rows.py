@@ -19,6 +19,9 @@ from clbench.report.table.ranking import order, ranks
 
 Stats = Mapping[str, Stat | None]
 
+UNVERIFIED = " (unverified)"
+"""What follows the name of a row that no rank and no mark tells apart."""
+
 
 def table_rows(
     group: Sequence[Row],
@@ -161,6 +164,11 @@ def _trained_again(group: Sequence[Row]) -> list[Row]:
     if len(streams) == 1:
         return []
     return [row for row in group if any(adds_the_past(row.first, plain) for plain in streams.values())]
+
+
+def is_unverified(row: Row, trust: Mapping[str, str]) -> bool:
+    """Return whether `trust`, level by content digest, says that verification found something wrong with a record."""
+    return any(trust.get(record.content) == LEVELS[0] for record in row.records)
 
 
 def _photos_met(group: Sequence[Row], again: Sequence[Row]) -> int:
