@@ -36,6 +36,7 @@ GUARDS = (
     ("clbench.train.assembly", "check_recordable"),
     ("clbench.train.assembly", "check_scores"),
     ("clbench.train.resume.witness", "_Process.note"),
+    ("clbench.train.run", "check_fields"),
     ("clbench.train.run", "check_witnessed"),
     ("clbench.train.run", "Run._keep_sources"),
     ("clbench.train.run", "Run._check_lone_images"),
