@@ -33,6 +33,7 @@ def _can_overhear() -> bool:
         return apart(lambda _: ear.speak(), kind=bool)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CHEATS))
 def test_a_cheat_is_caught(name: str) -> None:
     if name in PAST_PYTHON and not _can_overhear():
