@@ -310,7 +310,7 @@ def test_a_row_that_differs_in_a_column_that_is_not_read_says_nothing_new(tmp_pa
     # one row per box, the label being the same
     table = put(tmp_path / "t.csv", "file,split,labels,box\na.jpg,train,cat,1\na.jpg,train,cat,2\nb.jpg,test,cat,3\n")
     found = read(table, root=tmp_path, options={})
-    assert found.y.tolist() == [[1], [1]] and "repeats 1 rows" in found.notes[0]
+    assert found.y.tolist() == [[1], [1]] and "repeats a row" in found.notes[0]
 
 
 @pytest.mark.parametrize("text", ["cat, dog, ...", "cat;dog;...", "cat;…", "..."])

@@ -125,7 +125,7 @@ def test_a_readme_may_ask_for_the_first_rows_and_says_of_how_many() -> None:
     two = leaderboard([RECORD, apart])
     assert len(two.tables) == 2
     text = updated("<!-- leaderboard:coco_b40c10 first=1 -->\n<!-- /leaderboard -->", two)
-    assert text.count("| Rank |") == 1 and "Not shown: 1 rows of other tables." in text and "The first" not in text
+    assert text.count("| Rank |") == 1 and "Not shown: 1 row of other tables." in text and "The first" not in text
 
 
 def test_a_comparison_that_is_shown_whole_takes_no_number_of_rows() -> None:

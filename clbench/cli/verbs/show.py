@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from clbench.cli import complete, options
 from clbench.cli.terminal import output
@@ -139,6 +138,8 @@ def _sessions(item: Plan, table: LabelTable | DataError) -> dict[str, Any]:
 
 def _stream(item: Plan, table: LabelTable) -> Stream:
     """Return the stream of a plan, as its runs have it. Raises DataError and UsageError where there is none."""
+    import numpy as np
+
     from clbench.data.datasets.registry import is_path
     from clbench.data.table import check_known
     from clbench.stream.build import build_stream
