@@ -24,7 +24,7 @@ def test_a_breeze_leaves_nothing_else_and_writes_its_table(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr[-3000:]
     text = page.read_text()
     assert text.startswith("before\n<!-- storm -->\n| what |") and text.endswith("<!-- /storm -->\nafter\n")
-    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ") and "what" not in line]
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 1 + 20 + 9 and all(row[-1].strip() == "0" for row in rows)
 
 
