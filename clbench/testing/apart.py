@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import traceback
 import warnings
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import torch
 
+from clbench.testing.holdings import freeze
 from clbench.testing.outcome import Broken, NotRun
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ def apart(function: Callable[[Tell], Any], *, kind: type[T]) -> tuple[T, list[An
 
 def _child(connection: Connection, function: Callable[[Tell], Any]) -> None:
     torch.set_num_threads(1)  # the threads of the parent are not here
-    gc.freeze()  # what is found among all objects from here on was made here
+    freeze()  # what is found among all objects from here on was made here
 
     def send(**message: Any) -> None:
         connection.send_bytes(msgspec.json.encode(message))

@@ -34,8 +34,25 @@ PART = 1 << 18
 """Numbers that are compared together."""
 
 
+_BEFORE: tuple[frozenset[int], tuple[Any, ...]] = frozenset(), ()
+"""Which long texts modules held before anything was to be found, and these themselves: no other gets their places."""
+
+
+def freeze() -> None:
+    """Let nothing that is here now be looked for: what the collector knows, and texts of modules, which cannot change.
+
+    They are most of what a process holds that has imported much. Arrays are looked at all the same, as they are written
+    to in place.
+    """
+    global _BEFORE
+    modules = [vars(module) for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+    texts = tuple(v for values in modules for v in list(values.values()) if type(v) in (str, bytes) and _big(v))
+    _BEFORE = frozenset(map(id, texts)), texts
+    gc.freeze()
+
+
 def pictures_held(pictures: npt.NDArray[np.uint8], *, except_for: Iterable[Any] = ()) -> str:
-    """Return what holds pictures made since `gc.freeze()`, or "".
+    """Return what holds pictures made since `freeze()`, or "".
 
     `pictures` uint8 [n, 3, 16, 16] are those to look for; arrays `except_for` hold them rightly. Found are arrays that
     have a picture's shape, and those of any shape whose numbers are a picture's.
@@ -66,7 +83,8 @@ def _held() -> Iterator[tuple[str, Any]]:
 
 def _named(values: dict[Any, Any], name: str) -> Iterator[tuple[str, Any]]:
     for key, value in list(values.items()):
-        yield from ((name.format(key), found) for found in (*_inside(value), *_inside(key)))
+        held = () if id(value) in _BEFORE[0] else _inside(value)
+        yield from ((name.format(key), found) for found in (*held, *_inside(key)))
 
 
 def _inside(value: Any) -> Iterator[Any]:

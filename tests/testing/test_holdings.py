@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import pickle
+import sys
 from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from clbench.testing import holdings
 from clbench.testing.holdings import pictures_held
 from clbench.testing.world import SIZE
 
@@ -84,3 +86,21 @@ def test_other_numbers_of_that_length_are_no_picture(frozen: None) -> None:
     kept += [np.arange(size), np.zeros(size), ([0] * 8 + [1] * 8) * 9, np.array(["a", None] * 99), np.full(99, np.nan)]
     assert pictures_held(pictures) == ""
     assert len(kept) == 10
+
+
+def test_of_what_modules_held_before_only_texts_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holdings, "_BEFORE", holdings._BEFORE)
+    picture = np.random.default_rng(5).integers(0, 256, (1, 3, SIZE, SIZE), dtype=np.uint8)
+    here = sys.modules[__name__]
+    monkeypatch.setattr(here, "TEXT", picture.tobytes(), raising=False)
+    monkeypatch.setattr(here, "NUMBERS", np.zeros(picture.size, dtype=np.uint8), raising=False)
+    holdings.freeze()
+    try:
+        assert pictures_held(picture) == ""
+        vars(here)["NUMBERS"][:] = picture.reshape(-1)
+        assert pictures_held(picture) == f"{__name__}.NUMBERS"
+        vars(here)["NUMBERS"][:] = 0
+        vars(here)["TEXT"] = bytes(bytearray(picture.tobytes()))
+        assert pictures_held(picture) == f"{__name__}.TEXT"
+    finally:
+        gc.unfreeze()
