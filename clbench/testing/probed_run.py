@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from clbench.files.file_digest import file_sha256
 from clbench.method.strategy import Strategy
 from clbench.plan.catalog import Entry
 from clbench.plan.plan import Plan
@@ -25,7 +26,6 @@ from clbench.train.assembly import Parts, Phase
 from clbench.train.events import Event, StepEnded, Watch, several, silent
 from clbench.train.resume import state as states
 from clbench.train.run import Run, RunOptions
-from clbench.train.scoring.score_file import file_sha256
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from clbench.errors import RunError
+from clbench.files.file_digest import file_sha256
 from clbench.train.resume import witness as witness_module
 from clbench.train.resume.witness import ChangedScoresError, check_witnessed, witness_process
-from clbench.train.scoring.score_file import file_sha256
 
 
 def test_a_witness_remembers_what_it_was_told_first() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from msgspec import UnsetType
 
 from clbench.errors import DataError
+from clbench.files.file_digest import file_sha256
 from clbench.metrics.of_parts import STREAMED, MeasuredParts, is_streamed
 from clbench.metrics.of_session import PART, Evaluation, measured
 from clbench.metrics.rules import Ranking
@@ -106,7 +106,7 @@ def _whole(
         if not fitting:
             findings.append(Finding(f"{field}.file", wrong))
             return None
-        if _sha256(path) != entry.sha256:
+        if file_sha256(path) != entry.sha256:
             findings.append(Finding(f"{field}.sha256", f"is not the digest of {path}"))
             return None
         scores = next((found for one in fitting if (found := _mapped(path, one)) is not None), None)
@@ -116,14 +116,6 @@ def _whole(
     if scores is None:
         findings.append(Finding(f"{field}.file", wrong))
     return scores
-
-
-def _sha256(path: Path) -> str:
-    hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            hasher.update(block)
-    return hasher.hexdigest()
 
 
 def _mapped(path: Path, shape: tuple[int, int]) -> Scores | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from clbench.errors import RunError
-from clbench.train.scoring.score_file import file_sha256
+from clbench.files.file_digest import file_sha256
 
 _REMEMBERS = """
 import sys

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.errors import ResultsError
+from clbench.files.file_digest import file_sha256
 from clbench.files.whole_file import cannot_be_written, in_place_of
 from clbench.metrics.rules import Ranking
 from clbench.train.resume.progress import Progress
@@ -20,15 +21,6 @@ from clbench.train.resume.progress import Progress
 AT_ONCE = 1 << 20
 """Scores of a matrix that are written and digested together, 4 MiB, while they are near the processor."""
 WHAT = "the score matrix"
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's content."""
-    hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            hasher.update(block)
-    return hasher.hexdigest()
 
 
 class ScoreFile:
