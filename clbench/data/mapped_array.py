@@ -16,7 +16,8 @@ from clbench.errors import DataError
 def mapped_array(path: Path, *, hint: str, before: str = "") -> npt.NDArray[Any]:
     """Return the array in `path`, mapped; one without entries, which cannot be mapped, read.
 
-    Raises DataError, whose text `before` stands ahead of, for a file that is missing, cut, none or of Python objects.
+    Raises DataError, whose text `before` stands ahead of, for a file that is missing, cut, longer than its array, none
+    or of Python objects.
     """
     if not path.is_file():
         raise DataError(f"{before}{path}: no such file.", hint=hint)
@@ -34,4 +35,10 @@ def mapped_array(path: Path, *, hint: str, before: str = "") -> npt.NDArray[Any]
     if not isinstance(array, np.memmap):
         array.close()
         raise DataError(f"{before}{path} holds several arrays, expected one.", hint=hint)
+    behind = path.stat().st_size - int(array.offset) - array.nbytes
+    if behind > 0:
+        raise DataError(
+            f"{before}{path} has {behind:,} bytes behind its array of {list(array.shape)}.",
+            hint="A file that several arrays were saved into holds the first alone for who reads it: write one array.",
+        )
     return array

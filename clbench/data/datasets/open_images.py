@@ -7,14 +7,16 @@ once; what they say is kept in the cache as lists (`clbench.data.sparse`).
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +28,8 @@ from clbench.data.sparse.files import chosen_labels, open_csr, write_csr
 from clbench.data.sparse.labels import Entries
 from clbench.data.sparse.table import SparseTable
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
-from clbench.data.table import SPLITS, LabelTable
-from clbench.errors import DataError
+from clbench.data.table import SPLITS, LabelTable, check_labels
+from clbench.errors import DataError, ResultsError
 from clbench.files.user_folders import cache_folder
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,7 @@ def _kept(root: Path, *, name: str, val: str) -> SparseTable:
             log.info("the table kept in %s is damaged and will be made again: %s", kept, error)
             shutil.rmtree(kept)
     labels, code = _labels(files[0], name=name)
+    check_labels(f"{name}: {files[0]}", tuple(labels))
     parts = {part: _part(root / TABLES[part], code, name=name) for part in TABLES if part != "val" or val != "drop"}
     sides = {"train": ["train", *(["val"] if val == "train" else [])], "test": ["test", *(["val"] * (val == "test"))]}
     arrays = [_lists(*(np.concatenate([parts[one][at] for one in side]) for at in range(3))) for side in sides.values()]
@@ -131,24 +134,39 @@ def _kept(root: Path, *, name: str, val: str) -> SparseTable:
         unlisted=-1,
     )
     test = np.arange(len(counts)) >= len(train_ids)
-    kept.parent.mkdir(parents=True, exist_ok=True)
     ids = np.concatenate([train_ids, test_ids])
-    write_csr(kept, labels=labels, entries=entries, test=test, ids=ids, digits=DIGITS, base=16)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_csr(kept, labels=labels, entries=entries, test=test, ids=ids, digits=DIGITS, base=16)
+    except OSError as error:
+        raise ResultsError(
+            f"{kept}: the table of {name} cannot be written ({error.strerror or error}).",
+            hint="Make room or write access there, or name another folder with CLBENCH_CACHE.",
+        ) from error
     return open_csr(kept, name=name)
 
 
 def _labels(path: Path, *, name: str) -> tuple[list[str], dict[bytes, int]]:
     """Return the labels in the order of their codes, and each code's place; equal names have their code behind them."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if row]
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file, strict=True) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{name}: {path} cannot be read: {error}.", hint=f"clbench data get {name}") from error
     rows = rows[1:] if rows and rows[0][:1] == ["LabelName"] else rows
     for line, row in enumerate(rows, 1):
         if len(row) != 2 or not row[0].startswith("/") or not row[1].strip():
-            raise DataError(f"{name}: {path}: {row} after line {line}: expected a code such as /m/01g317 and a name.")
-    found = dict(sorted((row[0], " ".join(row[1].split())) for row in rows))
+            raise DataError(
+                f"{name}: {path}: {row} after line {line}: expected a code such as /m/01g317 and a name.",
+                hint=f"clbench data get {name}",
+            )
+    pairs = sorted({(row[0], " ".join(row[1].split())) for row in rows})
+    for (code, one), (other, two) in pairwise(pairs):
+        if code == other:
+            raise DataError(
+                f"{name}: {path}: the code {code} has two names, {one!r} and {two!r}.", hint=f"clbench data get {name}"
+            )
+    found = dict(pairs)
     times = Counter(found.values())
     labels = [text if times[text] == 1 else f"{text} ({code})" for code, text in found.items()]
     return labels, {code.encode(): place for place, code in enumerate(found)}
@@ -164,9 +182,12 @@ def _part(path: Path, code: dict[bytes, int], *, name: str) -> list[npt.NDArray[
 
 def _blocks(path: Path, code: dict[bytes, int], *, name: str) -> Iterator[tuple[npt.NDArray[Any], ...]]:
     with path.open("rb") as file:
-        header = file.readline().rstrip()
+        header = file.readline().removeprefix(codecs.BOM_UTF8).rstrip().replace(b'"', b"")
         if header != HEADER:
-            raise DataError(f"{name}: {path} begins with {header[:60]!r}, expected {HEADER.decode()}.")
+            told = header[:60].decode(errors="replace")
+            raise DataError(
+                f"{name}: {path} begins with {told!r}, expected {HEADER.decode()}.", hint=f"clbench data get {name}"
+            )
         line = 2
         while block := file.read(BLOCK):
             block += file.readline()
@@ -178,6 +199,8 @@ def _blocks(path: Path, code: dict[bytes, int], *, name: str) -> Iterator[tuple[
 
 def _parsed(block: bytes, code: dict[bytes, int], *, where: str, line: int) -> tuple[npt.NDArray[Any], ...]:
     """Return (image uint64, label int32, mark int8) of the lines of a block."""
+    if b'"' in block or b"\0" in block or b".0\n" in block:
+        block = _plain(block, where=where, line=line)
     raw = np.frombuffer(block, dtype=np.uint8)
     marks = np.flatnonzero((raw == ord(",")) | (raw == ord("\n")))
     ends = np.flatnonzero(raw == ord("\n"))
@@ -187,7 +210,8 @@ def _parsed(block: bytes, code: dict[bytes, int], *, where: str, line: int) -> t
     starts = np.concatenate([[0], ends[:-1] + 1])
     digits = _HEX[raw[starts[:, None] + np.arange(DIGITS)]] if (first - starts == DIGITS).all() else np.array([[16]])
     confidence = raw[third + 1]
-    if (digits > 15).any() or not (end - third == 2).all() or not np.isin(confidence, (48, 49)).all():
+    wrong = (digits > 15).any() or not (end - third == 2).all() or not np.isin(confidence, (48, 49)).all()
+    if wrong or (third - second == 1).any():
         _refuse(block, where=where, line=line)
     image = np.zeros(len(ends), dtype=np.uint64)
     for place in range(DIGITS):
@@ -202,7 +226,10 @@ def _parsed(block: bytes, code: dict[bytes, int], *, where: str, line: int) -> t
     if (places < 0).any():
         row = int(np.argmin(places))
         word = words[which[row]].decode(errors="replace")
-        raise DataError(f"{where}, line {line + row:,}: label {word!r} is not in {DESCRIPTIONS}.")
+        raise DataError(
+            f"{where}, line {line + row:,}: label {word!r} is not in {DESCRIPTIONS}.",
+            hint="Both files have to be of one release.",
+        )
     return image, places, (confidence - 48).astype(np.int8)
 
 
@@ -210,19 +237,49 @@ _HEX = np.full(256, 16, dtype=np.uint8)
 _HEX[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16)
 
 
-def _refuse(block: bytes, *, where: str, line: int) -> None:
-    """Raise DataError for the first line that is none of the table's."""
-    for number, row in enumerate(block.split(b"\n")[:-1], line):
-        cells = row.split(b",")
-        image = cells[0]
-        fits = len(image) == DIGITS and (_HEX[np.frombuffer(image, dtype=np.uint8)] < 16).all()
-        if len(cells) != 4 or not fits or cells[3] not in (b"0", b"1"):
-            text = row[:80].decode(errors="replace")
-            raise DataError(
-                f"{where}, line {number:,}: {text!r}, expected an id of 16 hexadecimal digits, a source, a label and 1 "
-                "or 0.",
-                hint="What machines guessed has other confidences; clbench data import reads it with a threshold.",
-            )
+def _plain(block: bytes, *, where: str, line: int) -> bytes:
+    """Return a block's lines as the official files have them: without quotes, and with 1 and 0 in place of 1.0 and 0.0.
+
+    What stands in place of a source is left out, for it may hold commas. Raises DataError for a line that is none.
+    """
+    lines = block.split(b"\n")[:-1]
+    for number, row in enumerate(lines):
+        try:
+            (cells,) = csv.reader([row.decode()], strict=True)
+        except (UnicodeDecodeError, csv.Error, ValueError):
+            cells = []
+        if len(cells) != 4 or "\0" in cells[2]:
+            _refuse(row + b"\n", where=where, line=line + number)
+        sure = {"1.0": "1", "0.0": "0"}.get(cells[3], cells[3])
+        lines[number] = ",".join([cells[0], "", cells[2], sure]).encode()
+    return b"\n".join([*lines, b""])
+
+
+def _refuse(block: bytes, *, where: str, line: int) -> NoReturn:
+    """Raise DataError for the first line that is none of the table's, or for the only one."""
+    rows = block.split(b"\n")[:-1]
+    number, row = next((one for one in enumerate(rows) if not _fits(one[1])), (0, rows[0]))
+    cells = row.split(b",")
+    guessed = len(cells) == 4 and _fits(b",".join([*cells[:3], b"1"]))
+    raise DataError(
+        f"{where}, line {line + number:,}: {row[:80].decode(errors='replace')!r}, expected an id of 16 hexadecimal "
+        "digits, a source, a label and 1 or 0.",
+        hint="What machines guessed has other confidences; clbench data import reads it with a threshold."
+        if guessed
+        else "Fetch the official file again; a line that is empty is none of its either.",
+    )
+
+
+def _fits(row: bytes) -> bool:
+    cells = row.split(b",")
+    digits = _HEX[np.frombuffer(cells[0], dtype=np.uint8)]
+    return (
+        len(digits) == DIGITS
+        and bool((digits < 16).all())
+        and len(cells) == 4
+        and cells[3] in (b"0", b"1")
+        and bool(cells[2])
+    )
 
 
 def _lists(

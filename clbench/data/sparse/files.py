@@ -36,8 +36,9 @@ from clbench.data.shards.shards import SHARDS, UNNAMED, find_shards, refuse_abse
 from clbench.data.sparse.labels import BLOCK, Entries
 from clbench.data.sparse.table import SparseTable, listed, sparse_table
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
-from clbench.data.table import SPLITS, LabelTable, check_known, check_paths
+from clbench.data.table import SPLITS, LabelTable, check_known, check_labels, check_paths
 from clbench.errors import DataError, UsageError, suggest
+from clbench.files.given import LARGEST_TABLE, read_given
 from clbench.files.whole_file import move
 
 ENDING = ".csr"
@@ -59,6 +60,7 @@ OPTIONS = (
     Option("min_test_positives", "0", "only labels with at least so many positive test images", kind="count"),
 )
 _NOT_CONTENT = ("features", "paths", "buffer", "lanes", "shards", "unnamed")
+_PARTS = ("about", "starts", "columns", "marks", "test", "ids")
 _TYPES = {"test": "bool", "starts": "int64", "columns": "int32", "marks": "int8"}
 _CONTENT = "clbench.data.sparse.files says what such a folder holds; `write_csr` writes one."
 
@@ -151,6 +153,12 @@ def open_csr(folder: Path, *, name: str = "") -> SparseTable:
     columns = _array(folder, "columns", name=name)
     marks = _array(folder, "marks", name=name) if (folder / "marks.npy").exists() else None
     entries = Entries(starts, columns, marks, len(about.labels), UNLISTED[about.unlisted])
+    for split, there in (("train", not test.all()), ("test", test.any())):
+        if not there:
+            raise DataError(
+                f"{name}: {folder / 'test.npy'} has no {split} images of {len(test):,}.",
+                hint="Every table needs both splits; `test` is true for images that are for testing.",
+            )
     _check(entries, len(test), folder=folder, name=name, labels=about.labels)
     ids = _ids(folder, about, count=len(test), name=name)
     labels = tuple(about.labels)
@@ -178,16 +186,26 @@ def read_csr(folder: Path, *, root: Path, options: Mapping[str, str]) -> SparseT
 def _about(folder: Path, *, name: str) -> About:
     path = folder / "about.json"
     try:
-        about = msgspec.json.decode(path.read_bytes(), type=About)
+        about = msgspec.json.decode(read_given(path, largest=LARGEST_TABLE), type=About)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise DataError(f"{name}: {path} cannot be read: {error}.", hint=_CONTENT) from error
+        told = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{name}: {path} cannot be read: {told}.", hint=_CONTENT) from error
     if about.unlisted not in UNLISTED:
         raise DataError(
             f"{name}: {path}: unlisted is '{about.unlisted}'.{suggest(about.unlisted, UNLISTED)}",
             hint="What an image's row does not list is absent or unknown.",
         )
     if about.base not in (10, 16) or not 0 <= about.digits <= (16 if about.base == 16 else 18):
-        raise DataError(f"{name}: {path}: ids of {about.digits} digits in base {about.base}.", hint=_CONTENT)
+        raise DataError(
+            f"{name}: {path}: ids of {about.digits} digits in base {about.base}.",
+            hint="Ids are numbers of at most 18 digits in base 10, or 16 in base 16; longer ids are texts.",
+        )
+    strange = next((part for part in about.checks if part not in _PARTS), None)
+    if strange is not None:
+        raise DataError(
+            f"{name}: {path}: checks has {strange!r}, expected {', '.join(_PARTS[:-1])} or {_PARTS[-1]}.", hint=_CONTENT
+        )
+    check_labels(f"{name}: {path}", tuple(about.labels))
     return about
 
 
@@ -228,9 +246,15 @@ def _check(entries: Entries, count: int, *, folder: Path, name: str, labels: Seq
     """Raise DataError unless rows lie inside the entries, rise, and hold columns and marks that there are."""
     starts, columns, marks = entries.starts, entries.columns, entries.marks
     if len(starts) != count + 1:
-        raise DataError(f"{name}: {folder / 'starts.npy'} is for {len(starts) - 1:,} images, test.npy for {count:,}.")
+        raise DataError(
+            f"{name}: {folder / 'starts.npy'} has {len(starts):,} numbers, expected {count + 1:,}: one more than "
+            "test.npy has images.",
+            hint=_CONTENT,
+        )
     if marks is not None and len(marks) != len(columns):
-        raise DataError(f"{name}: {folder / 'marks.npy'} has {len(marks):,} entries, columns.npy {len(columns):,}.")
+        raise DataError(
+            f"{name}: {folder / 'marks.npy'} has {len(marks):,} entries, columns.npy {len(columns):,}.", hint=_CONTENT
+        )
     falling = np.flatnonzero(starts[1:] < starts[:-1])  # a difference could overflow
     if len(falling) or starts[0] != 0 or starts[-1] != len(columns):
         row = int(falling[0]) if len(falling) else 0 if starts[0] else count - 1
@@ -247,7 +271,8 @@ def _check(entries: Entries, count: int, *, folder: Path, name: str, labels: Seq
             at = first + int(outside[0])
             raise DataError(
                 f"{name}: {folder / 'columns.npy'}: image {_owner(starts, at):,} lists label {int(columns[at]):,}, and "
-                f"there are {len(labels):,}, from 0."
+                f"there are {len(labels):,}, from 0.",
+                hint="Columns are places in `labels` of about.json.",
             )
         falls = np.diff(part, prepend=before) <= 0
         begins = starts[np.searchsorted(starts, first) : np.searchsorted(starts, first + len(part))] - first
@@ -256,7 +281,8 @@ def _check(entries: Entries, count: int, *, folder: Path, name: str, labels: Seq
             at = first + int(np.argmax(falls))
             raise DataError(
                 f"{name}: {folder / 'columns.npy'}: image {_owner(starts, at):,} lists label {int(columns[at]):,} out "
-                "of order or twice."
+                "of order or twice.",
+                hint="The columns of an image rise: sort them, and keep each once.",
             )
         before = int(part[-1])
         strange = (
@@ -266,7 +292,8 @@ def _check(entries: Entries, count: int, *, folder: Path, name: str, labels: Seq
             at = first + int(strange[0])
             raise DataError(
                 f"{name}: {folder / 'marks.npy'}: image {_owner(starts, at):,} has the mark {int(marks[at])}, expected "
-                "1, 0 or -1."
+                "1, 0 or -1.",
+                hint="1 is present, 0 absent, -1 unknown.",
             )
 
 
@@ -277,14 +304,29 @@ def _owner(starts: npt.NDArray[np.int64], entry: int) -> int:
 def _ids(folder: Path, about: About, *, count: int, name: str) -> NumberTexts | npt.NDArray[np.str_]:
     path = folder / "ids.npy"
     if not path.exists():
-        return NumberTexts(np.arange(count, dtype=np.uint64), about.digits or 8, 10)
+        digits = about.digits or 8
+        if count > about.base**digits:
+            raise DataError(
+                f"{name}: {folder / 'about.json'}: digits is {digits}, and {count:,} images are counted from 0 in base "
+                f"{about.base}.",
+                hint=f"Ids of {len(str(count - 1))} digits hold them.",
+            )
+        return NumberTexts(np.arange(count, dtype=np.uint64), digits, about.base)
     ids = _array(folder, "ids", name=name)
     if len(ids) != count:
-        raise DataError(f"{name}: {path} has {len(ids):,} ids, test.npy has {count:,} images.")
+        raise DataError(
+            f"{name}: {path} has {len(ids):,} ids, test.npy has {count:,} images.",
+            hint="An id for each image, in the same order.",
+        )
     if ids.dtype.kind == "U":
         texts = np.array(ids)
-        if len(np.unique(texts)) < count or not (texts != "").all() or any(map(_odd, texts.tolist())):
-            raise DataError(f"{name}: {path}: ids are different printable texts.")
+        odd = next((row for row, text in enumerate(texts.tolist()) if not text or not text.isprintable()), None)
+        hint = "Ids are different printable texts."
+        if odd is not None:
+            raise DataError(f"{name}: {path}: image {odd:,} has the id {str(texts[odd])!r}.", hint=hint)
+        kept, times = np.unique(texts, return_counts=True)
+        if len(kept) < count:
+            raise DataError(f"{name}: {path}: the id {str(kept[np.argmax(times)])!r} occurs twice.", hint=hint)
         return texts
     negative = ids.dtype.kind == "i" and int(ids.min()) < 0
     if negative or int(ids.max()) >= about.base**about.digits:
@@ -298,12 +340,10 @@ def _ids(folder: Path, about: About, *, count: int, name: str) -> NumberTexts | 
     rising = np.asarray(numbers if (numbers[1:] > numbers[:-1]).all() else np.sort(numbers))
     twice = np.flatnonzero(rising[1:] == rising[:-1])
     if len(twice):
-        raise DataError(f"{name}: {path}: the id {int(rising[twice[0]])} occurs twice.")
+        raise DataError(
+            f"{name}: {path}: the id {int(rising[twice[0]])} occurs twice.", hint="Each image has an id of its own."
+        )
     return NumberTexts(numbers, about.digits, about.base)
-
-
-def _odd(text: str) -> bool:
-    return not text.isprintable()
 
 
 def _paths(
