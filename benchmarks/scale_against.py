@@ -1,9 +1,9 @@
 """What large tables cost now and what they cost before, side by side: time, and the peak of a process of its own.
 
-    python benchmarks/scale_against.py --base CHECKOUT [--only PART]
+    python benchmarks/scale_against.py --base CHECKOUT [--only PART] [--repeats N]
 
 CHECKOUT is a working copy of an earlier commit (`git worktree add --detach CHECKOUT 0b7f010`); what it cannot do is
-left out. Times are CPU time of one thread, the smallest of three runs in turns; peaks are `ru_maxrss` of the child.
+left out. Times are CPU time of one thread, the smallest of three runs (--repeats) in turns; peaks are `ru_maxrss` of the child.
 Labels are those of `scale_labels`: long-tailed, 8 drawn for an image, ten sessions.
 """
 

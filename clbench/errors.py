@@ -44,6 +44,8 @@ class DataError(ClbenchError):
     """Data that is missing, damaged or not the data described."""
 
     exit_code = 3
+    row: int | None = None
+    """The row of the table whose picture cannot be read, where it is one picture alone."""
 
 
 def not_allowed(error: PermissionError) -> DataError:

@@ -75,10 +75,11 @@ class Place:
         remove_unfinished(self.folder, f"{self.record.name}.*{PART}")
 
     def remove_if_empty(self) -> None:
-        """Remove the folders of a run that wrote nothing, and its lock, which this process holds."""
+        """Remove the lock of a run without a record, which this process holds, and the folders with nothing in them."""
+        with contextlib.suppress(OSError):
+            Path(f"{self.work}.lock").unlink()  # an open file cannot be removed everywhere
         with contextlib.suppress(OSError):
             self.work.rmdir()  # refused where anything lies in it, as with the others
-            Path(f"{self.work}.lock").unlink()
             for folder in (self.folder, *self.folder.parents):
                 if folder == self.results:
                     break

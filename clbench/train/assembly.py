@@ -156,7 +156,9 @@ class Assembly:
         with uncollected():
             from clbench.train.loop import SharedLoop
 
-        self.savepoint = Savepoint(self.state_file, identity=self._identity())
+        self.savepoint = Savepoint(
+            self.state_file, identity=self._identity(), photos_without=lambda image: self._photos(without=image)
+        )
         self.saved = self._load_state() if self.options.resume else None
         if self.saved is None:
             self.progress = Progress(started=now())
@@ -181,9 +183,9 @@ class Assembly:
             with self.savepoint.understood():
                 restore_plugins(self.loop, self.saved)
 
-    def _photos(self) -> str:
+    def _photos(self, *, without: str = "") -> str:
         plan, table = self.plan, self.stream.table
-        return pictures_digest(table, dataset=plan.dataset, root=plan.root, options=plan.options)
+        return pictures_digest(table, dataset=plan.dataset, root=plan.root, options=plan.options, without=without)
 
     def _readers(self, *, augment: str = "none") -> int:
         """Return how many processes read pictures that are changed by `augment`."""

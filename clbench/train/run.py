@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from filelock import Timeout
 
-from clbench.errors import DataError, ResultsError, RunError, TakenError, UsageError
+from clbench.errors import ClbenchError, DataError, ResultsError, RunError, TakenError, UsageError
 from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.files.whole_file import whole_file
 from clbench.method.lone_images import check_lone_image, lone_session
@@ -80,6 +80,7 @@ class Run(Assembly):
     def __init__(self, plan: Plan, options: RunOptions, *, watch: Watch, parts: Parts | None = None) -> None:
         super().__init__(plan, options, watch=watch, parts=parts or Parts())
         self.stop = StopSignals()
+        self.copies: list[Path] = []
 
     # ------------------------------------------------------------------ around the training
 
@@ -96,10 +97,24 @@ class Run(Assembly):
             distributed.by_first(self.place.remove_unfinished)
             try:
                 return self._carry_out()
-            except BaseException:
+            except BaseException as error:
                 if rank() == 0:
-                    self.place.remove_if_empty()
+                    self._leave(error)
                 raise
+
+    def _leave(self, error: BaseException) -> None:
+        """Leave a state to go on from, or nothing but word of the failure; in no case a lock."""
+        image = getattr(error, "row", None)
+        if self.state_file.exists():
+            # a photo that became another under the run may have been trained on before
+            if image is not None and hasattr(self, "savepoint") and self._photos() == self.photos:
+                with contextlib.suppress(ClbenchError):
+                    self.savepoint.note_damaged(str(self.stream.table.ids[image]))
+        elif not any(self.work.glob("scores-*")):
+            for copy in self.copies:
+                with contextlib.suppress(OSError):
+                    copy.unlink()
+        self.place.remove_if_empty()
 
     def _look_at_record(self) -> None:
         record = read_record(self.record)  # a damaged record is an error, not a finished run
@@ -209,8 +224,10 @@ class Run(Assembly):
             log.warning("%s: what runs is not copied beside its scores: %s", self.name, error)
             return
         for path, content in found.items():
-            with whole_file(self.work / path.name, what="the copy of what runs") as file:
+            copy = self.work / path.name
+            with whole_file(copy, what="the copy of what runs") as file:
                 file.write(content)
+            self.copies.append(copy)
 
     def _write_config(self, *, dataset: str) -> None:
         text = configuration_text(

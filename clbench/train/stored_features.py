@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from clbench.data.pictures.sources import CachedImages, ImageSource, Progress
 from clbench.errors import DataError, RunError, UsageError
+from clbench.files.cache_lock import made_once
 from clbench.files.checked_rows import CheckedRows, remove_leftovers, writing_rows
 from clbench.files.user_folders import cache_folder
 from clbench.files.yaml_text import digest
@@ -209,12 +210,10 @@ def _fill(
     features: StoredFeatures, computed: Callable[[npt.NDArray[np.int64]], Tensor], *, progress: Progress | None
 ) -> None:
     """Write the features of all rows to their file, which appears only when it is complete; concurrent runs wait."""
-    from filelock import FileLock
-
     path, rows, kept = features.path, features.rows, features.kept
     need = len(rows) * math.prod(kept.shape) * 4
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
+    with made_once(path):
         if kept.is_there():
             return
         remove_leftovers(path)

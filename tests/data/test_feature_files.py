@@ -94,7 +94,7 @@ def with_nan() -> Any:
         ("x.npy", np.array([{}, {}]), r"not a whole NumPy array: .*Python objects"),
         ("x.npy", X.astype(np.float64) * 1e300, r"x.npy: row 0 holds a number that is not finite in float32"),
         ("x.parquet", [[1.0], [2.0], [None], [3.0]], r"x.parquet: column 'x', row 2: not a list of 1 numbers"),
-        ("x.parquet", [None, [2.0], [2.0], [3.0]], r"x.parquet: column 'x', row 0: not a list of 1 numbers"),
+        ("x.parquet", [None, [2.0], [2.0], [3.0]], r"x.parquet: column 'x', row 0: not a list of numbers as others"),
         ("x.parquet", with_nan(), r"/x.parquet: row 2 holds a number that is not finite"),
         ("x.parquet", X[:3], r"/x.parquet has 3 rows, labels.csv has 4"),
         ("x.parquet", [[1.0, 2.0], [1.0], [1.0, 2.0], [1.0, 2.0]], r"row 1: not a list of 2 numbers as others are"),
@@ -127,6 +127,48 @@ def test_a_parquet_file_that_is_damaged_inside_is_no_full_disk(home: Path) -> No
         (home / "x.parquet").write_bytes(broken)
         with pytest.raises(DataError, match=r"x.parquet: cannot be read"):
             read(home, "x.parquet")
+
+
+def test_tokens_and_maps_lie_in_parquet_as_lists_of_lists_and_as_tensors(home: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+
+    tokens = np.random.default_rng(1).standard_normal((4, 3, 2)).astype(np.float32)
+    nested = pa.list_(pa.list_(pa.float32()))
+    for column, wanted in (
+        (pa.array(tokens.tolist(), nested), tokens),
+        (pa.FixedShapeTensorArray.from_numpy_ndarray(tokens), tokens),
+        (pa.FixedShapeTensorArray.from_numpy_ndarray(tokens.reshape(4, 3, 2, 1)), tokens.reshape(4, 3, 2, 1)),
+    ):
+        pq.write_table(pa.table({"x": column}), home / "x.parquet")
+        found = find_features(home, "x.parquet", name="t")
+        assert found.shape == wanted.shape
+        (file,) = found.files
+        assert np.array_equal(file.numbers(file.reader()(np.array([2, 0]))), wanted[[2, 0]])
+    for place, broken in {
+        1: [[1.0, 2.0]] * 2,
+        2: [[1.0, 2.0], [1.0, 2.0], [1.0]],
+        3: [[1.0, 2.0], None, [1.0, 2.0]],
+        0: None,
+    }.items():
+        rows = tokens.tolist()
+        rows[place] = broken
+        pq.write_table(pa.table({"x": pa.array(rows, nested)}), home / "x.parquet")
+        with pytest.raises(DataError, match=rf"column 'x', row {place}: not a list of"):
+            find_features(home, "x.parquet", name="t")
+    turned = pa.fixed_shape_tensor(pa.float32(), [2, 3], permutation=[1, 0])
+    column = pa.ExtensionArray.from_storage(turned, pa.array(tokens.reshape(4, 6).tolist(), pa.list_(pa.float32(), 6)))
+    pq.write_table(pa.table({"x": column}), home / "x.parquet")
+    with pytest.raises(DataError, match=r"whose axes are stored in the order \[1, 0\]"):
+        find_features(home, "x.parquet", name="t")
+
+
+def test_bytes_behind_an_array_are_refused(home: Path) -> None:
+    with (home / "x.npy").open("wb") as file:
+        np.save(file, X)
+        np.save(file, X)
+    with pytest.raises(DataError, match=r"x.npy has \d+ bytes behind its array of \[4, "):
+        read(home, "x.npy")
 
 
 def test_names_that_mean_nothing_are_refused(home: Path) -> None:
@@ -208,3 +250,16 @@ def test_files_that_follow_each_other_are_one_table_of_features(home: Path) -> N
         read(home, "x-*.npy")
     with pytest.raises(DataError, match="no such files"):
         read(home, "y-*.npy")
+
+
+def test_files_whose_numbers_and_names_disagree_on_the_order_are_refused_and_a_range_says_it(home: Path) -> None:
+    for number in range(12):
+        np.save(home / f"x-{number}.npy", X[number % 4 : number % 4 + 1] + number)
+    with pytest.raises(DataError, match=r"by name x-10.npy comes before x-2.npy, by number behind") as caught:
+        find_features(home, "x-*.npy", name="t")
+    assert "x-{0..11}.npy" in caught.value.hint
+    found = find_features(home, "x-{0..11}.npy", name="t")
+    assert [file.path.name for file in found.files] == [f"x-{number}.npy" for number in range(12)]
+    (home / "x-7.npy").unlink()
+    with pytest.raises(DataError, match=r"1 of 12 are not there: x-7.npy"):
+        find_features(home, "x-{0..11}.npy", name="t")

@@ -14,7 +14,7 @@ from tiny_scenarios import finished
 
 from clbench.data.datasets import open_images
 from clbench.data.datasets.registry import open_table
-from clbench.errors import DataError
+from clbench.errors import DataError, ResultsError
 from clbench.plan.plans import plan
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec
 from clbench.stream.build import build_stream
@@ -102,6 +102,11 @@ def test_what_was_read_is_kept_until_a_file_changes(home: Path, monkeypatch: pyt
         (f"{A[:12]},verification,/m/01,1", r"line 4: "),
         (f"{A},verification,/m/01,1,0", r"line 4: "),
         (f"{A},verification,/m/99,1", r"line 4: label '/m/99' is not in oidv7-class-descriptions.csv"),
+        (f"{A},verification,,1", r"line 4: .*expected an id of 16 hexadecimal digits"),
+        (f"{A},verification,/m/01\0,1", r"line 4: "),
+        (f'{A},"verification,/m/01,1', r"line 4: "),
+        (f'"{A}","veri,fication","/m/99",1', r"line 4: label '/m/99' is not in"),
+        ("", r"line 4: ''"),
         (f"{D},verification,/m/01,1", rf"image {D} is in train and in test"),
     ],
 )
@@ -110,6 +115,45 @@ def test_a_line_that_is_none_is_named(home: Path, row: str, message: str) -> Non
     put(path, lines(f"{A} /m/01 1", f"{A} /m/02 0") + f"{row}\n" + f"{B},verification,/m/04,1\n")
     with pytest.raises(DataError, match=message):
         open_table("open-images-v7", root=home, options={}, photos=False)
+
+
+def test_quotes_marks_of_byte_order_and_windows_lines_change_nothing(home: Path) -> None:
+    options = {"min_train_positives": "0"}
+    plain = open_table("open-images-v7", root=home, options=options, photos=False)
+    for path in home.glob("oidv7-*-imagelabels.csv"):
+        text = path.read_text()
+        quoted = "".join(",".join(f'"{cell}"' for cell in line.split(",")) + "\r\n" for line in text.splitlines())
+        path.write_bytes(b"\xef\xbb\xbf" + quoted.replace('"verification"', '"veri,fication"').encode())
+    names = home / "oidv7-class-descriptions.csv"
+    names.write_bytes(b"\xef\xbb\xbf" + NAMES.replace("\n", "\r\n").encode())
+    same = open_table("open-images-v7", root=home, options=options, photos=False)
+    assert same.digest() == plain.digest()
+    train = home / "oidv7-train-annotations-human-imagelabels.csv"
+    put(train, lines(f"{A} /m/01 1", f"{B} /m/04 1").replace(",1\n", ",1.0\n"))
+    assert open_table("open-images-v7", root=home, options={}, photos=False).y.tolist()[:2] == [[-1, 1], [1, -1]]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (NAMES + "/m/01,Horse\n", r"the code /m/01 has two names, 'Cat, small' and 'Horse'"),
+        (NAMES + '/m/06,"Open', r"class-descriptions.csv cannot be read: unexpected end of data"),
+        (NAMES + "/m/06,a\x07b\n", r"oidv7-class-descriptions.csv: label \d is 'a\\x07b'"),
+        (NAMES + "/m/06,Dog (/m/02)\n", r"oidv7-class-descriptions.csv: label 'Dog \(/m/02\)' occurs twice"),
+    ],
+)
+def test_descriptions_that_could_mean_two_things_are_refused(home: Path, names: str, message: str) -> None:
+    put(home / "oidv7-class-descriptions.csv", names)
+    with pytest.raises(DataError, match=message):
+        open_table("open-images-v7", root=home, options={}, photos=False)
+
+
+def test_a_cache_that_cannot_be_written_is_one_message(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(home / "cache", "a file")
+    monkeypatch.setenv("CLBENCH_CACHE", str(home / "cache"))
+    with pytest.raises(ResultsError, match="the table of open-images-v7 cannot be written") as caught:
+        open_table("open-images-v7", root=home, options={}, photos=False)
+    assert "CLBENCH_CACHE" in caught.value.hint
 
 
 def test_files_that_are_cut_or_others_are_refused(home: Path) -> None:

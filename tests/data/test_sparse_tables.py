@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -275,7 +276,8 @@ def test_options_leave_rare_labels_out(tmp_path: Path) -> None:
         ({"starts": np.array([0, 2, 1, 3])}, r"starts.npy: image 1 has entries 2 to 1 of 3"),
         ({"starts": np.array([0, 2**63 - 1, -(2**63), 3])}, r"image 1 has entries 9,223,372,036,854,775,807 to -9,223"),
         ({"starts": np.array([0, 2, 2, 4])}, r"starts.npy: image 2 has entries 2 to 4 of 3"),
-        ({"starts": np.array([0, 3])}, r"starts.npy is for 1 images, test.npy for 3"),
+        ({"starts": np.array([0, 3])}, r"starts.npy has 2 numbers, expected 4: one more than test.npy has images"),
+        ({"starts": np.empty(0, dtype=np.int64)}, r"starts.npy has 0 numbers, expected 4"),
         ({"columns": np.array([0, 3, 1], dtype=np.int32)}, r"image 0 lists label 3, and there are 3, from 0"),
         ({"columns": np.array([0, -1, 1], dtype=np.int32)}, r"columns.npy: image 0 lists label -1"),
         ({"columns": np.array([2, 0, 1], dtype=np.int32)}, r"image 0 lists label 0 out of order or twice"),
@@ -286,7 +288,9 @@ def test_options_leave_rare_labels_out(tmp_path: Path) -> None:
         ({"ids": np.array([1, 1, 2])}, r"the id 1 occurs twice"),
         ({"ids": np.array([1, -1, 2])}, r"image 1 has the id -1, which is no number"),
         ({"ids": np.array([1, 2])}, r"has 2 ids, test.npy has 3 images"),
-        ({"ids": np.array(["a", "a", "b"])}, r"ids are different printable texts"),
+        ({"ids": np.array(["a", "b", "a"])}, r"ids.npy: the id 'a' occurs twice"),
+        ({"ids": np.array(["a", "", "b"])}, r"ids.npy: image 1 has the id ''"),
+        ({"ids": np.array(["a", "b", "c\n"])}, r"ids.npy: image 2 has the id 'c\\n'"),
     ],
 )  # fmt: skip
 def test_lists_that_do_not_fit_are_refused_and_nothing_is_left(
@@ -296,6 +300,42 @@ def test_lists_that_do_not_fit_are_refused_and_nothing_is_left(
     with pytest.raises(DataError, match=message):
         write_csr(tmp_path / "t.csr", labels="abc", entries=entries(**changed), test=np.array([0, 1, 0]) == 1, ids=ids)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.timeout(60)
+def test_a_folder_made_by_hand_that_says_what_cannot_be_is_one_message(tmp_path: Path) -> None:
+    folder = tmp_path / "t.csr"
+    write_csr(folder, labels="abc", entries=entries(), test=np.array([0, 1, 0]) == 1)
+    about = by_hand(folder)
+
+    def refused(message: str, **changed: Any) -> None:
+        (folder / "about.json").write_text(json.dumps(about | changed))
+        with pytest.raises(DataError, match=message) as caught:
+            open_table(str(folder), root=None, options={})
+        assert caught.value.hint
+
+    refused(r"about.json: checks has '../x', expected about, starts", checks={"../x": 1})
+    refused(r"ids of 19 digits in base 10", digits=19)
+    (folder / "about.json").write_text(json.dumps(about | {"base": 16}))
+    assert open_table(str(folder), root=None, options={}).ids.tolist()[2] == "00000002"
+    few = tmp_path / "few.csr"
+    test = np.arange(30) % 2 == 0
+    write_csr(few, labels="a", entries=listed(np.ones((30, 1), dtype=np.int8)), test=test)
+    (few / "about.json").write_text(json.dumps(by_hand(few) | {"digits": 1}))
+    with pytest.raises(DataError, match=r"digits is 1, and 30 images are counted from 0 in base 10") as caught:
+        open_table(str(few), root=None, options={})
+    assert "2 digits" in caught.value.hint
+    np.save(few / "test.npy", np.empty(0, dtype=np.bool_))
+    np.save(few / "ids.npy", np.empty(0, dtype=np.int64))
+    with pytest.raises(DataError, match=r"test.npy has no train images of 0"):
+        open_table(str(few), root=None, options={})
+    with (folder / "columns.npy").open("ab") as file:
+        np.save(file, np.zeros(3, dtype=np.int32))
+    refused(r"columns.npy has \d+ bytes behind its array of \[3\]")
+    (folder / "about.json").unlink()
+    os.mkfifo(folder / "about.json")
+    with pytest.raises(DataError, match=r"about.json cannot be read: not a plain file"):
+        open_table(str(folder), root=None, options={})
 
 
 def test_ids_and_names_of_photos_lead_nowhere_outside(tmp_path: Path) -> None:

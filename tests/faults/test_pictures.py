@@ -8,7 +8,7 @@ import pytest
 import torch
 from fault_tools import finish, make_data
 
-from clbench.errors import DataError
+from clbench.errors import DataError, ResultsError
 from clbench.plan.plans import plan
 from clbench.records.record import Record, read_record
 from clbench.train.events import Event, StepEnded
@@ -85,3 +85,53 @@ def test_the_file_is_named_the_state_is_kept_and_the_run_goes_on(
 
     continued = read_record(run(wanted, options, watch=from_the_middle))
     assert (continued.ap, continued.costs, continued.scores) == (whole.ap, whole.costs, whole.scores)
+
+
+def test_a_photo_that_was_damaged_before_the_run_is_mended_and_the_run_goes_on(tmp_path: Path, whole: Record) -> None:
+    torch.set_num_threads(1)
+    scenario = make_data(tmp_path / "data")
+    spoil = Spoil(photo_of_the_second_session(scenario.parent), "cut short")
+    spoil.photo.write_bytes(spoil.before[: len(spoil.before) // 2])
+    steps: list[tuple[int, int]] = []
+
+    def go() -> Path:
+        (wanted,) = plan(str(scenario), strategies=["er"], seeds=[0])
+        options = RunOptions(results=tmp_path / "results", cache=False, workers=0, device="cpu", save_steps=1)
+        return run(
+            wanted, options, watch=lambda e: steps.append((e.session, e.step)) if isinstance(e, StepEnded) else None
+        )
+
+    with pytest.raises(DataError, match=spoil.photo.name):
+        go()
+    (work,) = tmp_path.glob("results/*/er/*/seed0")
+    assert (work / "state.pt").exists() and not list(tmp_path.glob("results/**/*.lock"))
+    other = next(photo for photo in sorted(scenario.parent.rglob("*.jpg")) if photo != spoil.photo)
+    kept = other.read_bytes()
+    spoil.mend()
+    other.write_bytes(kept + b"more")
+    with pytest.raises(ResultsError, match="belongs to another run: photos was"):
+        go()  # another photo is another one, too
+    other.write_bytes(kept)
+    steps.clear()
+    record = read_record(go())
+    assert steps[0][0] == 1  # the first session is not trained again
+    assert (record.ap, record.summary) == (whole.ap, whole.summary)
+    assert record.scenario.data == whole.scenario.data
+
+
+def test_a_run_that_a_damaged_photo_ends_before_anything_is_trained_leaves_no_lock_and_no_copies(
+    tmp_path: Path,
+) -> None:
+    scenario = make_data(tmp_path / "data")
+    photo = photo_of_the_second_session(scenario.parent)
+    photo.write_bytes(photo.read_bytes()[:300])
+    (wanted,) = plan(str(scenario), strategies=["er"], seeds=[0])
+    cache = tmp_path / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLBENCH_CACHE", str(cache))
+        for options in ({"cache": True}, {"cache": False, "save_steps": 0}):
+            with pytest.raises(DataError, match=photo.name):
+                run(wanted, RunOptions(results=tmp_path / "results", device="cpu", **options))  # type: ignore[arg-type]
+            assert not list((tmp_path / "results").rglob("*.lock")) and not list(cache.rglob("*.lock"))
+            if options["cache"]:
+                assert not [one for one in (tmp_path / "results").rglob("*") if one.is_file()]

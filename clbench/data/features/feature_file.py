@@ -1,14 +1,13 @@
 """A file of features, one row for each row of a label table: NumPy, safetensors or Parquet, mapped and never loaded.
 
 `x.npy` holds one array; of `x.safetensors` the only tensor is meant, or `x.safetensors#NAME`; of `x.parquet` the only
-column of lists of numbers, or `x.parquet#COLUMN`. A row is a vector [d], tokens [t, d] or a map [c, h, w]. Parquet
-cannot be mapped: it is written once into the cache, with a checksum of each row.
+column of lists of numbers, or `x.parquet#COLUMN`. A row is a vector [d], tokens [t, d] or a map [c, h, w].
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clbench.data.datasets.dataset import Option
+from clbench.data.features.parquet_features import float_columns, kept_rows, unpacked
 from clbench.data.mapped_array import mapped_array
-from clbench.data.parquet_file import batches, open_parquet
-from clbench.errors import DataError, ResultsError, UsageError, suggest
-from clbench.files.checked_rows import CheckedRows, writing_rows
-from clbench.files.user_folders import cache_folder
+from clbench.data.parquet_file import open_parquet
+from clbench.data.shards.named_files import files_named
+from clbench.errors import DataError, UsageError, suggest
 
 BLOCK = 32 << 20
 """Bytes that are looked at together."""
@@ -40,6 +39,8 @@ LANES = Option(
 )
 _BRAIN = "bfloat16"
 _SAFETENSORS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
+_DIGITS = re.compile(r"([0-9]+)")
+_AGAIN = "Write or fetch it again."
 _HINT = "A row is a vector [d], tokens [t, d] or a map [c, h, w] of floating-point numbers."
 
 
@@ -70,7 +71,7 @@ class FeatureFile:
         What was unpacked is compared with its checksums: reading raises DataError where a row is not as it was written.
         """
         if self.source is not None:
-            return _checked(self.path, self.shape).read
+            return kept_rows(self.path, self.shape).read
         stored = "<u2" if self.dtype == _BRAIN else self.dtype
         mapped = np.memmap(self.path, dtype=stored, mode="r", offset=self.offset, shape=self.shape)
         return lambda rows: mapped[rows]
@@ -120,8 +121,9 @@ class Features:
 def find_features(root: Path, named: str, *, name: str) -> Features:
     """Return the files that the option `features` of table `name` means, `named` being relative to `root`.
 
-    A `*` in the name stands for any characters: all such files, in the order of their names. Raises DataError for a
-    file that is missing, cut, of another form, unlike the first of several, or holds no features.
+    A `*` in the name stands for any characters: all such files, in the order of their names; `{000..099}` for a range,
+    all of which is there. Raises DataError for a file that is missing, cut, of another form, unlike the first of
+    several, or holds no features, and where the order of names is not that of the numbers in them.
     """
     file, _, part = named.partition("#")
     paths = [root / file]
@@ -132,6 +134,9 @@ def find_features(root: Path, named: str, *, name: str) -> Features:
             raise UsageError(
                 f"{name}: option features is '{named}': {error}.", hint="Name files below the table's folder: x-*.npy"
             ) from error
+        _refuse_two_orders(paths, named=named, name=name)
+    elif "{" in file:
+        paths = files_named(root, file, what=f"{name}: option features")
     files = tuple(_opened(path, part, named=named, name=name) for path in paths)
     if not files:
         raise DataError(f"{name}: option features: {root / file}: no such files.", hint="They lie beside the table.")
@@ -140,9 +145,27 @@ def find_features(root: Path, named: str, *, name: str) -> Features:
         if (other.dtype, other.shape[1:]) != (files[0].dtype, files[0].shape[1:]):
             raise DataError(
                 f"{name}: {other.name} has rows {list(other.shape[1:])} of {other.dtype}, {first} has "
-                f"{list(files[0].shape[1:])} of {files[0].dtype}."
+                f"{list(files[0].shape[1:])} of {files[0].dtype}.",
+                hint="Files that follow each other have rows of one shape and type: write them alike.",
             )
     return Features(files)
+
+
+def _refuse_two_orders(paths: list[Path], *, named: str, name: str) -> None:
+    """Raise DataError where files stand in another order by their numbers than by their names: x-10 before x-2."""
+    numbered = sorted(paths, key=_by_number)
+    for one, other in zip(paths, numbered, strict=True):
+        if one != other:
+            raise DataError(
+                f"{name}: option features is '{named}': by name {one.name} comes before {other.name}, by number "
+                "behind it.",
+                hint="Write the numbers with as many digits each (x-02, x-10), or name a range in its order: "
+                "x-{0..11}.npy",
+            )
+
+
+def _by_number(path: Path) -> list[str | int]:
+    return [int(word) if word.isdecimal() else word for word in _DIGITS.split(str(path))]
 
 
 def _opened(path: Path, part: str, *, named: str, name: str) -> FeatureFile:
@@ -163,7 +186,7 @@ def _opened(path: Path, part: str, *, named: str, name: str) -> FeatureFile:
     if len(found.shape) not in (2, 3, 4) or 0 in found.shape[1:]:
         raise DataError(f"{name}: {path}: features of shape {list(found.shape)}.", hint=_HINT)
     if found.shape[0] * found.row_bytes + found.offset > found.path.stat().st_size:
-        raise DataError(f"{name}: {path} is cut: {list(found.shape)} numbers do not fit into it.")
+        raise DataError(f"{name}: {path} is cut: {list(found.shape)} numbers do not fit into it.", hint=_AGAIN)
     return found
 
 
@@ -197,10 +220,14 @@ def _check_finite(file: FeatureFile, *, name: str) -> None:
 
 def _numpy(path: Path, part: str) -> FeatureFile:
     if part:
-        raise DataError(f"{path}: a .npy file has no parts, and '#{part}' names one.")
+        raise DataError(
+            f"{path}: a .npy file has no parts, and '#{part}' names one.", hint=f"Name the file alone: {path.name}"
+        )
     mapped = mapped_array(path, hint=_HINT)
     if mapped.dtype.kind != "f":
-        raise DataError(f"{path}: {mapped.dtype}, expected floating point.", hint=_HINT)
+        raise DataError(
+            f"{path}: {mapped.dtype}, expected floating point.", hint=f"{_HINT} x.astype('float32') makes them such."
+        )
     if not mapped.flags.c_contiguous:
         raise DataError(
             f"{path}: stored column by column.", hint="Write it with np.save(file, np.ascontiguousarray(x))."
@@ -215,7 +242,7 @@ def _safetensors(path: Path, part: str) -> FeatureFile:
         with safe_open(path, framework="np") as file:
             names = list(file.keys())
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} is not a whole safetensors file: {error}.") from error
+        raise DataError(f"{path} is not a whole safetensors file: {error}.", hint=_AGAIN) from error
     chosen = _one(path, names, part, what="tensor")
     with path.open("rb") as raw:
         length = int.from_bytes(raw.read(8), "little")
@@ -229,79 +256,17 @@ def _safetensors(path: Path, part: str) -> FeatureFile:
 
 def _parquet(path: Path, part: str) -> FeatureFile:
     file = open_parquet(path)
-    from pyarrow import types
-
-    lists = [
-        field.name
-        for field in file.schema_arrow
-        if (types.is_list(field.type) or types.is_large_list(field.type) or types.is_fixed_size_list(field.type))
-        and types.is_floating(field.type.value_type)
-    ]
-    column = _one(path, lists, part, what="floating-point list column")
-    stat = path.stat()
-    key = f"{path.resolve()} {column} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
-    kept = cache_folder() / "features" / f"{path.stem}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.f32"
-    rows = file.metadata.num_rows
-    if not _is_kept(kept, rows=rows):
-        _unpack(file, column, path=path, to=kept)
-    return FeatureFile(kept, "<f4", _kept_shape(kept, rows=rows), 0, source=path)
-
-
-def _kept_shape(kept: Path, *, rows: int) -> tuple[int, int]:
-    return rows, kept.stat().st_size // (4 * rows)
-
-
-def _checked(kept: Path, shape: tuple[int, ...]) -> CheckedRows:
-    return CheckedRows(kept, count=shape[0], shape=shape[1:], kind=np.float32)
-
-
-def _is_kept(kept: Path, *, rows: int) -> bool:
-    try:
-        return rows > 0 and _checked(kept, _kept_shape(kept, rows=rows)).is_there()
-    except OSError:
-        return False
-
-
-def _unpack(file: Any, column: str, *, path: Path, to: Path) -> None:
-    """Write a column of lists of one length as float32 [rows, length], with a checksum of each row beside it."""
-    width, first = 0, 0
-    try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        with writing_rows(to) as out:
-            for batch in batches(path, file, columns=[column], size=4096):
-                lists = batch.column(0)
-                lengths = np.asarray(lists.value_lengths().fill_null(-1))
-                if not first and len(lengths):
-                    width = max(int(lengths.max()), 0)
-                odd = np.flatnonzero((lengths != width) | _gaps(lists))
-                if len(odd):
-                    row = first + int(odd[0])
-                    raise DataError(
-                        f"{path}: column {column!r}, row {row:,}: not a list of {width} numbers as others are."
-                    )
-                out.add(np.asarray(lists.flatten(), dtype="<f4").reshape(len(lengths), width))
-                first += len(lengths)
-            if not first:
-                raise DataError(f"{path}: column {column!r} has no rows.")
-    except OSError as error:
-        raise ResultsError(
-            f"{to}: the features of a Parquet file cannot be written ({error.strerror or error}).",
-            hint="Make room or write access there, or name another folder with CLBENCH_CACHE.",
-        ) from error
-
-
-def _gaps(lists: Any) -> npt.NDArray[np.bool_]:
-    """Return in which lists of an Arrow array [n] a number is missing."""
-    import pyarrow.compute as pc
-
-    owners = np.asarray(pc.list_parent_indices(lists))
-    return np.isin(np.arange(len(lists)), owners[np.asarray(lists.flatten().is_null())])
+    column = _one(path, float_columns(file), part, what="floating-point list column")
+    kept, shape = unpacked(file, column, path=path)
+    return FeatureFile(kept, "<f4", shape, 0, source=path)
 
 
 def _one(path: Path, names: list[str], part: str, *, what: str) -> str:
     if part and part not in names:
-        raise DataError(f"{path}: there is no {what} '{part}'.{suggest(part, names)}")
+        listed = ", ".join(sorted(names)[:8]) or "none"
+        raise DataError(f"{path}: there is no {what} '{part}'.{suggest(part, names)}", hint=f"There is: {listed}.")
     if not part and len(names) != 1:
         listed = f": {', '.join(sorted(names)[:8])}" if names else ""
-        raise DataError(f"{path} holds {len(names)} {what}s{listed}.", hint=f"Name one of them: {path.name}#NAME")
+        hint = f"Name one of them: {path.name}#NAME" if names else _HINT
+        raise DataError(f"{path} holds {len(names)} {what}s{listed}.", hint=hint)
     return part or names[0]

@@ -25,10 +25,12 @@ BLOCK = 1 << 14
 """Bytes that are read of a file at its beginning, in its middle and at its end; all of a file that has no more."""
 
 
-def pictures_digest(table: LabelTable, *, dataset: str, root: Path | None, options: Mapping[str, str]) -> str:
+def pictures_digest(
+    table: LabelTable, *, dataset: str, root: Path | None, options: Mapping[str, str], without: str = ""
+) -> str:
     """Return the digest of a table's photos, or of its files of features; empty where none of them is there.
 
-    Generated pictures have none: the table's revision says what they are.
+    Generated pictures have none: the table's revision says what they are. The photo of the image `without` is left out.
     """
     if root is None or table.name == "scenes":
         return ""
@@ -37,6 +39,8 @@ def pictures_digest(table: LabelTable, *, dataset: str, root: Path | None, optio
         paths = [file.source or file.path for file in find_features(root, named, name=Path(dataset).stem).files]
         return files_digest([path.name for path in paths], paths)
     rows = np.argsort(table.ids, kind="stable")[_spread(len(table), SIZED)]  # whatever the order of the table's rows
+    if without:
+        rows = rows[table.ids[rows] != without]
     if (shards := shards_of(dataset, root=root, options=options)) is not None:
         return _in_shards(shards, table, rows)
     return files_digest(table.ids[rows].tolist(), [root / path for path in table.paths[rows].tolist()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import torch
 from clbench.data.pictures.decode import decode
 from clbench.data.table import LabelTable
 from clbench.errors import DataError, RunError
+from clbench.files.cache_lock import made_once
 from clbench.files.checked_rows import CheckedRows, remove_leftovers, writing_rows
 from clbench.files.user_folders import cache_folder
 
@@ -82,6 +84,16 @@ def whole_pictures(source: ImageSource | None, rows: Rows) -> Iterator[torch.Ten
     return source.whole(rows)
 
 
+@contextlib.contextmanager
+def of_row(row: int) -> Iterator[None]:
+    """Let a DataError of the body say that it is about the picture of this row of the table."""
+    try:
+        yield
+    except DataError as error:
+        error.row = row
+        raise
+
+
 class FolderImages:
     """Pictures of a table below a folder, decoded and squashed to size x size (antialiased bilinear).
 
@@ -100,12 +112,16 @@ class FolderImages:
         out = torch.empty(len(rows), 3, self.size, self.size, dtype=torch.uint8)
         planes = out.numpy()  # decoders give pixels, batches are planes: NumPy turns them twice as fast as torch
         for i, row in enumerate(rows.tolist()):
-            planes[i] = squashed(self._path(row), size=self.size).numpy()
+            with of_row(row):
+                planes[i] = squashed(self._path(row), size=self.size).numpy()
         return out
 
     def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
         """Yield uint8 [3, h, w] for each of `rows`, decoded when it is asked for."""
-        return (decode(self._path(row)) for row in rows.tolist())
+        for row in rows.tolist():
+            with of_row(row):
+                picture = decode(self._path(row))
+            yield picture
 
     def _path(self, row: int) -> Path:
         return self.root / str(self.table.paths[row])
@@ -204,15 +220,13 @@ def cached(
     """
     if not is_kept(count, size=source.size, wanted=wanted):
         return source
-    from filelock import FileLock
-
     need = cache_bytes(count, size=source.size)
     path = cache_file(key(), size=source.size)
     folder = path.parent
     kept = CachedImages(path, count=count, size=source.size, behind=source)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(str(path) + ".lock"):
+        with made_once(path):
             if not kept.kept.is_there():
                 remove_leftovers(path)
                 free = shutil.disk_usage(folder).free

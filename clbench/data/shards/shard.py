@@ -67,4 +67,6 @@ def check_pictures(path: Path, names: Sequence[str], keys: Sequence[str], sizes:
             )
         seen[key] = name
         if not 0 < size <= MAX_BYTES:
-            raise DataError(f"{path}: {name} has {size:,} bytes; pictures have 1 to {MAX_BYTES:,}.")
+            raise DataError(
+                f"{path}: {name} has {size:,} bytes; pictures have 1 to {MAX_BYTES:,}.", hint="Write the shard again."
+            )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from clbench.data.pictures.decode import decode_bytes
-from clbench.data.pictures.sources import Rows, resized
+from clbench.data.pictures.sources import Rows, of_row, resized
 from clbench.data.shards.shards import Shards
 from clbench.data.table import LabelTable
 
@@ -35,8 +35,11 @@ class ShardPictures:
 
     def whole(self, rows: Rows) -> Iterator[torch.Tensor]:
         """Yield uint8 [3, h, w] for each of `rows`, decoded when it is asked for."""
-        for row in self.rows[rows].tolist():
-            yield decode_bytes(self.shards.read(row, ahead=self.buffer > 0), place=self.shards.place(row))
+        for place, row in zip(self.rows[rows].tolist(), rows.tolist(), strict=True):
+            with of_row(row):
+                data = self.shards.read(place, ahead=self.buffer > 0)
+                picture = decode_bytes(data, place=self.shards.place(place))
+            yield picture
 
     def places(self, rows: Rows) -> Rows:
         """Return where the pictures of `rows` lie in the row of all shards, [n]."""

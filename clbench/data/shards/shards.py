@@ -22,6 +22,7 @@ from clbench.data.shards.parquet_shard import read_parquet
 from clbench.data.shards.shard import ENDINGS, Shard, as_bytes
 from clbench.data.shards.tar_shard import read_tar
 from clbench.errors import DataError, UsageError
+from clbench.files.cache_lock import made_once
 from clbench.files.user_folders import cache_folder
 from clbench.files.whole_file import in_place_of
 
@@ -231,11 +232,9 @@ def _kept(path: Path, column: str, *, named: bool) -> Shard:
     known = _known(path, kept, key, unpacked=unpacked if packed else None)
     if known is not None:
         return known
-    from filelock import FileLock
-
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{kept}.lock") if packed else contextlib.nullcontext():  # of several runs one unpacks it
+        with made_once(kept) if packed else contextlib.nullcontext():  # of several runs one unpacks it
             known = _known(path, kept, key, unpacked=unpacked) if packed else None
             if known is not None:
                 return known

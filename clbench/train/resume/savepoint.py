@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 
 class Savepoint:
-    """The state file of one run; `identity` says which run that is, field by field."""
+    """The state file of one run; `identity` says which run that is, field by field.
 
-    def __init__(self, path: Path, *, identity: Mapping[str, str]) -> None:
+    `photos_without(id)` gives the digest of all photos but one.
+    """
+
+    def __init__(self, path: Path, *, identity: Mapping[str, str], photos_without: Callable[[str], str]) -> None:
         self.path = path
         self.identity = dict(identity)
+        self.photos_without = photos_without
         self.saved_at = time.monotonic()
 
     @property
@@ -42,12 +46,26 @@ class Savepoint:
         with self.understood():
             identity = dict(saved["identity"])
         for field, value in self.identity.items():
-            if identity.get(field) != value:
+            if identity.get(field) != value and not (field == "photos" and self._is_mended(saved)):
                 raise ResultsError(
                     f"{self.path}: belongs to another run: {field} was {identity.get(field)!r} and is {value!r} now.",
                     hint="Start afresh with --no-resume, or go back to what it was.",
                 )
         return saved
+
+    def note_damaged(self, image: str) -> None:
+        """Note in the state that the photo of `image` stopped the run, so that it goes on where that one is mended."""
+        saved = states.load(self.path)
+        if saved["identity"] == self.identity:
+            states.save(saved | {"damaged": {"image": image, "others": self.photos_without(image)}}, self.path)
+
+    def _is_mended(self, saved: Mapping[str, Any]) -> bool:
+        """Say whether the photo that stopped the run is the only one that is another now: nothing was made of it."""
+        damaged = saved.get("damaged")
+        if damaged is None:
+            return False
+        with self.understood():
+            return bool(self.photos_without(str(damaged["image"])) == damaged["others"])
 
     def progress(self, saved: Mapping[str, Any], *, sessions: int) -> Progress:
         """Return how far the saved run had come, in a stream of so many sessions. Raises ResultsError."""
