@@ -3,8 +3,8 @@
     python benchmarks/scale_against.py --base CHECKOUT [--only PART] [--repeats N]
 
 CHECKOUT is a working copy of an earlier commit (`git worktree add --detach CHECKOUT 0b7f010`); what it cannot do is
-left out. Times are CPU time of one thread, the smallest of three runs in turns (--repeats); peaks are `ru_maxrss` of the
-child. Labels are those of `scale_labels`: long-tailed, 8 drawn for an image, ten sessions.
+left out. Times are CPU time of one thread, the smallest of three runs in turns (--repeats); peaks are `ru_maxrss` of
+the child. Labels are those of `scale_labels`: long-tailed, 8 drawn for an image, ten sessions.
 """
 
 from __future__ import annotations
