@@ -123,9 +123,9 @@ def read(path: Path, *, root: Path, options: Mapping[str, str], photos: bool = T
         revision = _revision(name, draft, values, options=OPTIONS + more)
         table = _restricted(draft.table(name=name, revision=revision), values=values)
         if shards is not None:
+            found = _in_shards(table, shards, values=values)
             if values["unnamed"] == "refuse" and values["val"] != "drop":  # rows of val are gone from the draft
                 refuse_unnamed(shards, draft.files, name=name)
-            found = _in_shards(table, shards, values=values)
             return merged_in(shards, found) if values["duplicates"] == "merge" else found
         return _with_photos(table, root=root, values=values) if photos and features is None else table
 

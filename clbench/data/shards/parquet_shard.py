@@ -35,7 +35,10 @@ def read_parquet(path: Path, *, column: str, to: Path, named: bool = True) -> Sh
     opened = open_parquet(path)
     column = column or _only(path, opened)
     if column not in opened.schema_arrow.names:
-        raise DataError(f"{path}: there is no column '{column}'.{suggest(column, opened.schema_arrow.names)}")
+        raise DataError(
+            f"{path}: there is no column '{column}'.{suggest(column, opened.schema_arrow.names)}",
+            hint=f"There is: {', '.join(opened.schema_arrow.names)}.",
+        )
     names, keys, sizes, checks = list[str](), list[str](), list[int](), list[int]()
     room = RoomWatch(to.parent)
     with whole_file(to, what="the pictures of a Parquet file") as out:
@@ -43,7 +46,10 @@ def read_parquet(path: Path, *, column: str, to: Path, named: bool = True) -> Sh
             row = len(names)
             if not 0 < len(data) <= MAX_BYTES:
                 what = f"{len(data):,} bytes, at most {MAX_BYTES:,} are read" if data else "no picture"
-                raise DataError(f"{path}: column '{column}', row {row:,}: {what}.")
+                raise DataError(
+                    f"{path}: column '{column}', row {row:,}: {what}.",
+                    hint="Leave the row out, and write the file again.",
+                )
             names.append((named and key) or f"{path.stem}_{row:06d}")
             stem, ending = split_name(names[-1])
             keys.append(stem if ending in ENDINGS else names[-1])
