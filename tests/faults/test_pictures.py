@@ -51,6 +51,11 @@ def photo_of_the_second_session(folder: Path) -> Path:
     raise AssertionError("no such photo")
 
 
+def first_test_photo(folder: Path) -> str:
+    rows = [line.split(",") for line in (folder / "labels.csv").read_text().splitlines()[1:]]
+    return next(file for file, split, labels in rows if split == "test" and "red" in labels)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """The record of a run whose pictures nobody touched."""
@@ -92,6 +97,8 @@ def test_a_photo_that_was_damaged_before_the_run_is_mended_and_the_run_goes_on(t
     scenario = make_data(tmp_path / "data")
     spoil = Spoil(photo_of_the_second_session(scenario.parent), "cut short")
     spoil.photo.write_bytes(spoil.before[: len(spoil.before) // 2])
+    scored = Spoil(scenario.parent / first_test_photo(scenario.parent), "cut short")
+    scored.photo.write_bytes(b"")
     steps: list[tuple[int, int]] = []
 
     def go() -> Path:
@@ -101,11 +108,14 @@ def test_a_photo_that_was_damaged_before_the_run_is_mended_and_the_run_goes_on(t
             wanted, options, watch=lambda e: steps.append((e.session, e.step)) if isinstance(e, StepEnded) else None
         )
 
+    with pytest.raises(DataError, match=scored.photo.name):
+        go()
+    scored.mend()
     with pytest.raises(DataError, match=spoil.photo.name):
         go()
     (work,) = tmp_path.glob("results/*/er/*/seed0")
     assert (work / "state.pt").exists() and not list(tmp_path.glob("results/**/*.lock"))
-    other = next(photo for photo in sorted(scenario.parent.rglob("*.jpg")) if photo != spoil.photo)
+    other = next(photo for photo in sorted(scenario.parent.rglob("*.jpg")) if photo not in (spoil.photo, scored.photo))
     kept = other.read_bytes()
     spoil.mend()
     other.write_bytes(kept + b"more")

@@ -51,6 +51,10 @@ class Savepoint:
                     f"{self.path}: belongs to another run: {field} was {identity.get(field)!r} and is {value!r} now.",
                     hint="Start afresh with --no-resume, or go back to what it was.",
                 )
+        if identity != self.identity and "damaged" in saved:  # mended: another photo may be found damaged next
+            saved = {part: value for part, value in saved.items() if part != "damaged"} | {"identity": self.identity}
+            if rank() == 0:
+                states.save(saved, self.path)
         return saved
 
     def note_damaged(self, image: str) -> None:
