@@ -14,6 +14,7 @@ from import_tools import imported
 from tiny_scenarios import finished, planned, scenario
 
 from clbench.errors import UsageError
+from clbench.plan.plans import plan
 from clbench.records.schema import Record
 from clbench.seeds import seed_torch
 from clbench.train.prepare import make_source, plan_backbone, plan_stream
@@ -104,6 +105,9 @@ def test_heads_that_read_stages_and_a_second_store_of_features_are_refused(tmp_p
     stored = of_features(tmp_path / "own", pictures=scenario(tmp_path, train=RECIPE))
     with pytest.raises(UsageError, match="the data set has features"):
         finished(planned(stored, "mmdsr"), tmp_path / "r")
+    with pytest.raises(UsageError, match="inside the blocks of a transformer, and the data set has features") as caught:
+        finished(plan(stored, strategies=["l2p"], seeds=[0])[0], tmp_path / "r")
+    assert "ridge" in caught.value.hint
     with pytest.raises(UsageError, match="--features maps: the data set has features already"):
         finished(planned(stored, "naive"), tmp_path / "r", features="maps")
 

@@ -164,7 +164,7 @@ class GivenFeatures(nn.Module):
         """Raise UsageError: there is one map [B, c, h, w] and no way to it."""
         raise UsageError(
             "the strategy or its head reads the stages of a backbone, and the data set has features.",
-            hint="Take a head that reads one map, such as head=linear.",
+            hint="Take a head that reads one map, such as head=linear, or a strategy that does, such as ridge or er.",
         )
 
 

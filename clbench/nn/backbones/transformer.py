@@ -19,9 +19,15 @@ def transformer_of(backbone: nn.Module) -> Any:
     Raises UsageError, naming backbones that do, where there is none, or none with a class token and plain blocks.
     """
     from clbench.imports.models import vision_transformer
+    from clbench.nn.backbones.by_name import GivenFeatures
 
     model = getattr(getattr(backbone, "body", None), "model", None)
     kind = type(getattr(backbone, "body", backbone) if model is None else model).__name__
+    if isinstance(getattr(backbone, "body", None), GivenFeatures):
+        raise UsageError(
+            "the strategy works inside the blocks of a transformer, and the data set has features.",
+            hint="It needs pictures. On features run a strategy that reads one map, such as ridge, er or lwf.",
+        )
     if not isinstance(model, vision_transformer.VisionTransformer):
         raise UsageError(f"the strategy works inside the blocks of a transformer; {kind} has none.", hint=HINT)
     if model.cls_token is None:
