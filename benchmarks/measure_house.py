@@ -3,7 +3,8 @@
     python benchmarks/measure_house.py
 
 prints one line per measure, with what it should be. One run of the scenario `tiny` is traced for it, in this process
-and in a temporary folder; it takes less than a minute.
+and in a temporary folder; it takes less than a minute. With `--road` it prints instead the files of the road that the
+run enters, each with its lines and with the functions that are called in it, in the order of their first call.
 
 The trip is counted so: from the moment in which the verb `run` begins until the record is written, every file below
 `clbench/` counts of which a function is called; importing a module is not calling it. Of these, the road is what
@@ -19,8 +20,8 @@ import re
 import sys
 import tempfile
 import tokenize
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -105,11 +106,14 @@ def moves(path: Path) -> int:
     return found
 
 
-def traced_run() -> tuple[set[str], Counter[str]]:
-    """Carry out `clbench run tiny --strategy naive --jobs 1`; return the files on its trip, and what was made."""
+def traced_run() -> tuple[dict[str, list[str]], Counter[str]]:
+    """Carry out `clbench run tiny --strategy naive --jobs 1`; return the files on its trip, and what was made.
+
+    Each file comes with the functions that were called in it.
+    """
     from clbench.cli import main
 
-    entered: set[str] = set()
+    entered: defaultdict[str, dict[str, None]] = defaultdict(dict)
     made: Counter[str] = Counter()
     known: dict[CodeType, str] = {}
     under_way = False
@@ -125,7 +129,7 @@ def traced_run() -> tuple[set[str], Counter[str]]:
             under_way = under_way or (file, code.co_name) == ("cli/verbs/run.py", "command")
             made[COUNTED.get((file, code.co_name), "")] += 1
             if under_way:
-                entered.add(file)
+                entered[file][code.co_name] = None
         elif file and event == "return" and code.co_name == "write_record":
             under_way = False
 
@@ -144,7 +148,15 @@ def traced_run() -> tuple[set[str], Counter[str]]:
         finally:
             sys.setprofile(None)
             sys.argv = before
-    return entered, made
+    # comprehensions and lambdas belong to the functions around them
+    named = {file: [name for name in called if not name.startswith("<")] for file, called in entered.items()}
+    return named, made
+
+
+def on_road(entered: Iterable[str]) -> list[str]:
+    """Return the files that lie in the folders of the road, in its order."""
+    found = [file for file in entered if file.partition("/")[0] in ROAD]
+    return sorted(found, key=lambda file: (ROAD.index(file.partition("/")[0]), file))
 
 
 def private_overrides() -> int:
@@ -172,8 +184,7 @@ def measures() -> Iterator[tuple[str, str, str]]:
     yield "widest folder", f"{width} ({widest})", "20"
     yield "loose modules", str(len({path.stem for path in PACKAGE.glob("*.py")} - LOOSE)), "0"
     entered, made = traced_run()
-    road = [file for file in entered if file.partition("/")[0] in ROAD]
-    yield "files of the road that a run enters", str(len(road)), "28"
+    yield "files of the road that a run enters", str(len(on_road(entered))), "28"
     yield "all files that a run enters", str(len(entered)), ""
     for what in COUNTED.values():
         yield f"{what} made by one run", str(made[what]), "1"
@@ -190,8 +201,19 @@ def _bytes_of_records() -> int:
     return sum(path.stat().st_size for path in (ROOT / "results" / "reference").rglob("seed*.json"))
 
 
+def print_road() -> None:
+    """Print the files of the road that a run enters, with what it calls there."""
+    entered, _ = traced_run()
+    for file in on_road(entered):
+        lines = len((PACKAGE / file).read_bytes().splitlines())
+        print(f"{file} ({lines} lines): {', '.join(entered[file])}")
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, or the road."""
+    if sys.argv[1:] == ["--road"]:
+        print_road()
+        return
     rows = list(measures())
     name, value = (max(len(row[place]) for row in rows) for place in (0, 1))
     print(f"{'measure':<{name}}  {'now':>{value}}  wanted")
