@@ -23,7 +23,8 @@ def check_buildable(plans: Sequence[Plan], options: RunOptions, *, dry: bool = F
 
     Weights are not read and pictures not looked at, and torch's random numbers stay where they are. What is wrong with
     data, or crashes, is left to the runs, which the others need not wait for. Finished runs are passed over. A `dry`
-    run asks all, and raises RunError for what crashes.
+    run asks all, and raises RunError for what crashes. A single run is given the stream that it was looked at with;
+    of several each builds its own, which no strategy of another has seen.
     """
     refused: dict[str, tuple[UsageError, list[str]]] = {}
     crashed: dict[str, str] = {}
@@ -49,6 +50,9 @@ def check_buildable(plans: Sequence[Plan], options: RunOptions, *, dry: bool = F
             crashed[plan.named] = crash_text(plan, error)
     if refused:
         raise _refused(refused, len(asked))
+    if len(plans) == 1:
+        for stream in streams.values():
+            plans[0].keep_stream(stream)
     if crashed and dry:
         raise RunError("\n".join(f"{name}: {text}" for name, text in crashed.items()))
 

@@ -135,6 +135,14 @@ class Plan:
         strategy._seed = (self.seed,)
         return strategy
 
+    def keep_stream(self, stream: Any) -> None:
+        """Keep a stream that was built of the plan, for the run that comes next in this process."""
+        self.__dict__["_stream"] = stream
+
+    def kept_stream(self) -> Any:
+        """Return the stream that was kept, once; None where there is none."""
+        return self.__dict__.pop("_stream", None)
+
     @cached_property
     def _strategy(self) -> Strategy:
         kind = self.kind or class_in(self.entry)
@@ -150,7 +158,7 @@ class Plan:
         return unpinned_id(open_table(self.dataset, root=self.root, options=self.options).digest())
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_strategy"}
+        return {name: value for name, value in vars(self).items() if name not in ("_strategy", "_stream")}
 
 
 def shown(entry: catalog.Entry) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from clbench.data.datasets.registry import check_whole, is_path, open_table, read_table
+from clbench.data.datasets.registry import check_whole, is_path, read_table, tell_doubts
 from clbench.data.features.feature_file import Features, find_features
 from clbench.data.features.feature_rows import FeatureRows, map_shape
 from clbench.data.importers.direct import shards_of
@@ -90,9 +90,15 @@ def plan_features(plan: Plan) -> Features | None:
 def plan_stream(plan: Plan, *, warn: bool = True) -> Stream:
     """Return the stream that the plan's scenario makes of its data; that of a trial has no test images.
 
-    With `warn` what is doubtful in a table of the user's is told.
+    One that was built to look at the plan beforehand, and kept, is not built again. With `warn` what is doubtful in a
+    table of the user's is told.
     """
-    table = (open_table if warn else read_table)(plan.dataset, root=plan.root, options=plan.options)
+    kept: Stream | None = plan.kept_stream()
+    table = read_table(plan.dataset, root=plan.root, options=plan.options) if kept is None else kept.table
+    if warn:
+        tell_doubts(table, plan.dataset)
+    if kept is not None:
+        return kept
     stream = build_stream(table, plan.scenario)
     if not (plan.unpinned or _is_pinned(stream, plan)):
         check_whole(table, plan.dataset, options=plan.options)

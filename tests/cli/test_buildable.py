@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from tiny_scenarios import planned, scenario
 
 from clbench.errors import UsageError
 from clbench.many.buildable import check_buildable
+from clbench.many.here import run_all
 from clbench.plan.plans import plan
+from clbench.train import prepare
 from clbench.train.beforehand import put_together as together
 from clbench.train.options import RunOptions
 
@@ -87,6 +90,21 @@ def test_seeds_are_built_once_and_what_is_finished_not_at_all(tmp_path: Path, mo
     assert built[2:] == ["er · seed 4"]
     check_buildable(plans, RunOptions(results=tmp_path), dry=True)
     assert built[3:] == ["naive · seed 3", "er · seed 3"]
+
+
+@pytest.mark.parametrize(("seeds", "built"), [([3], 1), ([3, 4], 3)])
+def test_a_single_run_trains_on_the_stream_it_was_looked_at_with_and_several_build_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: list[int], built: int
+) -> None:
+    build, made = prepare.build_stream, []
+    monkeypatch.setattr(prepare, "build_stream", lambda *given: made.append(build(*given)) or made[-1])
+    plans = plan(scenario(tmp_path), strategies=["naive"], seeds=seeds)
+    options = RunOptions(results=tmp_path, device="cpu")
+    check_buildable(plans, options)
+    assert [pickle.loads(pickle.dumps(item)).kept_stream() for item in plans] == [None] * len(seeds)
+    outcomes = run_all(plans, options, jobs=1)
+    assert all(outcome.record for outcome in outcomes) and len(made) == built
+    assert plans[0].kept_stream() is None
 
 
 def test_nobody_else_s_random_numbers_are_drawn(tmp_path: Path) -> None:

@@ -168,12 +168,20 @@ def test_a_part_of_a_known_data_set_is_refused_also_without_pins() -> None:
 def test_a_run_asks_for_the_known_counts_unless_it_may_show_other_data(
     unpinned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "open_table", lambda *_, **__: part_of_pa100k(40, 20))
+    monkeypatch.setattr(prepare, "read_table", lambda *_, **__: part_of_pa100k(40, 20))
     monkeypatch.setattr(prepare, "build_stream", lambda table, spec: table)
     about = {"name": "part", "version": 1, "title": "A part.", "dataset": "pa100k", "labels": {"base": 1}}
     spec = msgspec.convert(about, ScenarioSpec)
     plan = SimpleNamespace(
-        dataset="pa100k", root=None, options={}, scenario=spec, own=None, stand_in=False, unpinned=unpinned, trial=None
+        dataset="pa100k",
+        root=None,
+        options={},
+        scenario=spec,
+        own=None,
+        stand_in=False,
+        unpinned=unpinned,
+        trial=None,
+        kept_stream=lambda: None,
     )
     if unpinned:
         assert len(prepare.plan_stream(plan)) == 60

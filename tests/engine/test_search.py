@@ -173,10 +173,10 @@ def test_trials_train_on_train_images_and_are_scored_on_others_of_them(tmp_path:
 
 def test_test_labels_move_nothing_in_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, found = search_file(tmp_path, strategies=["naive", "joint"], trials=1, sessions=2), []
-    whole = prepare.open_table
+    whole = prepare.read_table
     for name in ("true", "permuted"):
         if name == "permuted":
-            monkeypatch.setattr(prepare, "open_table", lambda *a, **k: permuted(whole(*a, **k)))
+            monkeypatch.setattr(prepare, "read_table", lambda *a, **k: permuted(whole(*a, **k)))
         results = tmp_path / name
         studies_ = searched(path, results)
         contents = {file.relative_to(results): read_record(file).content for file in results.rglob("trial*.json")}

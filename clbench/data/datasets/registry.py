@@ -118,11 +118,16 @@ DATASETS: dict[str, Dataset] = _known()
 def open_table(dataset: str, *, root: Path | None, options: Mapping[str, str], photos: bool = True) -> LabelTable:
     """Return what `read_table` returns, and warn of how a table of the user's was read and of doubtful label names."""
     table = read_table(dataset, root=root, options=options, photos=photos)
+    tell_doubts(table, dataset)
+    return table
+
+
+def tell_doubts(table: LabelTable, dataset: str) -> None:
+    """Warn of how a table of the user's was read and of its doubtful label names; of known data sets of nothing."""
     if is_path(dataset):
         doubts = (f"{len(found.names)} {found.text}: {found.listed}" for found in doubtful(table.labels))
         for note in (*table.notes, *doubts):
             log.warning("%s: %s", table.name, note)
-    return table
 
 
 def read_table(dataset: str, *, root: Path | None, options: Mapping[str, str], photos: bool = True) -> LabelTable:
