@@ -48,8 +48,8 @@ GUARDS = (
     ("clbench.train.loop", "check_holds_exactly"),
     ("clbench.train.loop", "SharedLoop.check_losses"),
     ("clbench.nn.modes", "Modes.restore"),
-    ("clbench.train.evaluate", "check_shape"),
-    ("clbench.train.evaluate", "check_values"),
+    ("clbench.train.scoring.evaluate", "check_shape"),
+    ("clbench.train.scoring.evaluate", "check_values"),
 )
 """Where each guard is looked up by those that call it."""
 

@@ -32,10 +32,10 @@ from clbench.plan.plan import Plan
 from clbench.stream.stream import Session, Stream
 from clbench.train.assembly import Parts, Phase
 from clbench.train.environment import forget_peak, peak_memory, pick_device
-from clbench.train.evaluate import evaluate
 from clbench.train.events import Event, SessionStarted, StepEnded
 from clbench.train.prepare import content_key, make_source
 from clbench.train.run import Run, RunOptions
+from clbench.train.scoring.evaluate import evaluate
 from clbench.train.stopping import leaving_nothing
 from clbench.train.stored_features import StoredFeatures, all_rows, feature_file
 

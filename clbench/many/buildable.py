@@ -38,7 +38,7 @@ def check_buildable(plans: Sequence[Plan], options: RunOptions, *, dry: bool = F
             continue
         asked.add(what)
         with uncollected():
-            from clbench.train.beforehand.put_together import put_together
+            from clbench.train.put_together import put_together
         try:
             put_together(plan, options, streams=streams)
         except UsageError as error:

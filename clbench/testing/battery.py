@@ -20,9 +20,9 @@ from clbench.testing.outcome import Broken, Failed, NotRun, Outcome
 from clbench.testing.probed_run import Probe
 from clbench.testing.subject import Subject
 from clbench.testing.watched import Watched, watched
-from clbench.train.evaluate import BadScoresError
 from clbench.train.loss_meter import NonFiniteLossError
 from clbench.train.resume.witness import ChangedScoresError
+from clbench.train.scoring.evaluate import BadScoresError
 
 FIRST = ("clbench.train.loop", "clbench.train.resume.plugin_state", "numpy.ma", "torch.utils.serialization.config")
 """What runs import when they first need it, and the battery before any strategy: it is part of what a strategy may not

@@ -29,11 +29,11 @@ from clbench.stream.budget import most_seen
 from clbench.stream.stream import Session
 from clbench.train.assembly import Assembly
 from clbench.train.environment import peak_memory
-from clbench.train.evaluate import evaluate, score_matrix
 from clbench.train.events import Message, SessionFinished
 from clbench.train.resume.kept_weights import keep_weights
 from clbench.train.resume.progress import Done
 from clbench.train.scoring import score_file
+from clbench.train.scoring.evaluate import evaluate, score_matrix
 from clbench.train.scoring.score_file import ScoreFile
 from clbench.train.scoring.streamed import evaluate_streamed
 from clbench.train.scoring.tuned import thresholds_of

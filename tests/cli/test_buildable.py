@@ -18,7 +18,7 @@ from clbench.many.buildable import check_buildable
 from clbench.many.here import run_all
 from clbench.plan.plans import plan
 from clbench.train import prepare
-from clbench.train.beforehand import put_together as together
+from clbench.train import put_together as together
 from clbench.train.options import RunOptions
 
 Cli = Callable[..., Any]

@@ -11,7 +11,7 @@ from clbench.errors import DataError, RunError
 from clbench.method.ranking import ranked_by
 from clbench.method.strategy import Strategy
 from clbench.stream.stream import Session
-from clbench.train.evaluate import evaluate, score_matrix
+from clbench.train.scoring.evaluate import evaluate, score_matrix
 
 
 def session(test_rows: list[int], learned: int, seen: int) -> Session:

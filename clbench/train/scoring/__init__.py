@@ -1,1 +1,1 @@
-"""How a session is scored where its scores do not fit into memory."""
+"""How a session is scored: images in one pass or in parts, thresholds, and the files of the scores."""

@@ -14,7 +14,7 @@ from clbench.metrics.of_session import Evaluation
 from clbench.metrics.rules import Ranking
 from clbench.metrics.thresholds import Thresholds
 from clbench.stream.stream import Session, Stream
-from clbench.train.evaluate import check_shape, check_values
+from clbench.train.scoring.evaluate import check_shape, check_values
 from clbench.train.scoring.score_file import ScoreFile
 
 

@@ -9,7 +9,7 @@ from clbench.metrics.of_parts import is_streamed
 from clbench.metrics.rules import Ranking
 from clbench.metrics.thresholds import Thresholds, as_probabilities, chosen_thresholds
 from clbench.stream.stream import Session, Stream
-from clbench.train.evaluate import score_matrix
+from clbench.train.scoring.evaluate import score_matrix
 
 
 def tunes(stream: Stream) -> bool:

@@ -1,1 +1,0 @@
-"""What is found out before anything is trained."""
