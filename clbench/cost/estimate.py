@@ -12,7 +12,7 @@ from clbench.cost.clocks import Spent, clocks
 from clbench.cost.from_pins import counts_from_pins
 from clbench.cost.session_counts import SessionCount, session_counts
 from clbench.data.pictures.sources import cache_bytes, is_kept
-from clbench.method.seen_stream import as_seen_by
+from clbench.method.strategy import as_seen_by
 from clbench.metrics.of_parts import kept_bytes
 from clbench.plan.plan import Plan
 from clbench.stream.stream import Stream

@@ -1,21 +1,55 @@
-"""Whether the runs of a command can be put together at all, found out before the first of them trains."""
+"""The plans of a command, each of which can be built: found out before the first of them trains.
+
+Where worker processes carry the runs out, one of these makes and builds the plans too: they have torch, and nobody else
+needs it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clbench.errors import ClbenchError, RunError, UsageError
 from clbench.imports.uncollected import uncollected
+from clbench.many.fork_server import in_worker
+from clbench.many.here import default_jobs
 from clbench.many.one import crash_text
+from clbench.ranks import launched
 
 if TYPE_CHECKING:
     from clbench.plan.plan import Plan
     from clbench.train.options import RunOptions
 
 log = logging.getLogger(__name__)
+
+
+def planned(make: Callable[..., list[Plan]], options: RunOptions, *, jobs: int | None, dry: bool = False) -> list[Plan]:
+    """Return the plans that `make()` gives, each of which can be built; `run_all` will have these `jobs`.
+
+    `make(read_only=True)` tells how many they are. `make` can be pickled. With `dry` nothing is to run. Raises what
+    `make` and `check_buildable` raise.
+    """
+    if sys.platform == "linux" and "torch" not in sys.modules and jobs != 1 and launched.processes() == 1:
+        count = len(make(read_only=True))
+        if "torch" not in sys.modules and min(jobs or default_jobs(options), count) > 1:
+            return in_worker(partial(_whole, make, options), otherwise=make)  # a network that kills is left to its run
+    plans = make()
+    if launched.number() == 0:
+        check_buildable(plans, options, dry=dry)
+    return plans
+
+
+def _whole(make: Callable[..., list[Plan]], options: RunOptions) -> list[Plan]:
+    """Return the plans with what only their strategies can say of them."""
+    plans = make()
+    check_buildable(plans, options)
+    for item in plans:
+        item.configuration  # noqa: B018 - and with it all values; both are kept and go along
+    return plans
 
 
 def check_buildable(plans: Sequence[Plan], options: RunOptions, *, dry: bool = False) -> None:
@@ -50,7 +84,7 @@ def check_buildable(plans: Sequence[Plan], options: RunOptions, *, dry: bool = F
             crashed[plan.named] = crash_text(plan, error)
     if refused:
         raise _refused(refused, len(asked))
-    if len(plans) == 1:
+    if len(plans) == 1 and not dry:  # an estimate takes the time of building it
         for stream in streams.values():
             plans[0].keep_stream(stream)
     if crashed and dry:

@@ -19,7 +19,8 @@ from clbench.nn.heads.by_name import Network, build_head
 from clbench.nn.heads.network import stage_shapes
 from clbench.nn.losses import Reduction, asl, bce, label_ratio_weights
 from clbench.seeds import generator
-from clbench.stream.stream import known, positives
+from clbench.stream.merged_sessions import accumulated, merged
+from clbench.stream.stream import Stream, known, positives
 
 if TYPE_CHECKING:
     from clbench.method.global_batch import Parts
@@ -248,3 +249,10 @@ def _positive_ratio(targets: npt.NDArray[np.int8], *, before: Tensor) -> Tensor:
     found = torch.from_numpy(positives(targets) / counted.clip(min=1)).float()
     found[: len(before)] = torch.where(torch.from_numpy(counted[: len(before)] > 0), found[: len(before)], before)
     return found
+
+
+def as_seen_by(strategy: Strategy, stream: Stream) -> Stream:
+    """Return the stream in the form that the strategy asks for: merged, accumulated, or as it is."""
+    if strategy.static:
+        return merged(stream)
+    return accumulated(stream) if strategy.cumulative else stream

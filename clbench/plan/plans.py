@@ -15,9 +15,16 @@ from clbench.plan.read_kind import read_kind
 from clbench.plan.recipe import recipe
 from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
 from clbench.plan.source import STAND_IN, DataSource, find_source
-from clbench.spec.foreign_pins import check_protocol
 from clbench.spec.orders import chosen_orders, in_order
-from clbench.spec.scenario import ScenarioSpec, entries, load_scenario, read_text_of
+from clbench.spec.scenario import (
+    PinsSpec,
+    ScenarioSpec,
+    entries,
+    load_scenario,
+    pins_name,
+    read_text_of,
+    scenario_files,
+)
 
 if TYPE_CHECKING:
     from clbench.method.strategy import Strategy
@@ -53,7 +60,7 @@ def plan(
     source = find_source(spec, path=found.path, data=data, absent=absent)
     if not unpinned:
         pins = spec.stand_in.pins if source.stand_in and spec.stand_in is not None else spec.pins
-        check_protocol(spec, pins, path=found.path, source=shown(found))
+        _check_protocol(spec, pins, path=found.path, source=shown(found))
     chosen = _chosen(spec, source, strategies, where=shown(found), read_only=read_only)
     settings = parse_settings(sets, chosen)
     origins, train, changed, weights = recipe(
@@ -104,6 +111,23 @@ def plan(
         _check_strategies(plans)
     _check_distinct(plans, where=shown(found))
     return plans
+
+
+def _check_protocol(spec: ScenarioSpec, pins: PinsSpec, *, path: Path, source: str) -> None:
+    """Raise UsageError where `pins` belong to another protocol: labels, images or data set were changed since.
+
+    `path` is the scenario's file, `source` names it in messages. Pins that do not say what they were written for pass.
+    """
+    if pins.protocol in ("", spec.protocol_digest()):
+        return
+    beside = [file.name for file in scenario_files(path)[1:]]
+    removed = f" and remove {pins_name(path)}" if pins_name(path) in beside else ""
+    raise UsageError(
+        f"{source}: {beside[0] if beside else 'pins'}: was written for other labels, images or data than this file "
+        "asks for now.",
+        hint=f"For a protocol of your own take the line `pins:` out{removed}, or write its own pins: "
+        f"python -m clbench.stream.pins.write {source}. To run it as it is, in rows that are marked: --unpinned.",
+    )
 
 
 def _orders(asked: int | Sequence[str], spec: ScenarioSpec, *, where: str) -> list[str]:

@@ -12,11 +12,11 @@ import msgspec
 from clbench.errors import ResultsError
 from clbench.files.given import LARGEST_ANY, open_given
 from clbench.files.whole_file import in_place_of
+from clbench.files.yaml_text import digest
 from clbench.plan.identity import configuration_digest
 from clbench.records.json_paths import join, path_at
 from clbench.records.migrations import MIGRATIONS, migrated
 from clbench.records.schema import SCHEMA, Record
-from clbench.records.verify.hashes import content_hash, times_hash
 
 __all__ = [
     "MIGRATIONS",
@@ -33,6 +33,8 @@ __all__ = [
     "write_record",
 ]
 
+OUTSIDE_CONTENT = ("schema", "times", "content")
+"""Sections that the content leaves out: how it is written, what differs between two equal runs, and itself."""
 LARGEST = 64 << 20
 """Bytes that a record may have; a 100-session stream of 1,000 labels takes a tenth of it."""
 
@@ -67,6 +69,27 @@ def to_plain(record: Record) -> dict[str, Any]:
     """Return the record as plain JSON values, keys in the order of the schema."""
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
     return plain
+
+
+def content_hash(plain: dict[str, Any]) -> str:
+    """Return the digest of everything that the run decided."""
+    # as the first schema wrote it, so that a record written anew in another schema keeps its content
+    return digest({"schema": 1} | {key: value for key, value in plain.items() if key not in OUTSIDE_CONTENT})
+
+
+def times_hash(times: dict[str, Any]) -> str:
+    """Return the digest of the part `times`, but for that digest itself."""
+    return digest({key: value for key, value in times.items() if key != "digest"})
+
+
+def changed_parts(plain: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (path, what is wrong) for each digest that is not the one of the record as it stands."""
+    found = []
+    if plain.get("content") != content_hash(plain):
+        found.append(("content", "is not the digest of the record: something but `times` was changed"))
+    if plain["times"].get("digest") != times_hash(plain["times"]):
+        found.append(("times.digest", "is not the digest of `times`"))
+    return found
 
 
 def seal(record: Record) -> Record:

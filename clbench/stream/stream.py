@@ -110,6 +110,12 @@ def known(targets: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     return len(targets) - unknown
 
 
+def without_positives(stream: Stream) -> list[str]:
+    """Return the labels, in arrival order, that no image of the fixed test set is known to have: they have no AP."""
+    missing = np.flatnonzero(positives(stream.read_truth(stream.test_rows)) == 0)
+    return [stream.labels[column] for column in missing.tolist()]
+
+
 def stream_digest(stream: Stream) -> StreamDigest:
     """Return the digests of `stream`."""
     listed = _listing(stream.table)

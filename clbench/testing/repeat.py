@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from clbench.records.record import read_record, to_plain
-from clbench.records.verify.hashes import OUTSIDE_CONTENT
+from clbench.records.record import OUTSIDE_CONTENT, read_record, to_plain
 
 OUTSIDE = (*OUTSIDE_CONTENT, "code")
 """Sections that two equal runs need not share; `code` may change when somebody commits between them."""

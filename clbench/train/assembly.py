@@ -16,9 +16,8 @@ from clbench.data.pictures.photo_digest import pictures_digest
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import ResultsError
 from clbench.imports.uncollected import uncollected
-from clbench.method.seen_stream import as_seen_by
 from clbench.method.session import LiveSession
-from clbench.method.strategy import Strategy
+from clbench.method.strategy import Strategy, as_seen_by
 from clbench.metrics.without_ap import told_without_ap
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.memory import Exemplars
@@ -27,8 +26,7 @@ from clbench.plan.load_strategy import digest_read
 from clbench.plan.plan import Plan
 from clbench.ranks import together as distributed
 from clbench.seeds import seed_torch
-from clbench.stream.stream import Session, Stream
-from clbench.stream.without_positives import without_positives
+from clbench.stream.stream import Session, Stream, without_positives
 from clbench.train.events import Message, RunStarted, StreamBuilt, Watch, telling
 from clbench.train.make_record import check_recordable, now
 from clbench.train.options import AUTO, Kind, RunOptions

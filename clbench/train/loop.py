@@ -29,8 +29,8 @@ from clbench.imports.home import spare_home
 from clbench.imports.places import LOOP, NAMED, PLACES
 from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
-from clbench.method.replayable import Replayable
 from clbench.method.stock_plugins import is_stock, refuse_unusable
+from clbench.method.stored import Replayable
 from clbench.method.strategy import Strategy, overrides
 from clbench.nn.backbones.by_name import Backbone
 from clbench.nn.losses import MaskedCriterion, as_targets

@@ -21,8 +21,7 @@ from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, R
 from clbench.data.shards.shard_pictures import ShardPictures
 from clbench.data.table import LabelTable, check_known
 from clbench.errors import DataError, UsageError
-from clbench.method.seen_stream import as_seen_by
-from clbench.method.strategy import Strategy
+from clbench.method.strategy import Strategy, as_seen_by
 from clbench.nn.backbones.by_name import OWN, Backbone, build_backbone, check_stand_in, features_backbone
 from clbench.plan.plan import Plan
 from clbench.seeds import seed_torch

@@ -7,8 +7,7 @@ from contextlib import suppress
 import torch
 
 from clbench.method.lone_images import check_lone_image, lone_session
-from clbench.method.seen_stream import as_seen_by
-from clbench.method.strategy import Strategy
+from clbench.method.strategy import Strategy, as_seen_by
 from clbench.nn.backbones.by_name import OWN
 from clbench.nn.shared.ranks import world
 from clbench.plan.plan import Plan

@@ -21,8 +21,7 @@ from clbench.errors import ClbenchError, DataError, ResultsError, RunError, Take
 from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.files.whole_file import whole_file
 from clbench.method.lone_images import check_lone_image, lone_session
-from clbench.method.replayable import Replayable
-from clbench.method.stored import count_stored
+from clbench.method.stored import Replayable, count_stored
 from clbench.method.strategy import LEAK, Strategy
 from clbench.nn.shared.ranks import rank, world
 from clbench.plan.load_strategy import digest_read

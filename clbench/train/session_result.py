@@ -14,10 +14,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from clbench.method.kept import state_bytes
-from clbench.method.ranking import ranked_by
 from clbench.method.replay import draws
-from clbench.method.replayable import check_met
-from clbench.method.stored import OverBudgetError, count_stored
+from clbench.method.stored import OverBudgetError, check_met, count_stored
 from clbench.method.strategy import Strategy
 from clbench.metrics.of_parts import in_points, is_streamed
 from clbench.metrics.rules import Ranking
@@ -33,7 +31,7 @@ from clbench.train.events import Message, SessionFinished
 from clbench.train.resume.kept_weights import keep_weights
 from clbench.train.resume.progress import Done
 from clbench.train.scoring import score_file
-from clbench.train.scoring.evaluate import evaluate, score_matrix
+from clbench.train.scoring.evaluate import evaluate, ranked_by, score_matrix
 from clbench.train.scoring.score_file import ScoreFile
 from clbench.train.scoring.streamed import evaluate_streamed
 from clbench.train.scoring.tuned import thresholds_of

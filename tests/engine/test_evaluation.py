@@ -8,10 +8,9 @@ import torch
 
 from clbench.data.pictures.read_ahead import read_ahead
 from clbench.errors import DataError, RunError
-from clbench.method.ranking import ranked_by
 from clbench.method.strategy import Strategy
 from clbench.stream.stream import Session
-from clbench.train.scoring.evaluate import evaluate, score_matrix
+from clbench.train.scoring.evaluate import evaluate, ranked_by, score_matrix
 
 
 def session(test_rows: list[int], learned: int, seen: int) -> Session:

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from clbench.errors import RunError
-from clbench.method.replayable import Replayable
 from clbench.method.session import LiveSession
-from clbench.method.stored import OverBudgetError, count_stored
+from clbench.method.stored import OverBudgetError, Replayable, count_stored
 from clbench.method.strategy import Strategy
 from clbench.nn.memory import Exemplars, Memory
 from clbench.stream.stream import Session

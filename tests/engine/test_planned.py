@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clbench.many.planned import planned
+from clbench.many.buildable import planned
 from clbench.plan.plans import plan
 from clbench.train.options import RunOptions
 
@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from clbench.errors import UsageError
 from clbench.many.fork_server import in_worker
-from clbench.many.planned import planned
+from clbench.many.buildable import planned
 from clbench.many.sweep_file import expand_all
 from clbench.plan.plans import plan
 from clbench.train.options import RunOptions

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clbench.records.json_paths import join, path_at
-from clbench.records.record import Record, seal, to_plain, to_text, write_record
+from clbench.records.record import Record, changed_parts, seal, to_plain, to_text, write_record
 from clbench.records.store import record_path
 from clbench.records.verify.consistency import check_record
 from clbench.records.verify.findings import Finding
-from clbench.records.verify.hashes import changed_parts
 from clbench.records.verify.verify import verify, verify_all, verify_text
 
 TINY = factory.make_record(factory.METHODS[4], factory.TINY)

@@ -94,7 +94,7 @@ def command(
       clbench run coco_b40c10 --dry-run
       clbench run coco_b40c10 --strategy dlfl --devices 4
     """
-    from clbench.many.planned import planned
+    from clbench.many.buildable import planned
     from clbench.plan.plans import plan
     from clbench.plan.source import stand_in_text
     from clbench.ranks import launched

@@ -107,7 +107,7 @@ def _show_sessions(item: Plan, table: LabelTable | DataError) -> None:
     """Print which labels arrive in each session of a plan's stream, and on how many images."""
     from clbench.cli.terminal.sessions import TITLES, session_rows
     from clbench.metrics.without_ap import told_without_ap
-    from clbench.stream.without_positives import without_positives
+    from clbench.stream.stream import without_positives
 
     if isinstance(table, DataError):
         return
@@ -125,7 +125,7 @@ def _show_sessions(item: Plan, table: LabelTable | DataError) -> None:
 def _sessions(item: Plan, table: LabelTable | DataError) -> dict[str, Any]:
     """Return what the sessions of a plan show, and which labels have no AP; None where that is not known here."""
     from clbench.cli.terminal.sessions import sessions
-    from clbench.stream.without_positives import without_positives
+    from clbench.stream.stream import without_positives
 
     try:
         stream = None if isinstance(table, DataError) else _stream(item, table)

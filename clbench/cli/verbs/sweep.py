@@ -62,7 +62,7 @@ def command(
       clbench sweep first-table.yaml --jobs 4
       clbench sweep first-table.yaml --address auto --gpus-per-run 0.25
     """
-    from clbench.many.planned import planned
+    from clbench.many.buildable import planned
     from clbench.many.sweep_file import expand_all, unfinished
     from clbench.train.options import RunOptions
 

@@ -19,11 +19,10 @@ from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.records.configuration import other_section
 from clbench.records.json_paths import path_at
 from clbench.records.migrations import changed_in_first, migrated
-from clbench.records.record import Record, RecordError, parse_both, read_bytes
+from clbench.records.record import Record, RecordError, changed_parts, parse_both, read_bytes
 from clbench.records.store import record_files, record_path
 from clbench.records.verify.consistency import check_record, is_misshapen
 from clbench.records.verify.findings import Finding, Verification
-from clbench.records.verify.hashes import changed_parts
 from clbench.records.verify.rescore import rescore_record
 
 LARGEST_LOG = 1 << 30

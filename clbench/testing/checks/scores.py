@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from clbench import PROTOCOL
-from clbench.method.ranking import ranked_by, ranking_scores
 from clbench.method.strategy import Strategy
 from clbench.records.record import read_record
 from clbench.records.verify.verify import verify_scores
@@ -20,6 +19,7 @@ from clbench.testing.probed_run import Left, Probe, ProbedRun
 from clbench.testing.scoring import uncounted
 from clbench.testing.subject import Subject
 from clbench.testing.world import World
+from clbench.train.scoring.evaluate import ranked_by, ranking_scores
 
 CLOSE = 1e-5
 """How far two float32 probabilities of the same image may lie apart; kernels differ with the batch's shape."""

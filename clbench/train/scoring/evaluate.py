@@ -1,15 +1,15 @@
-"""One forward pass per test image per session; the only place that sees test images."""
+"""What ranks test images, in one forward pass per image and session; the only place that sees test images."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from clbench.data.pictures.read_ahead import read_ahead
 from clbench.data.pictures.sources import ImageSource
 from clbench.errors import RunError
-from clbench.method.ranking import ranking_scores
 from clbench.method.strategy import Strategy
 from clbench.metrics.of_session import Evaluation, measured
 from clbench.metrics.rules import Ranking
@@ -17,9 +17,26 @@ from clbench.metrics.thresholds import Thresholds
 from clbench.ranks.together import gathered, shard
 from clbench.stream.stream import Session
 
+_VERBS: dict[str, Ranking] = {"logits": "logits", "scores": "probabilities"}
+
 
 class BadScoresError(RunError):
     """What a strategy's test images should be ranked by has the wrong shape or is no such thing."""
+
+
+def ranked_by(strategy: Strategy, *, protocol: int) -> Ranking:
+    """Return what a strategy's test images are ranked by.
+
+    `logits`, unless its class overrides `scores` and neither this class nor one below it says what the logits are.
+    Protocol 1 asked every strategy for probabilities.
+    """
+    told = (verb for kind in type(strategy).__mro__ for verb in _VERBS if verb in vars(kind))
+    return "probabilities" if protocol == 1 else _VERBS[next(told)]
+
+
+def ranking_scores(strategy: Strategy, images: Tensor, *, ranking: Ranking) -> Tensor:
+    """Return float [B, seen] for uint8 images [B, 3, H, W], as `ranking` says."""
+    return (strategy.logits if ranking == "logits" else strategy.scores)(images).float()
 
 
 @torch.no_grad()

@@ -7,14 +7,13 @@ import torch
 
 from clbench.data.pictures.read_ahead import read_ahead
 from clbench.data.pictures.sources import ImageSource
-from clbench.method.ranking import ranking_scores
 from clbench.method.strategy import Strategy
 from clbench.metrics.of_parts import MeasuredParts
 from clbench.metrics.of_session import Evaluation
 from clbench.metrics.rules import Ranking
 from clbench.metrics.thresholds import Thresholds
 from clbench.stream.stream import Session, Stream
-from clbench.train.scoring.evaluate import check_shape, check_values
+from clbench.train.scoring.evaluate import check_shape, check_values, ranking_scores
 from clbench.train.scoring.score_file import ScoreFile
 
 
