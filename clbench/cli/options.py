@@ -183,6 +183,16 @@ def several_results(command: Command) -> Command:
     return option(command)
 
 
+measure = click.option(
+    "--measure",
+    type=click.Choice(["last_map", "average_map"]),
+    default="last_map",
+    show_default=True,
+    help="mAP after the last session, or averaged over the sessions.",
+)
+"""By what reports compare rows."""
+
+
 def reference(command: Command) -> Command:
     """Add --reference/--no-reference: whether the rows that clbench ships are shown."""
     option = click.option(

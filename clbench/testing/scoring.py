@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from clbench.method.kept import arrays, kept_values
+from clbench.method.stored import arrays, kept_values
 from clbench.method.strategy import Strategy
 from clbench.nn.distil import without_teachers
 

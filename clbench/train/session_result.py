@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from clbench.method.kept import state_bytes
 from clbench.method.replay import draws
-from clbench.method.stored import OverBudgetError, check_met, count_stored
+from clbench.method.stored import OverBudgetError, check_met, count_stored, state_bytes
 from clbench.method.strategy import Strategy
 from clbench.metrics.of_parts import in_points, is_streamed
 from clbench.metrics.rules import Ranking

@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_training import NoiseSession, begun, built, trained
 
-from clbench.method.kept import state_bytes
+from clbench.method.stored import state_bytes
 
 SMALL = {"krt": {"head_options": {"d": 16, "heads": 2}}}
 

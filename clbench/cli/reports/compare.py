@@ -14,13 +14,7 @@ from clbench.cli.reports.formats import printed
 @click.command("compare")
 @click.argument("scenario", type=complete.SCENARIO)
 @click.option("--baseline", required=True, help="The strategy or row that the others are compared with.")
-@click.option(
-    "--measure",
-    type=click.Choice(["last_map", "average_map"]),
-    default="last_map",
-    show_default=True,
-    help="mAP after the last session, or averaged over the sessions.",
-)
+@options.measure
 @click.option(
     "--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Draws of the test images."
 )

@@ -14,13 +14,7 @@ from clbench.errors import UsageError
 
 @click.command("orders")
 @click.argument("scenario", type=complete.SCENARIO)
-@click.option(
-    "--measure",
-    type=click.Choice(["last_map", "average_map"]),
-    default="last_map",
-    show_default=True,
-    help="mAP after the last session, or averaged over the sessions.",
-)
+@options.measure
 @options.several_results
 @options.reference
 @printed("text", "md", "csv", "latex", note="csv: fractions, per order.")

@@ -16,7 +16,7 @@ import torch
 from clbench.errors import ResultsError, RunError
 from clbench.files.given import damaged_part
 from clbench.files.whole_file import whole_file
-from clbench.method.kept import kept_values
+from clbench.method.stored import kept_values
 from clbench.method.strategy import Strategy
 
 STATE_VERSION = 2
