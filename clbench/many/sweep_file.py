@@ -54,11 +54,16 @@ def load_sweep(path: Path) -> SweepSpec:
 
 
 def expand_all(
-    paths: Sequence[Path], *, orders: int | Sequence[str] = (), read_only: bool = False, absent: bool = False
+    paths: Sequence[Path],
+    *,
+    orders: int | Sequence[str] = (),
+    read_only: bool = False,
+    absent: bool = False,
+    own: bool = False,
 ) -> list[Plan]:
     """Return the runs of the sweeps in the files `paths`, in these class orders where some are given.
 
-    `read_only` and `absent` are those of `plan`.
+    `read_only`, `absent` and `own` are those of `plan`.
     Raises UsageError or DataError.
     """
     specs = [(load_sweep(path), path) for path in paths]
@@ -70,22 +75,25 @@ def expand_all(
             path=path,
             read_only=read_only,
             absent=absent,
+            own=own,
         )
     ]
 
 
-def expand(spec: SweepSpec, *, path: Path, read_only: bool = False, absent: bool = False) -> list[Plan]:
+def expand(
+    spec: SweepSpec, *, path: Path, read_only: bool = False, absent: bool = False, own: bool = False
+) -> list[Plan]:
     """Return the sweep's runs, each once: all of a scenario's first order and seed before the second one.
 
-    `path` is the sweep file, for messages and for paths written in it; `read_only` and `absent` are those of `plan`.
-    Raises UsageError or DataError.
+    `path` is the sweep file, for messages and for paths written in it; `read_only`, `absent` and `own` are those of
+    `plan`. Raises UsageError or DataError.
     """
     plans: dict[str, Plan] = {}
     for name in spec.scenarios:
         scenario = beside(name, path, suffix=".yaml")
         found: list[Plan] = []
         for setting in combinations(spec):
-            found += _planned(spec, scenario, setting, path=path, read_only=read_only, absent=absent)
+            found += _planned(spec, scenario, setting, path=path, read_only=read_only, absent=absent, own=own)
         rank = {which: number for number, which in enumerate(dict.fromkeys(map(_order_and_seed, found)))}
         for item in sorted(found, key=lambda item: rank[_order_and_seed(item)]):
             # a value that only one strategy has leaves the runs of the others as they are
@@ -113,7 +121,14 @@ def as_text(name: str, value: Value) -> str:
 
 
 def _planned(
-    spec: SweepSpec, scenario: str, setting: Mapping[str, Value], *, path: Path, read_only: bool, absent: bool
+    spec: SweepSpec,
+    scenario: str,
+    setting: Mapping[str, Value],
+    *,
+    path: Path,
+    read_only: bool,
+    absent: bool,
+    own: bool,
 ) -> list[Plan]:
     texts = [as_text(name, value) for name, value in setting.items()]
     try:
@@ -127,6 +142,7 @@ def _planned(
             unpinned=spec.unpinned,
             read_only=read_only,
             absent=absent,
+            own=own,
         )
     except UsageError as error:
         raise UsageError(f"{path}: {error.message.replace('--set ', '')}", hint=error.hint) from error

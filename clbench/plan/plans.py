@@ -44,6 +44,7 @@ def plan(
     unpinned: bool = False,
     read_only: bool = False,
     absent: bool = False,
+    own: bool = False,
 ) -> list[Plan]:
     """Return the runs that a command asks for, every strategy once before any gets its second seed or order.
 
@@ -51,13 +52,13 @@ def plan(
     `head=queries`. Without `strategies`, `seeds` or `orders` the scenario's own are taken. `data` names the data set's
     folder; if it is None and none is configured, the scenario's stand-in takes its place. With `unpinned` a stream that
     is not the pinned one is shown nevertheless. With `read_only`, for who only looks, strategies are read instead of
-    imported where that tells the same. With `absent`, for who only counts, pins may stand for data that is not here.
-    Raises UsageError or DataError.
+    imported where that tells the same. With `absent`, for who only counts, pins may stand for data that is not here,
+    and with `own` they do so also where there is a stand-in. Raises UsageError or DataError.
     """
     found = catalog.find_scenario(scenario)
     text = read_text_of(found.path)
     spec = load_scenario(found.path, source=shown(found))
-    source = find_source(spec, path=found.path, data=data, absent=absent)
+    source = find_source(spec, path=found.path, data=data, absent=absent, own=own)
     if not unpinned:
         pins = spec.stand_in.pins if source.stand_in and spec.stand_in is not None else spec.pins
         _check_protocol(spec, pins, path=found.path, source=shown(found))
@@ -106,6 +107,7 @@ def plan(
             data=data,
             unpinned=unpinned,
             absent=absent,
+            own=own,
         )
     if not read_only:
         _check_strategies(plans)

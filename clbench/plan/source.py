@@ -24,12 +24,14 @@ class DataSource:
     origin: str
 
 
-def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None, absent: bool = False) -> DataSource:
+def find_source(
+    spec: ScenarioSpec, *, path: Path, data: Path | None, absent: bool = False, own: bool = False
+) -> DataSource:
     """Return where the scenario's images come from. Raises DataError when a named folder is not there.
 
     A stand-in takes the data set's place only where no folder was named or found. Raises UsageError where a folder is
     named that nobody would read. With `absent`, for who only counts, data that is nowhere is no error where the
-    scenario's pins say how many images its sessions have.
+    scenario's pins say how many images its sessions have; with `own` these outweigh the stand-in.
     """
     if data is not None and not data.is_dir():
         raise DataError(f"--data {data}: there is no such folder.", hint="Name the folder that holds the images.")
@@ -48,7 +50,7 @@ def find_source(spec: ScenarioSpec, *, path: Path, data: Path | None, absent: bo
     named = os.environ.get("CLBENCH_DATA", "")
     if named and not Path(named).is_dir():
         raise DataError(f"CLBENCH_DATA: {named} is not a folder.", hint="Mend or unset the variable CLBENCH_DATA.")
-    if spec.stand_in is None and absent and spec.pins.sessions:
+    if absent and spec.pins.sessions and (own or spec.stand_in is None):
         return DataSource(spec.dataset, dict(spec.options), None, False, ABSENT)
     if spec.stand_in is None:
         raise DataError(

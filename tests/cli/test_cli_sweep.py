@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from tiny_scenarios import scenario
 
+from clbench.cost.from_pins import counts_from_pins
+from clbench.plan.plans import plan
+
 Cli = Callable[..., Any]
 
 
@@ -76,3 +79,17 @@ def test_a_stand_in_is_announced(cli: Cli, here: Path) -> None:
     done = cli("sweep", "table.yaml", "--dry-run")
     assert done.code == 0, done.err
     assert "STAND-IN: coco2014" in done.err and "scenes (stand-in)" in done.out
+
+
+def test_a_dry_run_sums_the_stand_in_and_by_the_pins_the_data_set_itself(cli: Cli, here: Path) -> None:
+    (here / "table.yaml").write_text("scenarios: [coco_b40c10]\nstrategies: [naive]\nseeds: [0, 1]\n")
+    done = cli("sweep", "table.yaml", "--dry-run")
+    assert done.code == 0, done.err
+    pinned = plan("coco_b40c10", strategies=["naive"], seeds=[0], absent=True, own=True)[0]
+    assert pinned.absent and pinned.train.image_size == 224  # the paper's recipe, not that of the stand-in
+    images = 2 * sum(count.images for count in counts_from_pins(pinned, pinned.new_strategy())[0])
+    assert images > 1_000_000
+    said = " ".join(done.out.split())
+    assert "To do: 2 runs (all on generated pictures), " in said
+    assert f"On coco2014, without the stand-in: 2 runs, {images:,} images trained on" in said
+    assert "images per session are those of the pins" in said

@@ -65,15 +65,17 @@ def print_costs(plans: list[Plan], *, calibrate: bool, device: str, threads: int
         click.echo("Memory and time: --calibrate")
 
 
-def print_sum(plans: list[Plan], costs: list[Estimate]) -> None:
+def print_sum(plans: list[Plan], costs: list[Estimate], *, where: str = "To do") -> None:
     """Print what the runs `plans`, which cost `costs`, come to; pictures that several of them keep count once."""
     kept = {
         (plan.dataset, str(plan.options), plan.train.image_size): cost.cache_bytes
         for plan, cost in zip(plans, costs, strict=True)
     }
     scores = sum(cost.score_bytes for cost in costs)
+    generated = sum(plan.stand_in for plan in plans)
+    some = f" ({'all' if generated == len(plans) else generated} on generated pictures)" if generated else ""
     output.say(
-        f"To do: {len(plans)} runs, {sum(cost.image_steps for cost in costs):,} images trained on in "
+        f"{where}: {len(plans)} runs{some}, {sum(cost.image_steps for cost in costs):,} images trained on in "
         f"{sum(cost.steps for cost in costs):,} steps, {sum(cost.scored for cost in costs):,} images scored; on disk "
         f"{sum(kept.values()) / 1e6:,.0f} MB of pictures and {scores / 1e6:,.0f} MB of scores."
     )

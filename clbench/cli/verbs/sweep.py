@@ -80,6 +80,8 @@ def command(
     if dry_run:
         pictures = {"workers": workers, "cache": cache, "features": features}
         _print_runs(plans, left, calibrate=calibrate, device=device, threads=threads, **pictures)
+        if any(plan.stand_in for plan in left):
+            _print_own_sum(unfinished(runs(own=True), results), datasets=stand_ins)
         return
     if not quiet:
         click.echo(f"{len(plans)} runs, {len(plans) - len(left)} of them finished before.", err=True)
@@ -153,9 +155,28 @@ def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: 
     if left:
         to_pay = [costs[plan.named] for plan in left]
         print_sum(left, to_pay)
-        print_unknown(left, to_pay)
+        if not any(plan.stand_in for plan in left):
+            print_unknown(left, to_pay)
         if calibrate:
             print_times(left, to_pay)
+
+
+def _print_own_sum(plans: list[Plan], *, datasets: list[str]) -> None:
+    """Say what the runs come to on the data sets themselves, whose place stand-ins took above, as far as pins say."""
+    from clbench.cli.terminal.costs import print_sum, print_unknown
+    from clbench.cost.estimate import Estimate, estimate
+
+    if any(plan.stand_in for plan in plans):
+        names = sorted({plan.scenario.name for plan in plans if plan.stand_in})
+        output.say(f"On {', '.join(datasets)}: not known, as {', '.join(names)} has no pins that count images.")
+        return
+    costs: dict[str, Estimate] = {}
+    for plan in plans:
+        if plan.named not in costs:
+            costs[plan.named] = estimate(plan)
+    to_pay = [costs[plan.named] for plan in plans]
+    print_sum(plans, to_pay, where=f"On {', '.join(datasets)}, without the stand-in")
+    print_unknown(plans, to_pay)
 
 
 def _finish(outcomes: list[RunOutcome], plans: list[Plan], results: Path) -> None:
