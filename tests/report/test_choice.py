@@ -8,7 +8,7 @@ from record_factory import METHODS, TINY, make_record, sealed, sections_of, with
 
 from clbench.records.record import Record
 from clbench.records.rows import adds_the_past, group_rows
-from clbench.report.table.choice import choices, chosen_boards, csv_text, decided, grid_of, latex, markdown
+from clbench.report.table.choice import choices, chosen_boards, csv_text, decided, grid_of, latex, markdown, others
 from clbench.report.table.leaderboard import leaderboard
 from clbench.report.table.model import Cell, Table, TableRow
 from clbench.report.table.rows import common_recipe
@@ -87,6 +87,16 @@ def test_rows_whose_seed_intervals_overlap_are_named():
     first = choices(table)[0]
     assert (table.rows[first.row].strategy, [table.rows[place].strategy for place in first.alike]) == ("er", ["lwf"])
     assert choices(table_with(row("joint", 0.9, rank=None))) == []
+
+
+def test_another_row_of_the_strategy_that_is_taken_is_named_by_its_settings():
+    alike = [
+        msgspec.structs.replace(row("er", 0.54, std=0.05), changed={"memory": 9}),
+        msgspec.structs.replace(row("er", 0.53, std=0.05), head="queries", changed={}),
+        row("lwf", 0.52, std=0.05),
+    ]
+    table = table_with(row("er", 0.55, std=0.05), *alike)
+    assert others(table, choices(table)[0]) == ["er (memory=9)", "er/queries (no setting changed)", "lwf"]
 
 
 def cumulative(record: Record, *, images: list[int], name: str = "cumulative") -> Record:

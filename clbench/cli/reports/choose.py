@@ -20,7 +20,8 @@ def choose(scenario: str, results: tuple[Path, ...], reference: bool | None, for
     """Say which row of a scenario to take, by what may be kept and what it costs.
 
     By the mAP after the last session; docs/choose.md says how to read it. F1 are at thresholds that validation images
-    chose, where the scenario holds some out, else at one half.
+    chose, where the scenario holds some out, else at one half. Rows of several class orders have an answer by their
+    mean over these orders.
 
     \b
     Examples:
@@ -28,10 +29,11 @@ def choose(scenario: str, results: tuple[Path, ...], reference: bool | None, for
       clbench report choose coco_b40c10 --reference --format latex
     """
     from clbench.cli.terminal import output
+    from clbench.records.rows_over_orders import over_orders
     from clbench.report.table import choice
 
     collection = collected(scenario, results, reference)
-    boards = list(choice.chosen_boards(collection.rows, trust=collection.trust))
+    boards = list(choice.chosen_boards(over_orders(collection.rows), trust=collection.trust))
     if form == "csv":
         click.echo(choice.csv_text(boards), nl=False)
         return

@@ -71,7 +71,8 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> list[Pa
     )
     option = "" if results == Path("results") else f" --results {results}"
     click.echo()
-    click.echo(f"Records: {records[0] if len(records) == 1 else records[0].parents[2]}")
+    folders = dict.fromkeys(str(record.parents[2]) for record in records)  # one for each class order
+    click.echo(f"Records: {records[0] if len(records) == 1 else ', '.join(folders)}")
     click.echo(f"Tables and curves: {out}")
     click.echo(f"Next: clbench serve{option}, or clbench report curves {name}{option}")
     wrong = {found.path.resolve() for found in collection.wrong if found.path is not None}

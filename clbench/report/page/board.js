@@ -151,10 +151,11 @@ function boardRow(row, columns, { places, top, spread, printed, orders }) {
       row.settings ? h("small", { class: "settings" }, unbroken(row.settings)) : null),
     columns.map((item) => {
       const cell = row.cells[item.key];
+      const spreads = spread && isShare(item) && table().rows.some((one) => one.cells[item.key] && one.cells[item.key][1] !== null);
       const text = meanText(item, cell);
       const isBest = cell && competes(row) && top.get(item.key) === text;
       const kind = `number${isShare(item) ? " share" : ""}${isBest ? " best" : ""}`;
-      return h("td", { class: kind }, isBest ? h("strong", {}, text) : text, spread && isShare(item) && cell ? [" ", h("small", {}, spreadText(item, cell))] : null);
+      return h("td", { class: kind }, isBest ? h("strong", {}, text) : text, spreads && cell ? [" ", h("small", {}, spreadText(item, cell))] : null);
     }),
     orders ? h("td", { class: "number" }, row.first || DASH) : null,
     printed ? h("td", { class: "number" }, row.printed || DASH) : null,

@@ -89,7 +89,7 @@ function plot({ title, xs, lines, width, tip, figure, axis, shares }) {
   const height = Math.round(Math.min(320, Math.max(230, width * 0.62)));
   const named = width >= 340 && lines.length <= MOST_NAMES + 4;
   const longest = Math.max(...lines.map((line) => line.name.length));
-  const [left, right, top, bottom] = [40, named ? Math.min(width >= 420 ? 124 : 74, 14 + LETTER * longest) : 14, 10, 42];
+  const [left, right, top, bottom] = [40, named ? Math.min(width >= 420 ? 124 : 94, 14 + LETTER * longest) : 14, 10, 42];
   const values = lines.flatMap((line) => line.mean.flatMap((mean, i) => (mean === null ? [] : [100 * within(mean - (line.std[i] || 0)), 100 * within(mean + (line.std[i] || 0))])));
   const marks = ticks(Math.min(...values), Math.max(...values), 5);
   const [low, high] = [marks[0], marks[marks.length - 1]];

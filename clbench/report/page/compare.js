@@ -71,7 +71,7 @@ function pairNumbers(pair) {
     const better = delta && item.competes && delta[0] !== 0 ? judged(delta, item) : "";
     const text = delta === null ? DASH : isShare(item) ? `${signed(fixed(delta[0], state.digits))} ${spreadText(item, delta)}` : `${delta[0] < 0 ? "-" : "+"}${UNITS[item.unit](Math.abs(delta[0]))}`;
     return h("tr", {}, h("th", { scope: "row" }, titleOf(item)), pair.map((row) => h("td", { class: "number" }, meanText(item, row.cells[item.key]), " ", h("small", {}, spreadText(item, row.cells[item.key])))),
-      h("td", { class: "number" }, text), h("td", {}, better));
+      h("td", { class: "number" }, text), h("td", { class: "verdict" }, better));
   };
   const columns = numberColumns().filter((item) => pair.some((row) => row.cells[item.key]));
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Numbers of both rows" }, h("table", { class: "plain" },
@@ -113,7 +113,7 @@ function labelDeltas([a, b]) {
 }
 
 function differences([a, b]) {
-  const parts = [["strategy", { name: a.strategy, head: a.head, "file sha256": a.sha256, origin: a.origin }, { name: b.strategy, head: b.head, "file sha256": b.sha256, origin: b.origin }],
+  const parts = [["strategy", { name: a.strategy, head: a.head, "file sha256": a.sha256.slice(0, 16), origin: a.origin }, { name: b.strategy, head: b.head, "file sha256": b.sha256.slice(0, 16), origin: b.origin }],
     ["fields", pooled(a.fields), pooled(b.fields)], ["recipe", pooled(a.train), pooled(b.train)],
     ["stream", a.stream, b.stream], ["environment", pooled(a.environment), pooled(b.environment)], ["code", { code: a.code.join("; ") }, { code: b.code.join("; ") }]];
   const lines = parts.flatMap(([part, one, two]) => [...new Set([...Object.keys(one), ...Object.keys(two)])].filter((key) => plain(one[key]) !== plain(two[key])).map((key) => [part, key, one[key], two[key]]));

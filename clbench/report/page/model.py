@@ -17,7 +17,7 @@ from clbench.report.figures.curves import THRESHOLDS, Line
 from clbench.report.formats.grid import printed_grid
 from clbench.report.page.rows import all_columns, page_rows
 from clbench.report.page.shared_values import Pool
-from clbench.report.table.choice import choices
+from clbench.report.table.choice import choices, others
 from clbench.report.table.columns import ERROR, RULES, Column, Measured
 from clbench.report.table.heads_compared import HeadTable, grid_of, head_tables
 from clbench.report.table.leaderboard import leaderboard, sections
@@ -137,10 +137,7 @@ def _table(table: Table, rows: Sequence[Row], *, pool: Pool) -> dict[str, Any]:
         "protocol": table.protocol,
         "digest": table.digest,
         "orders": list(table.orders or []),
-        "choices": [
-            {"need": one.need, "row": one.row, "alike": [table.rows[place].strategy for place in one.alike]}
-            for one in choices(table)
-        ],
+        "choices": [{"need": one.need, "row": one.row, "alike": others(table, one)} for one in choices(table)],
         "printed": {
             "headings": [name for name, _ in printed.headings],
             "rows": [[field.text for field in line] for line in printed.rows],

@@ -9,11 +9,11 @@ function whichOne(item) {
   const columns = TO_TAKE.map((key) => column(key) || column(`${key}@${rule}`)).filter(Boolean);
   const line = (one) => {
     const row = item.rows[one.row];
-    const alike = one.alike.length ? h("small", {}, ` not told apart from ${[...new Set(one.alike)].join(", ")}`) : null;
+    const alike = one.alike.length ? h("small", {}, ` not told apart from ${one.alike.join("; ")}`) : null;
     return h("tr", {},
       h("th", { scope: "row" }, one.need),
       h("td", {}, h("strong", {}, row.name), row.marks.includes("all-photos") ? h("small", {}, " keeps every photo") : null, alike),
-      columns.map((each) => h("td", { class: "number" }, meanText(each, row.cells[each.key]))));
+      columns.map((each) => h("td", { class: "number", "data-title": titleOf(each) }, meanText(each, row.cells[each.key]))));
   };
   return [h("details", { class: "which", open: true },
     h("summary", {}, "Which one?"),

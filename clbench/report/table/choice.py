@@ -79,7 +79,7 @@ def grid_of(board: Leaderboard, table: Table) -> Grid:
         row = table.rows[one.row]
         kept = "(keeps every photo)" if "all-photos" in row.marks else ""
         named = " ".join(filter(None, [row.strategy, row.head, row.settings, kept]))
-        lines.append([one.need, named, *(board.text(row, key) for key in SHOWN), ", ".join(_others(table, one)) or "–"])
+        lines.append([one.need, named, *(board.text(row, key) for key in SHOWN), "; ".join(others(table, one)) or "–"])
     titles = ["if", "take", *map(board.title, SHOWN), "not told apart from"]
     return plain_grid(titles, lines, sides="ll" + "r" * len(SHOWN) + "l")
 
@@ -115,13 +115,21 @@ def csv_text(boards: Iterable[tuple[Leaderboard, Table]]) -> str:
             row = table.rows[one.row]
             told = [table.heading, table.track, one.need, row.strategy, row.head, row.settings]
             numbers = [row.cells[key].mean for key in SHOWN]
-            lines.append([*told, *numbers, board.threshold, " ".join(_others(table, one)), row.configuration])
+            lines.append([*told, *numbers, board.threshold, "; ".join(others(table, one)), row.configuration])
     return as_csv(names, lines)
 
 
-def _others(table: Table, one: Choice) -> list[str]:
-    """Return the other strategies of which one may do as well."""
-    return sorted({table.rows[place].strategy for place in one.alike} - {table.rows[one.row].strategy})
+def others(table: Table, one: Choice) -> list[str]:
+    """Return what may do as well: strategies, and of the strategy that is taken itself head and settings."""
+    taken = table.rows[one.row]
+    found = []
+    for row in (table.rows[place] for place in one.alike):
+        if row.strategy != taken.strategy:
+            found.append(row.strategy)
+        else:
+            head = "" if row.head == taken.head else f"/{row.head}"
+            found.append(f"{row.strategy}{head} ({row.settings or 'no setting changed'})")
+    return sorted(set(found))
 
 
 def _best(need: str, table: Table, places: Sequence[int]) -> Choice:
