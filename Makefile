@@ -1,6 +1,6 @@
 # What is typed often. Each target needs an environment with requirements.lock installed; `check` makes its own, and
 # `lock` needs uv beside it.
-.PHONY: check fast slow docs lock faults
+.PHONY: check fast slow docs lock faults benchmarks
 
 check:  ## everything that has to hold before a change is taken
 	.ci/run
@@ -25,3 +25,6 @@ lock:  ## the locks again, for what pyproject.toml asks for; UPGRADE=--upgrade t
 
 faults:  ## deliberate faults, each of which the tests must notice
 	python benchmarks/faults/inject.py
+
+benchmarks:  ## every benchmark at its smallest, to see that it still runs
+	python benchmarks/smallest.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,23 @@ def test_every_target_of_the_makefile_is_declared() -> None:
     assert {"check", "fast", "slow", "docs"} <= TARGETS
     for name in re.findall(r"python (\S+\.py)", text):
         assert (ROOT / name).exists(), name
+
+
+def test_every_script_beside_the_benchmarks_is_run_nightly_or_says_why_not() -> None:
+    folder = ROOT / "benchmarks"
+    spec = importlib.util.spec_from_file_location("smallest", folder / "smallest.py")
+    assert spec and spec.loader
+    spec.loader.exec_module(script := importlib.util.module_from_spec(spec))
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py")}
+    assert found == {*script.smallest(), *script.PARTS, *script.ELSEWHERE}
+    assert set(script.PARTS) == {
+        f"{name}.py" for name in re.findall(r'Part\("(\w+)\.', (folder / "scaling.py").read_text())
+    }
+    for name in script.smallest():
+        if script.smallest()[name] == script.USUAL:
+            text = (folder / name).read_text()
+            assert "--quick" in text and "main(measure" in text, name
+    assert "make benchmarks" in (ROOT / ".github" / "workflows" / "nightly.yml").read_text()
 
 
 def test_the_citation_is_of_this_version() -> None:
