@@ -11,6 +11,7 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from mmap import mmap
 from types import ModuleType
 from typing import Any
@@ -57,13 +58,25 @@ def pictures_held(pictures: npt.NDArray[np.uint8], *, except_for: Iterable[Any] 
     `pictures` uint8 [n, 3, 16, 16] are those to look for; arrays `except_for` hold them rightly. Found are arrays that
     have a picture's shape, and those of any shape whose numbers are a picture's.
     """
-    known = _Known(pictures)
-    rightly = {_address(array) for array in (pictures, known.rows, known.lines, *except_for)}
-    with np.errstate(over="ignore", invalid="ignore"):  # there are numbers of any size
-        for where, value in _held():
-            if _address(value) not in rightly and known.in_(value):
-                return where
-    return ""
+    return Search(pictures).held(except_for=except_for)
+
+
+class Search:
+    """Looks for the same pictures again and again; what was no picture once is compared no second time."""
+
+    def __init__(self, pictures: npt.NDArray[np.uint8]) -> None:
+        self._pictures = pictures
+        self._known = _Known(pictures)
+
+    def held(self, *, except_for: Iterable[Any] = ()) -> str:
+        """Return what holds one of the pictures now, or ""."""
+        known = self._known
+        rightly = {_address(array) for array in (self._pictures, known.rows, known.lines, *except_for)}
+        with np.errstate(over="ignore", invalid="ignore"):  # there are numbers of any size
+            for where, value in _held():
+                if _address(value) not in rightly and known.in_(value):
+                    return where
+        return ""
 
 
 def _held() -> Iterator[tuple[str, Any]]:
@@ -78,13 +91,28 @@ def _held() -> Iterator[tuple[str, Any]]:
             yield from _named(holder, "'{}'")
         else:
             for value in gc.get_referents(holder):
-                yield from ((f"a {type(holder).__name__}", found) for found in _inside(value))
+                if _may_hold(value):
+                    yield from ((f"a {type(holder).__name__}", found) for found in _inside(value))
 
 
 def _named(values: dict[Any, Any], name: str) -> Iterator[tuple[str, Any]]:
     for key, value in list(values.items()):
-        held = () if id(value) in _BEFORE[0] else _inside(value)
-        yield from ((name.format(key), found) for found in (*held, *_inside(key)))
+        if _may_hold(value) and id(value) not in _BEFORE[0]:
+            yield from ((name.format(key), found) for found in _inside(value))
+        if _may_hold(key):
+            yield from ((name.format(key), found) for found in _inside(key))
+
+
+def _may_hold(value: Any) -> bool:
+    """Whether it is worth a closer look. There are hundreds of thousands of values, nearly all short texts and code."""
+    kind = type(value)
+    return len(value) >= FEWEST if kind is str else _holds(kind)
+
+
+@functools.cache
+def _holds(kind: type) -> bool:
+    """Whether values of this type may hold the numbers of a picture, or what does."""
+    return issubclass(kind, (np.ndarray, Tensor)) or kind in _CONTAINERS or _is_buffer(kind)
 
 
 def _inside(value: Any) -> Iterator[Any]:
@@ -97,7 +125,8 @@ def _inside(value: Any) -> Iterator[Any]:
         yield value
     if type(value) in (dict, tuple) and not gc.is_tracked(value):
         for each in (*value, *value.values()) if type(value) is dict else value:
-            yield from _inside(each)
+            if _may_hold(each):
+                yield from _inside(each)
 
 
 def _big(value: Any) -> bool:
@@ -160,12 +189,24 @@ class _Known:
             for place, turn in zip(np.argsort(np.abs(self.lines), axis=1)[:, :2].T, unsure, strict=True):
                 above[np.arange(len(above)), place] ^= turn
             self.codes[_code(above)] = self.codes[_code(~above)] = True
+        self._others: set[bytes] = set()
+        """Digests of numbers that hold no picture."""
 
     def in_(self, value: Any) -> bool:
         """Whether a value holds a picture: as an array of its shape, alone, or anywhere in a row of numbers."""
         # a kernel may well be as large as a picture
         shaped = isinstance(value, (Tensor, np.ndarray)) and not isinstance(value, nn.Parameter)
-        return any(self._holds(numbers, shaped=shaped) for numbers in _numbers(value))
+        return any(self._compared(numbers, shaped=shaped) for numbers in _numbers(value))
+
+    def _compared(self, numbers: npt.NDArray[Any], *, shaped: bool) -> bool:
+        kind = repr((numbers.dtype.str, numbers.shape, shaped)).encode()
+        digest = blake2b(kind + np.ascontiguousarray(numbers).tobytes(), digest_size=20).digest()
+        if digest in self._others:
+            return False
+        found = self._holds(numbers, shaped=shaped)
+        if not found:
+            self._others.add(digest)
+        return found
 
     def _holds(self, numbers: npt.NDArray[Any], *, shaped: bool) -> bool:
         if shaped and numbers.ndim >= 3 and numbers.shape[-3:] in {(3, SIZE, SIZE), (SIZE, SIZE, 3)}:

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from clbench.testing import holdings
-from clbench.testing.holdings import pictures_held
+from clbench.testing.holdings import Search, pictures_held
 from clbench.testing.world import SIZE
 
 Pictures = npt.NDArray[np.uint8]
@@ -86,6 +86,17 @@ def test_other_numbers_of_that_length_are_no_picture(frozen: None) -> None:
     kept += [np.arange(size), np.zeros(size), ([0] * 8 + [1] * 8) * 9, np.array(["a", None] * 99), np.full(99, np.nan)]
     assert pictures_held(pictures) == ""
     assert len(kept) == 10
+
+
+def test_what_was_no_picture_is_looked_at_again_once_its_numbers_are_others(frozen: None) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 3, SIZE, SIZE), dtype=np.uint8)
+    search, holder = Search(pictures), Holder()
+    holder.kept = kept = np.zeros(pictures[2].size, dtype=np.uint8)  # type: ignore[attr-defined]
+    assert search.held() == "" and search.held() == ""
+    kept[:] = pictures[2].reshape(-1)
+    assert search.held()
+    kept[:] = 0
+    assert search.held() == ""
 
 
 def test_of_what_modules_held_before_only_texts_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

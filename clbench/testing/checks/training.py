@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from clbench.method.batch import Batch
 from clbench.records.record import read_record
 from clbench.stream.stream import Session
-from clbench.testing.holdings import pictures_held
+from clbench.testing.holdings import Search
 from clbench.testing.outcome import Failed
 from clbench.testing.probed_run import Probe, ProbedRun
 from clbench.testing.subject import Subject
@@ -96,11 +96,16 @@ class Teacher(Probe):
 class Stored(Probe):
     """Looks for pictures that are kept, anywhere: no memory holds any."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._search: Search | None = None
+
     def after_scoring(self, trial: ProbedRun, session: Session) -> None:
         """Look through everything in the process but what the loop itself was just working on."""
         loop = trial.run.loop
         loop.batch = loop.mbatch = None
-        where = pictures_held(trial.world.pictures.shown)
+        self._search = self._search or Search(trial.world.pictures.shown)
+        where = self._search.held()
         if where:
             raise Failed(
                 f"{where} holds pictures; what it holds is not counted",
