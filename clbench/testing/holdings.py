@@ -105,12 +105,12 @@ def _named(values: dict[Any, Any], name: str) -> Iterator[tuple[str, Any]]:
 
 def _may_hold(value: Any) -> bool:
     """Whether it is worth a closer look. There are hundreds of thousands of values, nearly all short texts and code."""
-    kind = type(value)
+    kind: Any = type(value)
     return len(value) >= FEWEST if kind is str else _holds(kind)
 
 
 @functools.cache
-def _holds(kind: type) -> bool:
+def _holds(kind: Any) -> bool:
     """Whether values of this type may hold the numbers of a picture, or what does."""
     return issubclass(kind, (np.ndarray, Tensor)) or kind in _CONTAINERS or _is_buffer(kind)
 
