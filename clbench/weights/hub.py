@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,16 +35,17 @@ def fetched(backbone: str) -> Path:
     found = cached(backbone)
     if found is not None:
         return found
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     repository, revision, names = _published_as(backbone)
     problem: Exception | str = "timm names no repository for it"
     for name in names if repository else ():
         try:
-            return Path(hf_hub_download(repository, name, revision=revision))
+            with _one_message():
+                return Path(hf_hub_download(repository, name, revision=revision))
         except LocalEntryNotFoundError as error:
-            problem = error
+            problem = f"no file from {constants.ENDPOINT}: {error.__cause__ or error}"
             break
         except EntryNotFoundError as error:
             problem = error
@@ -54,6 +57,18 @@ def fetched(backbone: str) -> Path:
         f"train.weights: the weights of '{backbone}' could not be fetched from timm's hub ({reason}).",
         hint=hint(backbone),
     )
+
+
+@contextmanager
+def _one_message() -> Iterator[None]:
+    """Keep the hub's client from telling each of its attempts: what came of them is told once."""
+    log = logging.getLogger("huggingface_hub")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def hint(backbone: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 Cli = Callable[..., Any]
 NET = "test_resnet.r160_in1k"
@@ -59,6 +61,21 @@ def test_get_takes_a_scenario_or_a_model_and_says_what_the_hub_gave(cli: Cli, fi
     assert [repository for repository, _ in asked] == [f"timm/{NET}", "timm/tresnet_m.miil_in21k"]
     assert cli("weights", "get", "tiny").code == 2
     assert cli("weights", "get", "clbench_small").code == 2
+
+
+def test_without_a_network_one_sentence_says_who_did_not_answer(cli: Cli, monkeypatch):
+    heard = []
+
+    def download(repository: str, name: str, *, revision: str | None) -> str:
+        heard.append(logging.getLogger("huggingface_hub.utils._http").isEnabledFor(logging.WARNING))
+        raise LocalEntryNotFoundError("words of the client") from OSError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    done = cli("weights", "get", NET)
+    assert done.code == 3 and heard == [False]
+    assert f"weights of '{NET}' could not be fetched" in done.err
+    assert "no file from https://huggingface.co: Name or service not known" in " ".join(done.err.split())
+    assert logging.getLogger("huggingface_hub.utils._http").isEnabledFor(logging.WARNING)
 
 
 def test_a_dry_run_says_that_weights_are_not_here_and_offline_refuses(cli: Cli, monkeypatch):

@@ -35,4 +35,4 @@ def command(record: Path, *, out: Path, onnx: bool, scenario: str, strategy: str
     for remark in done.remarks:
         output.say(f"Note: {remark}.", indent="  ")
     for path in sorted(done.folder.iterdir()):
-        click.echo(f"{path}  {path.stat().st_size / 1e6:,.1f} MB")
+        click.echo(f"{path}  {path.stat().st_size / 1e3:,.1f} kB")

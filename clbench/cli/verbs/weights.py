@@ -58,7 +58,10 @@ def get(name: str) -> None:
     from clbench.weights.resolve import fetched, resolve
 
     backbone = _backbone(name)
-    found = fetched(resolve("hub", backbone=backbone), backbone=backbone)
+    named = resolve("hub", backbone=backbone)
+    if named.path is None:
+        click.echo(f"Asking the hub for {backbone}; without a network that takes half a minute.", err=True)
+    found = fetched(named, backbone=backbone)
     click.echo(f"{backbone}: sha256 {found.sha256}\n{found.path}")
 
 
