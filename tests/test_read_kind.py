@@ -27,6 +27,7 @@ def test_what_is_read_is_what_importing_tells(name: str):
     assert list(read.fields_of().items()) == list(loaded.fields_of().items())
     assert read().values() == loaded().values() and read.defaults() == loaded.defaults()
     assert set(inspect.get_annotations(read)) == set(inspect.get_annotations(loaded)) & set(loaded.fields_of())
+    assert read.static == loaded.static
     assert read.validates == (loaded.__post_init__ is not load_strategy(catalog.find_strategy("naive")).__post_init__)
 
 

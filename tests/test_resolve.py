@@ -156,6 +156,41 @@ def test_the_stand_in_recipe_lies_between_scenario_and_command_line(write: Write
     assert found.changed_train == ("batch_size",)
 
 
+BOUND = """\
+bound: {epochs: 60, lr: 0.25}
+"""
+
+
+def test_what_sees_the_whole_stream_at_once_has_the_recipe_of_a_bound(write: Write):
+    naive, joint = plan(write(more=BOUND), strategies=["naive", "joint"], seeds=[0], sets=["train.lr=0.5"])
+    assert (naive.train.epochs, joint.train.epochs) == (7, 60)
+    assert (naive.train.lr, joint.train.lr) == (0.5, 0.5), "the command line says the last word"
+    assert joint.origins["train.epochs"] == "scenarios/mine.yaml: bound"
+    (joint,) = plan("mine", strategies=["joint"], seeds=[0])
+    assert joint.changed_train == () and joint.train.lr == 0.25
+
+
+def test_a_stand_in_has_a_bound_of_its_own_on_top(write: Write):
+    inner = STAND_IN.replace("  strategies", "  bound: {epochs: 9}\n  strategies")
+    found = plan(write("coco2014", BOUND + inner), strategies=["joint", "er"], seeds=[0])
+    assert [(p.train.epochs, p.train.lr) for p in found] == [(9, 0.25), (2, 1e-3)]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("bound: {epoch: 60}\n", "scenarios/mine.yaml: bound"),
+        ("bound: {epochs: many}\n", "scenarios/mine.yaml: bound"),
+        ("stand_in: {train: {base_epochs: 3}, bound: {epochs: 60}}\n", "stand_in.bound: epochs is 60, but the only"),
+        ("stand_in: {bound: {epochs: 0}}\n", "stand_in.bound"),
+    ],
+)
+def test_a_bound_that_cannot_be_meant_is_refused(write: Write, more: str, message: str):
+    with pytest.raises(UsageError) as caught:
+        plan(write(more=more), strategies=["naive"])
+    assert message in str(caught.value)
+
+
 def test_all_values_names_an_origin_for_every_one(write: Write):
     values = all_values(one(write(), strategies=["er"], seeds=[0], sets=["head=maxpool"]))
     assert values["train.epochs"] == (7, "scenarios/mine.yaml")

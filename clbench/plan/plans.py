@@ -64,15 +64,17 @@ def plan(
         _check_protocol(spec, pins, path=found.path, source=shown(found))
     chosen = _chosen(spec, source, strategies, where=shown(found), read_only=read_only)
     settings = parse_settings(sets, chosen)
-    origins, train, changed, weights = recipe(
-        spec, read_yaml(text, source=shown(found)), source, settings, where=shown(found), read_only=read_only
-    )
-    origins = {"scenario": found.origin, "dataset": source.origin} | origins
+    raw = read_yaml(text, source=shown(found))
+    recipes = {
+        bound: recipe(spec, raw, source, settings, where=shown(found), bound=bound, read_only=read_only)
+        for bound in sorted({strategy.kind.static for strategy in chosen})
+    }
     plans = []
     each = [(in_order(spec, order, path=found.path), order) for order in _orders(orders, spec, where=shown(found))]
     for (asked, order), seed in itertools.product(each, _distinct(seeds or spec.seeds)):
         for strategy in chosen:
             values = _strategy_values(strategy, settings)
+            origins, train, changed, weights = recipes[strategy.kind.static]
             plans.append(
                 Plan(
                     scenario=asked,
@@ -88,7 +90,8 @@ def plan(
                     fields={name: value for name, (value, _) in values.items()},
                     train=train,
                     seed=seed,
-                    origins=origins
+                    origins={"scenario": found.origin, "dataset": source.origin}
+                    | origins
                     | {"seed": "--seed" if seeds else shown(found)}
                     | {f"{strategy.entry.name}.{name}": origin for name, (_, origin) in values.items()},
                     changed_train=changed,

@@ -18,6 +18,8 @@ HOOKS = {"fields_of", "configured", "defaults", "values", "changed", "__init_sub
 """Methods with which a class says more of its fields than their annotations do."""
 TYPES = {**vars(typing), "dict": dict, "list": list, "tuple": tuple}
 FACTORIES = {"dict": dict, "list": list}
+READ = "static"
+"""The class variable that decides which recipe a run has."""
 PACKAGE = Path(clbench.__file__).parent
 STRATEGY = PACKAGE / "method" / "strategy.py"
 
@@ -61,6 +63,8 @@ def _kind(path: Path, name: str) -> type[Fields]:
             body["__annotations__"][field] = eval(ast.unparse(item.annotation), dict(TYPES))  # noqa: S307 - types only
             if item.value is not None:
                 body[field] = _default(tree, item.value)
+        elif isinstance(item, ast.AnnAssign | ast.Assign) and item.value is not None and READ in _targets(item):
+            body[READ] = ast.literal_eval(item.value)
     made = type(name, bases or (Fields,), body)
     init = methods.get("__post_init__")
     if init is not None and not known:
@@ -70,6 +74,10 @@ def _kind(path: Path, name: str) -> type[Fields]:
             raise UnreadableError(name)
     kind: type[Fields] = dataclasses.dataclass(eq=False, kw_only=True, repr=False)(made)
     return kind
+
+
+def _targets(item: ast.AnnAssign | ast.Assign) -> list[str]:
+    return [ast.unparse(target) for target in (item.targets if isinstance(item, ast.Assign) else [item.target])]
 
 
 def _assigned(function: ast.FunctionDef) -> set[str]:

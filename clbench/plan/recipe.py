@@ -30,9 +30,13 @@ def recipe(
     settings: Settings,
     *,
     where: str,
+    bound: bool,
     read_only: bool,
 ) -> tuple[dict[str, str], TrainSpec, tuple[str, ...], Weights]:
-    """Return (origins, recipe, fields that --set changed, weights): defaults < scenario < stand-in < --set."""
+    """Return (origins, recipe, fields that --set changed, weights): defaults < scenario < stand-in < bound < --set.
+
+    `bound`: the recipe is that of strategies which see the whole stream at once.
+    """
     values: dict[str, Any] = msgspec.to_builtins(spec.train)
     features = source.options.get("features", "")
     if features:
@@ -41,6 +45,9 @@ def recipe(
     if source.stand_in and spec.stand_in is not None:
         values |= spec.stand_in.train
         origins |= {f"train.{name}": f"{where}: {STAND_IN}" for name in spec.stand_in.train}
+    if bound:
+        values |= (layer := bound_values(spec, stand_in=source.stand_in))
+        origins |= {f"train.{name}": f"{where}: bound" for name in layer}
     before = msgspec.to_builtins(convert(values, TrainSpec, source=where))
     after = before | {name: msgspec.to_builtins(value) for name, (value, _) in settings.train.items()}
     origins |= {f"train.{name}": f"{COMMAND_LINE} {text}" for name, (_, text) in settings.train.items()}
@@ -64,6 +71,11 @@ def recipe(
     if before["weights"] == weights.name:
         changed.discard("weights")  # another spelling of the same
     return origins, msgspec.structs.replace(train, weights=weights.name), tuple(sorted(changed)), weights
+
+
+def bound_values(spec: ScenarioSpec, *, stand_in: bool) -> dict[str, Any]:
+    """Return what of the recipe is another for strategies that see the whole stream at once."""
+    return spec.bound | (spec.stand_in.bound if stand_in and spec.stand_in is not None else {})
 
 
 def _weights(train: TrainSpec, *, read_only: bool) -> Weights:

@@ -146,6 +146,7 @@ class StandInSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     dataset: Name = "scenes"
     options: dict[str, str] = field(default_factory=dict)
     train: dict[str, Yaml] = field(default_factory=dict)
+    bound: dict[str, Yaml] = field(default_factory=dict)
     strategies: list[Yaml] = field(default_factory=list)
     pins: PinsSpec = field(default_factory=PinsSpec)
 
@@ -177,6 +178,8 @@ class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
     pins: PinsSpec = field(default_factory=PinsSpec)
     """The pins themselves, or the name of the file beside this one that has them."""
     train: TrainSpec = field(default_factory=TrainSpec)
+    bound: dict[str, Yaml] = field(default_factory=dict)
+    """What of the recipe is another for strategies that see the whole stream at once (`joint`), say `{epochs: 60}`."""
     strategies: list[Yaml] = field(default_factory=lambda: ["naive"])
     seeds: Annotated[list[Count], Meta(min_length=1)] = field(default_factory=lambda: [0])
     orders: Positive | list[str] = field(default_factory=list)
@@ -240,8 +243,7 @@ def _parsed(text: str | bytes, *, source: str) -> tuple[ScenarioSpec, str]:
             # `missing: 0.01` is a number for YAML; readers take texts
             where["options"] = {key: str(x) if type(x) in (int, float) else x for key, x in options.items()}
     spec: ScenarioSpec = convert(raw, ScenarioSpec, source=source)
-    if spec.stand_in is not None:
-        convert(msgspec.to_builtins(spec.train) | spec.stand_in.train, TrainSpec, source=f"{source}: stand_in.train")
+    _check_layers(spec, source=source)
     if spec.online and spec.train.epochs != 1:
         raise UsageError(
             f"{source}: online: an online scenario makes one pass, but train.epochs is {spec.train.epochs}."
@@ -249,6 +251,24 @@ def _parsed(text: str | bytes, *, source: str) -> tuple[ScenarioSpec, str]:
     if (spec.images == "listed") != bool(spec.lists):
         raise UsageError(f"{source}: images: `listed` and `lists:` go together; one of them is missing.")
     return spec, named
+
+
+def _check_layers(spec: ScenarioSpec, *, source: str) -> None:
+    """Raise UsageError where what a stand-in or a bound changes makes no recipe."""
+    values = msgspec.to_builtins(spec.train)
+    layers: list[tuple[str, dict[str, Yaml], dict[str, Yaml]]] = [("", {}, spec.bound)]
+    if spec.stand_in is not None:
+        layers.append(("stand_in.", spec.stand_in.train, spec.bound | spec.stand_in.bound))
+    for where, train, bound in layers:
+        usual = values | train
+        convert(usual, TrainSpec, source=f"{source}: {where}train")
+        convert(usual | bound, TrainSpec, source=f"{source}: {where}bound")
+        if "epochs" in bound and (first := (usual | bound)["base_epochs"]) and "base_epochs" not in bound:
+            raise UsageError(
+                f"{source}: {where}bound: epochs is {bound['epochs']}, but the only session of a bound has "
+                f"train.base_epochs, which is {first}.",
+                hint=f"Write base_epochs: {bound['epochs']}.",
+            )
 
 
 def load_scenario(path: Path, *, source: str = "") -> ScenarioSpec:

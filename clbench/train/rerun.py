@@ -12,7 +12,8 @@ import msgspec
 from clbench.errors import UsageError
 from clbench.files.yaml_text import convert
 from clbench.plan import catalog, plans
-from clbench.plan.plan import Plan
+from clbench.plan.plan import Plan, class_in
+from clbench.plan.recipe import bound_values
 from clbench.plan.source import find_source, stand_in_source
 from clbench.records.json_paths import join
 from clbench.records.orders import order_of
@@ -109,17 +110,19 @@ def plan_of(
         root=source.root,
         fields=dict(ran.fields),
         train=train,
-        changed_train=_changed(train, spec, stand_in=about.stand_in),
+        changed_train=_changed(train, spec, stand_in=about.stand_in, bound=class_in(usual.entry).static),
         tuning=tuning_of(record),
         protocol=record.protocol,
     )
 
 
-def _changed(train: TrainSpec, spec: ScenarioSpec, *, stand_in: bool) -> tuple[str, ...]:
+def _changed(train: TrainSpec, spec: ScenarioSpec, *, stand_in: bool, bound: bool) -> tuple[str, ...]:
     """Return the values of a recipe that are not the scenario's own, whatever a record says of them."""
     usual = msgspec.to_builtins(spec.train)
     if stand_in and spec.stand_in is not None:
         usual |= spec.stand_in.train
+    if bound:
+        usual |= bound_values(spec, stand_in=stand_in)
     recipe = msgspec.to_builtins(convert(usual, TrainSpec, source=spec.name))
     return tuple(name for name, value in msgspec.to_builtins(train).items() if value != recipe[name])
 

@@ -365,6 +365,15 @@ def test_the_search_beside_the_benchmarks_says_what_it_means(tmp_path: Path) -> 
         assert len(found[0].stream.test_rows) > 50
 
 
+SEARCHES = Path(__file__).parents[2] / "benchmarks" / "searches"
+
+
+@pytest.mark.parametrize("path", sorted(SEARCHES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_search_beside_the_benchmarks_makes_trials(path: Path, tmp_path: Path) -> None:
+    for study in asked(path, tmp_path):
+        assert study.due() and all(study.plans(trial) for trial in study.due())
+
+
 def test_the_search_in_the_documents_can_be_read(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
     shown = text.split("### Tuning", 1)[1].split("```yaml\n", 1)[1].split("```", 1)[0]

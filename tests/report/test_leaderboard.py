@@ -111,9 +111,20 @@ def test_the_gap_is_to_joint_training_with_the_same_recipe() -> None:
     er, joint = factory.make_record(ER), factory.make_record(JOINT)
     cell = find(board_of([er, joint]), "er").cells["gap"]
     assert cell.mean == pytest.approx((er.summary["last_map"] or 0) - (joint.summary["last_map"] or 0))
-    other = factory.make_record(JOINT, train=joint.train | {"epochs": 40})
+    other = factory.make_record(JOINT, train=joint.train | {"lr": 0.5})
     assert find(board_of([er, other]), "er").cells["gap"].mean is None
     assert find(board_of([er]), "er").cells["gap"].mean is None
+
+
+def test_joint_training_bounds_with_epochs_of_its_own_and_the_highest_of_several_bounds() -> None:
+    er, joint = factory.make_record(ER), factory.make_record(JOINT)
+    low, high = sorted((joint, factory.make_record(JOINT, seed=1)), key=lambda record: record.summary["last_map"] or 0)
+    longer = factory.make_record(JOINT, seed=high.seed, train=joint.train | {"epochs": 40})
+    for records in ([er, low, longer], [longer, er, low]):
+        found = find(board_of(records), "er").cells["gap"].mean
+        assert found == pytest.approx((er.summary["last_map"] or 0) - (high.summary["last_map"] or 0))
+    shortened = factory.make_record(JOINT, train=joint.train | {"epochs": 1}, marks=["changed-train"])
+    assert find(board_of([er, shortened]), "er").cells["gap"].mean is None, "epochs that the scenario does not ask for"
 
 
 def test_joint_training_is_a_bound_and_takes_no_rank_nor_bold() -> None:

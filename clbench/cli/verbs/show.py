@@ -61,13 +61,15 @@ def command(scenario: str, orders: str, as_json: bool, **chosen: Any) -> None:
     _show_scenario(firsts[0], table, seeds=list(dict.fromkeys(item.seed for item in plans)))
     for item in each.values():
         _show_sessions(item, table)
-    shown: set[str] = set()
+    usual = {name: found for name, found in all_values(firsts[0]).items() if name.startswith("train.")}
     for item in firsts:
-        values = {name: found for name, found in all_values(item).items() if name not in shown}
-        shown.update(name for name in values if name.startswith("train."))
+        values = all_values(item)
+        if item is not firsts[0]:
+            values = {name: found for name, found in values.items() if usual.get(name) != found}
         click.echo()
         if any(name.startswith("train.") for name in values):
-            output.table(["recipe", "", ""], _rows(values, "train."))
+            whose = "recipe" if item is firsts[0] else f"recipe of {item.entry.name}"
+            output.table([whose, "", ""], _rows(values, "train."))
             click.echo()
         output.table([item.entry.name, "", ""], _rows(values, f"{item.entry.name}."))
 

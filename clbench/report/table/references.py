@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,8 @@ AGAINST = ("forward_transfer", "forgetting_over_joint", "forgetting_over_single"
 def against_references(sections: Sequence[Sequence[Row]], *, trust: Mapping[str, str]) -> Measured:
     """Return the columns `AGAINST` of the rows of every table; rows whose table lacks the reference have none.
 
-    A reference has the recipe and the head of the row, joint training where there is none of its head that of another,
-    and no seed that contradicts itself. Its AP are the means over its seeds, on the fixed test set.
+    A reference has the recipe and the head of the row and no seed that contradicts itself; of joint training see
+    `bound_of`. Its AP are the means over its seeds, on the fixed test set.
     """
     found: dict[str, dict[str, float]] = {key: {} for key in AGAINST}
     for rows in sections:
@@ -33,8 +34,8 @@ def against_references(sections: Sequence[Sequence[Row]], *, trust: Mapping[str,
         for row in rows:
             if is_static(row.first):
                 continue
-            bound = _mean(_fitting(row, joint, any_head=True), lambda record: _fixed(record)[-1])
-            single = _mean(_fitting(row, plain), lambda record: just_learned(_fixed(record), record.learned))
+            bound = _mean(bound_of(row, joint), lambda record: _fixed(record)[-1])
+            single = _mean(next(_like(row, plain), None), lambda record: just_learned(_fixed(record), record.learned))
             for record in row.records:
                 for key, measure, reference in (
                     ("forward_transfer", forward_transfer, single),
@@ -47,10 +48,31 @@ def against_references(sections: Sequence[Sequence[Row]], *, trust: Mapping[str,
     return found
 
 
-def _fitting(row: Row, others: Sequence[Row], *, any_head: bool = False) -> Row | None:
-    same = [other for other in others if other.first.train == row.first.train]
-    head = [other for other in same if other.first.strategy.head == row.first.strategy.head]
-    return next(iter(head or (same if any_head else [])), None)
+def bound_of(row: Row, bounds: Sequence[Row]) -> Row | None:
+    """Return the row of joint training that bounds `row`: with its recipe, and its head where there is one of that.
+
+    The bound has epochs of its own (`bound:` of a scenario), so these alone may differ, where both rows trained as the
+    scenario says or neither did. Of several the highest last mAP bounds.
+    """
+    marked = "changed-train" in row.marks
+    same = [
+        bound
+        for bound in bounds
+        if bound.first.train == row.first.train
+        or (("changed-train" in bound.marks) == marked and _but_epochs(bound) == _but_epochs(row))
+    ]
+    same = [bound for bound in same if bound.first.strategy.head == row.first.strategy.head] or same
+    return max(same, key=lambda bound: stat.mean if (stat := bound.stat("last_map")) else -math.inf, default=None)
+
+
+def _but_epochs(row: Row) -> dict[str, object]:
+    return {name: value for name, value in row.first.train.items() if name not in ("epochs", "base_epochs")}
+
+
+def _like(row: Row, others: Sequence[Row]) -> Iterator[Row]:
+    for other in others:
+        if other.first.train == row.first.train and other.first.strategy.head == row.first.strategy.head:
+            yield other
 
 
 def _changed(row: Row) -> bool:

@@ -16,6 +16,7 @@ from clbench.report.table.model import Cell, TableRow
 from clbench.report.table.pretraining_tracks import saw_coco, track
 from clbench.report.table.published import Printed
 from clbench.report.table.ranking import order, ranks
+from clbench.report.table.references import bound_of
 
 Stats = Mapping[str, Stat | None]
 
@@ -109,12 +110,11 @@ def _reader(values: Mapping[str, float]) -> Callable[[Record], float | None]:
 
 
 def _gap(row: Row, bounds: Sequence[Row]) -> Stat | None:
-    """Return last mAP minus that of joint training with the same recipe and, where there is one, the same head."""
+    """Return last mAP minus that of joint training with the recipe of `row`."""
     from clbench.metrics.continual import gap
 
-    same = [bound for bound in bounds if bound.first.train == row.first.train]
-    same = [bound for bound in same if bound.first.strategy.head == row.first.strategy.head] or same
-    joint = same[0].stat("last_map") if same else None
+    bound = bound_of(row, bounds)
+    joint = None if bound is None else bound.stat("last_map")
     if joint is None:
         return None
     return row.over(lambda record: None if (last := record.summary["last_map"]) is None else gap(last, joint.mean))
