@@ -29,7 +29,7 @@ LABELS, BACKBONE = 80, "tf_efficientnet_lite0"
 FORWARD = """
 import json, os, sys, torch
 from clbench.train.environment import keep_freed_memory
-from clbench.nn.backbones import build_backbone
+from clbench.nn.backbones.by_name import build_backbone
 how, name, size, batch, passes = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 if how == "kept":
     keep_freed_memory()

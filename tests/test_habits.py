@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 from pathlib import Path
@@ -70,6 +71,18 @@ def test_every_script_beside_the_benchmarks_is_run_nightly_or_says_why_not() -> 
             text = (folder / name).read_text()
             assert "--quick" in text and "main(measure" in text, name
     assert "make benchmarks" in (ROOT / ".github" / "workflows" / "nightly.yml").read_text()
+
+
+def test_what_benchmarks_import_is_there_also_in_texts_that_other_processes_run() -> None:
+    lost = []
+    for path in sorted((ROOT / "benchmarks").rglob("*.py")):
+        pattern = r"^\s*from (clbench[\w.]*) import (\([^)]*\)|[^\n;]+)"
+        for name, imported in re.findall(pattern, path.read_text(encoding="utf-8"), re.MULTILINE):
+            module = importlib.import_module(name)
+            for word in re.findall(r"\w+", re.sub(r" as \w+|#.*", "", imported)):
+                if not hasattr(module, word) and importlib.util.find_spec(f"{name}.{word}") is None:
+                    lost.append(f"{path.relative_to(ROOT)}: {name}.{word}")
+    assert lost == []
 
 
 def test_the_citation_is_of_this_version() -> None:
