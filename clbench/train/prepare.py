@@ -142,6 +142,11 @@ def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: 
     """Return where the plan's pictures come from, behind the cache where that is wanted or costs little."""
     size = plan.train.image_size
     buffer, lanes = int(plan.options.get("buffer", "0")), int(plan.options.get("lanes", "1"))
+    if "lanes" in plan.options and not (buffer and lanes):
+        raise UsageError(
+            f"{table.name}: option lanes: {lanes} with a buffer of {buffer} images; expected 1 or more, beside a buffer.",
+            hint='For example {buffer: "4096", lanes: "4"}: so many files take turns while the buffer is filled.',
+        )
     if features := plan_features(plan):
         rows = FeatureRows(features, table, buffer=buffer, lanes=lanes)
         return rows if plan.trial is None else TrainImages(rows, table)

@@ -115,3 +115,9 @@ def test_a_buffer_for_pictures_is_refused(home: Path) -> None:
     np.savez(home / "labels.npz", **arrays, paths=np.array([f"{name:03d}.jpg" for name in range(90)]))
     with pytest.raises(UsageError, match="option buffer: pictures are read in any order"):
         finished(planned(spec(home, buffer="5"), "naive", "train.backbone=clbench_small"), home / "r")
+
+
+@pytest.mark.parametrize("options", [{"lanes": "2"}, {"lanes": "0", "buffer": "5"}, {"lanes": "2", "buffer": "0"}])
+def test_lanes_that_would_say_nothing_are_refused(home: Path, options: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"option lanes: . with a buffer of . images; expected 1 or more"):
+        finished(planned(spec(home, features="x.npy", **options), "naive"), home / "r")
