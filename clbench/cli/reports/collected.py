@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNVERIFIED = "clbench.report.unverified"
+WHERE = "clbench.report.unverified.where"
+"""The first of their files, where `UNVERIFIED` says that there are some."""
 NO_RECORDS = "There are no records of {0}. Run it: clbench run {0}"
 
 
@@ -48,11 +50,13 @@ def printed_board(name: str, *, threshold: str = "", digits: int = 1) -> Leaderb
 
 
 def note_unverified(found: Collection) -> None:
-    """Keep how many of the records are unverified, for the exit code."""
+    """Keep how many of the records are unverified, for the exit code, and where one lies."""
     from clbench.records.verify.findings import LEVELS
 
     wrong = [r for row in found.rows for r in row.records if found.trust.get(r.content) == LEVELS[0]]
-    click.get_current_context().meta[UNVERIFIED] = len(wrong)
+    meta = click.get_current_context().meta
+    meta[UNVERIFIED] = len(wrong)
+    meta[WHERE] = next((f" {one.path}" for one in found.wrong if one.path is not None), "")
 
 
 def tell_changed(records: Sequence[Record], *, scenario: str = "", data: Path | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from clbench.cli.reports.choose import choose
-from clbench.cli.reports.collected import UNVERIFIED
+from clbench.cli.reports.collected import UNVERIFIED, WHERE
 from clbench.cli.reports.compare import compare
 from clbench.cli.reports.curves import curves
 from clbench.cli.reports.diff import diff
@@ -54,7 +54,7 @@ def _end(ctx: click.Context, result: object) -> None:
             f"{wrong} records are unverified; they have no rank."
             if wrong > 1
             else "1 record is unverified; it has no rank.",
-            hint="What is wrong: clbench verify",
+            hint=f"What is wrong: clbench verify{ctx.meta.get(WHERE, '')}",
         )
 
 
