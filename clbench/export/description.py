@@ -8,12 +8,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from clbench.errors import DataError
-from clbench.records.schema import Count, Fraction, Label, MaybeSha, Name, Positive, Stem, Text
+from clbench.errors import DataError, ResultsError
+from clbench.files.file_digest import file_sha256
+from clbench.files.given import LARGEST_ANY, look_at, read_given
+from clbench.files.sealed_json import sealed, unsealed
+from clbench.records.schema import Count, Fraction, Label, MaybeSha, Name, Positive, Sha, Stem, Text
 from clbench.spec.scenario import TrainSpec
 
 FORMAT: Literal[1] = 1
-FILE, TENSORS, ONNX, CARD = "model.json", "model.safetensors", "model.onnx", "README.md"
+FILE, CARD = "model.json", "README.md"
+TENSORS: Literal["model.safetensors"] = "model.safetensors"
+ONNX: Literal["model.onnx"] = "model.onnx"
 LARGEST = 16 << 20
 """Bytes that the description may have."""
 SIDE = Annotated[int, Meta(ge=1, le=4096)]
@@ -84,30 +89,51 @@ class Description(_Part, frozen=True):
     """What the strategy's scores need beside its network, tensors by their names."""
     probe: list[Fraction]
     """The scores of the picture that `probe_picture` makes, which a loaded model must give again."""
+    files: dict[Literal["model.safetensors", "model.onnx"], Sha] = msgspec.field(default_factory=dict)
+    """sha256 of what lies beside it; folders of an earlier clbench have none."""
+
+
+def digests(folder: Path) -> dict[Literal["model.safetensors", "model.onnx"], str]:
+    """Return the sha256 of tensors and graph in a folder, of what is there. Raises OSError."""
+    return {name: file_sha256(folder / name) for name in (TENSORS, ONNX) if (folder / name).exists()}
+
+
+def check_files(description: Description, folder: Path) -> None:
+    """Raise DataError naming a file of the folder that is not as it was exported. One that is not there is none."""
+    for name, told in description.files.items():
+        path = folder / name
+        try:
+            if not path.exists():
+                continue
+            look_at(path, largest=LARGEST_ANY)
+            found = file_sha256(path)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+        if found != told:
+            raise DataError(
+                f"{path}: is not as it was exported (its sha256 is not that in {FILE}).",
+                hint="Copy the folder again, or export the model again.",
+            )
 
 
 def write_description(description: Description, folder: Path) -> None:
-    """Write `model.json`. Raises OSError."""
-    plain = msgspec.json.format(msgspec.json.encode(description), indent=2)
-    (folder / FILE).write_bytes(plain + b"\n")
+    """Write `model.json`, sealed. Raises OSError."""
+    (folder / FILE).write_bytes(sealed(msgspec.to_builtins(description), indent=2))
 
 
 def read_description(folder: Path) -> Description:
     """Return what the folder's `model.json` says. Raises DataError naming the field."""
     path = folder / FILE
     try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST + 1)
+        text = read_given(path, largest=LARGEST)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}).",
             hint="clbench export RECORD --out FOLDER makes such a folder.",
         ) from error
-    if len(text) > LARGEST:
-        raise DataError(f"{path}: more than {LARGEST:,} bytes; no description of a model is that large.")
     try:
-        found = msgspec.json.decode(text, type=Description)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        found = msgspec.convert(unsealed(text, bare=True), type=Description)
+    except (ResultsError, msgspec.ValidationError, RecursionError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: {error}.", hint="Export the model again with this clbench.") from error
     _check(found, path)
     return found

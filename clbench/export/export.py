@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
@@ -24,6 +25,7 @@ from clbench.export.description import (
     Description,
     Origin,
     Pretraining,
+    digests,
     write_description,
 )
 from clbench.export.model import load
@@ -154,11 +156,6 @@ def _written(
     try:
         partial.mkdir(parents=True)
         write_tensors(tensors, partial / TENSORS)
-        write_description(description, partial)
-        model = load(partial)
-        if stream is not None and source is not None:
-            rows = stream.test_rows[:: max(1, len(stream.test_rows) // LOOKED_AT)]
-            _compare(path, record, stream, rows, model.scores_of(source.read(rows)).numpy())
         if onnx and (absent := missing()):
             lacks = f"{', '.join(absent)} not installed (pip install -e '.[export]', in the checkout)"
             remarks.append(f"no ONNX file: {lacks}")
@@ -166,6 +163,12 @@ def _written(
             probes = torch.randint(0, 256, (3, 3, *2 * (description.image_size,)), dtype=torch.uint8,
                                    generator=torch.Generator().manual_seed(0))  # fmt: skip
             distance = write_onnx(strategy, partial / ONNX, probes=probes)
+        description = msgspec.structs.replace(description, files=digests(partial))
+        write_description(description, partial)
+        model = load(partial)
+        if stream is not None and source is not None:
+            rows = stream.test_rows[:: max(1, len(stream.test_rows) // LOOKED_AT)]
+            _compare(path, record, stream, rows, model.scores_of(source.read(rows)).numpy())
         (partial / CARD).write_text(card(record, description, onnx=distance), encoding="utf-8")
         if out.exists():
             out.rmdir()

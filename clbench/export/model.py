@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clbench.data.pictures.sources import lone_photo
 from clbench.errors import DataError
-from clbench.export.description import FILE, TENSORS, Description, read_description
+from clbench.export.description import FILE, TENSORS, Description, check_files, read_description
 from clbench.export.rebuild import expected_shapes, put_in, rebuilt, shipped_kind
 from clbench.export.tensors import probe_picture, read_tensors
 from clbench.method.strategy import Strategy
@@ -75,8 +75,8 @@ def load(folder: str | Path) -> Model:
     """Return the model in a folder that `clbench export` made.
 
     It is read without trust: no code of the folder runs, only JSON and plain tensors are read, and every shape is
-    checked before memory is taken. Raises DataError for a folder that is damaged, of another clbench, or not what it
-    says.
+    checked before memory is taken. Digests tell what was damaged on the way; whoever changes a folder on purpose writes
+    them anew. Raises DataError for a folder that is damaged, of another clbench, or not what it says.
 
     >>> model = clbench.load("exported")
     >>> model.labels
@@ -88,6 +88,7 @@ def load(folder: str | Path) -> Model:
     """
     folder = Path(folder)
     description = read_description(folder)
+    check_files(description, folder)
     kind = shipped_kind(description.strategy)
     tensors = read_tensors(folder / TENSORS, expected=expected_shapes(kind, description))
     strategy = rebuilt(kind, description)

@@ -18,9 +18,10 @@ from tiny_scenarios import SHIPPED, SMALL, finished, planned, scenario
 import clbench
 from clbench.data.pictures.sources import squashed
 from clbench.errors import DataError, ResultsError, UsageError
-from clbench.export.description import FILE, TENSORS
+from clbench.export.description import FILE, ONNX, TENSORS, digests, read_description, write_description
 from clbench.export.export import export
 from clbench.export.model import load
+from clbench.files.sealed_json import sealed, unsealed
 from clbench.metrics.thresholds import best_thresholds
 from clbench.nn.heads.by_name import HEADS
 from clbench.records.record import write_record
@@ -193,14 +194,15 @@ def test_present_labels_reach_their_thresholds_and_the_surest_stands_first(naive
 
 def changed(folder: Path, to: Path, **values: Any) -> Path:
     shutil.copytree(folder, to)
-    plain = json.loads((to / FILE).read_text())
+    plain = unsealed((to / FILE).read_bytes())
+    plain["files"] = {}
     for path, value in values.items():
         *parents, last = path.split("__")
         part = plain
         for parent in parents:
             part = part[parent]
         part[last] = value
-    (to / FILE).write_text(json.dumps(plain))
+    (to / FILE).write_bytes(sealed(plain))
     return to
 
 
@@ -227,6 +229,41 @@ def changed(folder: Path, to: Path, **values: Any) -> Path:
 def test_a_folder_that_is_not_what_it_says_is_refused(naive: Any, tmp_path: Path, values: Any, told: str):
     with pytest.raises(DataError, match=told):
         load(changed(naive[2].folder, tmp_path / "model", **values))
+
+
+@pytest.mark.parametrize("name", [FILE, TENSORS])
+def test_no_flipped_bit_of_an_exported_folder_goes_unseen(naive: Any, tmp_path: Path, name: str):
+    folder = shutil.copytree(naive[2].folder, tmp_path / "model")
+    content = (folder / name).read_bytes()
+    for place in range(0, len(content), len(content) // 40):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << (place % 7)
+        if flipped.split() == content.split():  # one space for another, between two values
+            continue
+        (folder / name).write_bytes(flipped)
+        with pytest.raises(DataError, match=name):
+            load(folder)
+
+
+def test_a_changed_graph_is_named_and_one_that_is_gone_is_none(naive: Any, tmp_path: Path):
+    folder = shutil.copytree(naive[2].folder, tmp_path / "model")
+    (folder / ONNX).write_bytes(b"a graph")
+    read = read_description(folder)
+    write_description(msgspec.structs.replace(read, files=digests(folder)), folder)
+    assert set(load(folder).description.files) == {TENSORS, ONNX}
+    (folder / ONNX).write_bytes(b"another")
+    with pytest.raises(DataError, match=r"model\.onnx: is not as it was exported"):
+        load(folder)
+    (folder / ONNX).unlink()
+    load(folder)
+
+
+def test_a_folder_of_an_earlier_clbench_has_no_digests_and_is_read(naive: Any, tmp_path: Path):
+    folder = shutil.copytree(naive[2].folder, tmp_path / "model")
+    plain = unsealed((folder / FILE).read_bytes())
+    del plain["files"]
+    (folder / FILE).write_text(json.dumps(plain))
+    assert load(folder).labels == tuple(naive[1].labels)
 
 
 def test_a_huge_network_is_refused_before_memory_is_taken(naive: Any, tmp_path: Path):
