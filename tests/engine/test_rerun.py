@@ -16,6 +16,7 @@ from clbench.metrics import of_session
 from clbench.plan.plans import plan
 from clbench.records.configuration import configuration_text, other_section
 from clbench.records.record import Record, read_record, seal, write_record
+from clbench.records.verify import against_stream
 from clbench.records.verify.verify import verify
 from clbench.train.rerun import plan_of, reproduce
 from clbench.train.run import RunOptions, run
@@ -173,7 +174,17 @@ def test_what_ran_travels_beside_the_record_and_runs_again_elsewhere(
     with pytest.raises(UsageError, match="the record's strategy is travelling"):
         reproduce(there, tmp_path / "again", **given | {"strategy": beside / "miniature.yaml"})
     assert reproduce(there, tmp_path / "again", **given) == []
-    # without its scenario a record cannot be scored again, and others are
+    # without its scenario a record is scored again by the copy, without that it cannot be, and others are
+    assert invoke(["verify", str(there), "--scores"]) == 0
+    assert "re-scored   " in (told := capsys.readouterr().out)
+    assert "no scenario miniature is here; by its copy beside the scores" in told
+    with (beside / "miniature.yaml").open("a") as file:
+        file.write("\nvalidation: {fraction: 0.2, seed: 0}\n")
+    against_stream._stream.cache_clear()  # as in another process
+    with pytest.raises(UsageError, match="is not the scenario of the record"):
+        invoke(["verify", str(there), "--scores"])
+    given["scenario"] = (beside / "miniature.yaml").rename(tmp_path / "miniature.yaml")
+    given["scenario"].write_bytes((tmp_path / "gone/miniature.yaml").read_bytes())
     other = run(
         plan("tiny", strategies=["naive"], sets=["train.epochs=1"])[0],
         RunOptions(results=tmp_path / "results", device="cpu"),

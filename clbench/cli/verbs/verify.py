@@ -48,8 +48,8 @@ def command(
     something is wrong. With --scores, records whose scenario or data are not here are told apart, and the exit code is
     2 or 3 then.
 
-    A run leaves its strategy's file and its scenario beside its scores; --strategy and --scenario run them. Read a
-    stranger's file first: it is carried out.
+    A run leaves its strategy's file and its scenario beside its scores. --scores takes that scenario where none of its
+    name is here; --strategy and --scenario run them again. Read a stranger's strategy first: it is carried out.
 
     \b
     Examples:
@@ -79,6 +79,9 @@ def command(
         click.echo(f"{verification.level:<10}  {verification.path}")
         for finding in verification.findings:
             click.echo(f"            {printable(str(finding))}")
+        if verification.copy:
+            told = f"no scenario {verification.copy.stem} is here; by its copy beside the scores"
+            click.echo(f"            {printable(told)}")
         if verification.unscored:
             click.echo(f"            not scored: {printable(verification.unscored.message)}")
             unscored.append(verification.unscored)

@@ -42,8 +42,9 @@ def verifications(
     `reference` says whether those that clbench ships follow; None means: where `results` has none.
 
     With `scores`, every AP and count is computed again from the score files; `data` is the folder of the data set that
-    the records ran on, `scenario` the file of their scenario where it is not found by name. A record whose scenario or
-    data are not here says so in `unscored`. Raises ResultsError when there is no record.
+    the records ran on, `scenario` the file of their scenario where it is not found by name; without one it is the copy
+    that a run leaves beside its scores. A record whose scenario or data are not here says so in `unscored`. Raises
+    ResultsError when there is no record.
     """
     firsts = list(_firsts(given, results=results, reference=reference))
     if not firsts:
@@ -72,14 +73,30 @@ def _rescored(first: Verification, *, data: Path | None, scenario: Path | None) 
     record, path = first.record, first.path
     assert record is not None
     assert path is not None
+    copy = None if scenario else _copy_beside(path, record)
+    scenario = scenario or copy
     try:
         stream = stream_of(record, data=data, scenario=scenario)
         wrong = [*other_stream(record, stream), *_other_photos(record, data=data, scenario=scenario)]
     except (UsageError, DataError) as error:
-        return dataclasses.replace(first, unscored=error)
+        return dataclasses.replace(first, unscored=error, copy=copy)
     if wrong:
-        return Verification(path, "unverified", tuple(wrong), record)
-    return verify_scores(path, truth=stream.read_truth(stream.test_rows), tests=tested_places(record, stream))
+        return Verification(path, "unverified", tuple(wrong), record, copy=copy)
+    found = verify_scores(path, truth=stream.read_truth(stream.test_rows), tests=tested_places(record, stream))
+    return dataclasses.replace(found, copy=copy)
+
+
+def _copy_beside(path: Path, record: Record) -> Path | None:
+    """Return the scenario's file that a run left beside its scores, where no scenario of the record's name is here.
+
+    It is data, whoever wrote it, and counts only with the digest that the record names.
+    """
+    try:
+        catalog.find_scenario(record.scenario.name)
+    except UsageError:
+        copy = path.with_suffix("") / f"{record.scenario.name}.yaml"
+        return copy if copy.is_file() else None
+    return None
 
 
 def stream_of(record: Record, *, data: Path | None = None, scenario: Path | None = None) -> Stream:

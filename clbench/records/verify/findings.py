@@ -40,6 +40,9 @@ class Verification:
     unscored: ClbenchError | None = None
     """Why it could not be scored again, where that was asked for: its scenario or its data are not here."""
 
+    copy: Path | None = None
+    """The scenario's file beside the scores, where it stood in for one that is not found by name."""
+
     @property
     def ok(self) -> bool:
         """Whether nothing was found."""
