@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clbench.errors import DataError
+from clbench.files.given import LARGEST_ANY, look_at
 
 _AGAIN = "Remove the file and fetch it again."
 
@@ -20,6 +21,7 @@ def open_parquet(path: Path) -> Any:
     from pyarrow import ArrowException
 
     try:
+        look_at(path, largest=LARGEST_ANY)
         return pq.ParquetFile(path, page_checksum_verification=True)  # of pages that have a checksum
     except (ArrowException, OSError) as error:
         raise DataError(f"{path}: cut, or not a Parquet file: {_first_line(error)}.", hint=_AGAIN) from error

@@ -12,11 +12,15 @@ import pytest
 
 from clbench.data.datasets.coco import read_instances
 from clbench.data.datasets.matlab import MatFile
+from clbench.data.datasets.open_images import _blocks
 from clbench.data.datasets.text import read_text
 from clbench.data.fetch.photo_probe import probe
 from clbench.data.fetch.unpack import unpack
 from clbench.data.own_table.npz_and_json import read_npz
+from clbench.data.parquet_file import open_parquet
 from clbench.data.pictures.decode import decode
+from clbench.data.pictures.photo_digest import files_digest
+from clbench.data.sparse.files import open_csr
 from clbench.data.xml_tree import read_xml
 from clbench.errors import ClbenchError, DataError
 from clbench.files.given import LARGEST_TEXT, open_given, read_given
@@ -47,6 +51,9 @@ READERS: dict[str, Callable[[Path], object]] = {
     "weights.pth": lambda path: resolve(str(path), backbone="resnet18"),
     "archive.zip": lambda path: unpack(path, into=path.parent / "into"),
     "archive.tar.gz": lambda path: unpack(path, into=path.parent / "into"),
+    "shard.parquet": open_parquet,
+    "oidv6-train-annotations-human-imagelabels.csv": lambda path: list(_blocks(path, {}, name="own")),
+    "about.json": lambda path: open_csr(path.parent),
     "Split-COCO.zip": lambda path: read_lists("agcn:split-coco", source="a.yaml", folder=path.parent),
 }
 
@@ -58,6 +65,15 @@ def test_no_reader_waits_for_a_pipe(name: str, tmp_path: Path) -> None:
     with pytest.raises(ClbenchError, match=r"not a plain file|not a readable state"):
         READERS[name](tmp_path / name)
     assert not verify(tmp_path / name).ok and probe(tmp_path / name).problem
+
+
+def test_a_pipe_in_place_of_a_photo_is_absent_from_their_digest(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").write_bytes(b"a photo")
+    paths = [tmp_path / name for name in ("a.jpg", "b.jpg")]
+    with_pipe = files_digest(["a", "b"], paths)
+    paths[0].unlink()
+    assert with_pipe == files_digest(["a", "b"], paths) != ""
 
 
 def test_a_list_of_ids_is_not_unpacked_where_it_is_larger_than_any(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from clbench.data.sparse.table import SparseTable
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
 from clbench.data.table import SPLITS, LabelTable, check_labels
 from clbench.errors import DataError, ResultsError
+from clbench.files.given import LARGEST_ANY, open_given
 from clbench.files.user_folders import cache_folder
 
 log = logging.getLogger(__name__)
@@ -181,7 +182,13 @@ def _part(path: Path, code: dict[bytes, int], *, name: str) -> list[npt.NDArray[
 
 
 def _blocks(path: Path, code: dict[bytes, int], *, name: str) -> Iterator[tuple[npt.NDArray[Any], ...]]:
-    with path.open("rb") as file:
+    try:
+        opened = open_given(path, largest=LARGEST_ANY)
+    except OSError as error:
+        raise DataError(
+            f"{name}: {path} cannot be read ({error.strerror}).", hint=f"clbench data get {name}"
+        ) from error
+    with opened as file:
         header = file.readline().removeprefix(codecs.BOM_UTF8).rstrip().replace(b'"', b"")
         if header != HEADER:
             told = header[:60].decode(errors="replace")

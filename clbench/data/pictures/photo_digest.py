@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -63,13 +64,14 @@ def sampled_text(count: int) -> str:
 def files_digest(names: Sequence[str], paths: Sequence[Path]) -> str:
     """Return one sha256 of files, each with its name, size and bytes; empty where none of them is there.
 
-    It is kept under the sizes and times of the files, so that it takes a moment where nothing was written since.
+    What is no plain file counts as absent. It is kept under the sizes and times of the files, so that it takes a moment
+    where nothing was written since.
     """
     stats = [_stat(path) for path in paths]
     if not any(stats):
         return ""
     stamps = [(s.st_size, s.st_mtime_ns, s.st_ctime_ns) if s else () for s in stats]
-    sizes = [stat.st_size if stat else None for stat in stats]
+    sizes = [known.st_size if known else None for known in stats]
 
     def some(place: int, size: int) -> bytes:
         with paths[place].open("rb", buffering=0) as file:
@@ -119,10 +121,11 @@ def _sealed(digest: str) -> str:
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
+    """Return what is known of a plain file; whoever opens a pipe waits for somebody to write into it."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found if stat.S_ISREG(found.st_mode) else None
+    return None
 
 
 def _some_bytes(file: IO[bytes], size: int) -> bytes:

@@ -38,7 +38,7 @@ from clbench.data.sparse.table import SparseTable, listed, sparse_table
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
 from clbench.data.table import SPLITS, LabelTable, check_known, check_labels, check_paths
 from clbench.errors import DataError, UsageError, suggest
-from clbench.files.given import LARGEST_TABLE, read_given
+from clbench.files.given import LARGEST_ANY, LARGEST_TABLE, open_given, read_given
 from clbench.files.whole_file import move
 
 ENDING = ".csr"
@@ -226,7 +226,7 @@ def _check_written(folder: Path, about: About, *, name: str) -> None:
 
 def _checksum(path: Path) -> int:
     found = 0
-    with path.open("rb") as file:
+    with open_given(path, largest=LARGEST_ANY) as file:
         while block := file.read(1 << 22):
             found = zlib.crc32(block, found)
     return found
