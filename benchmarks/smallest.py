@@ -42,6 +42,13 @@ PARTS = ("scale_labels.py", "scale_memory.py", "scale_scores.py", "scale_shards.
 ELSEWHERE = {
     "exports/write_exports.py": "needs the labelling tools whose exports it writes",
     "few_photos.py": "needs the photos of Corel-5K",
+    "old_build/build.py": "is part of on_old_build.py",
+    "old_build/cheats.py": "is part of on_old_build.py",
+    "old_build/door.py": "is part of on_old_build.py",
+    "old_build/runs.py": "is part of on_old_build.py",
+    "old_build/strangers.py": "is part of on_old_build.py",
+    "old_build/values.py": "is part of on_old_build.py",
+    "on_old_build.py": "needs the tree of an old build",
     "smallest.py": "is this",
 }
 """What cannot be run anywhere and at any time, and why."""
