@@ -73,6 +73,18 @@ def test_every_script_beside_the_benchmarks_is_run_nightly_or_says_why_not() -> 
     assert "make benchmarks" in (ROOT / ".github" / "workflows" / "nightly.yml").read_text()
 
 
+def test_every_deliberate_fault_has_its_one_place_and_its_tests() -> None:
+    texts = [
+        path.read_text(encoding="utf-8") for name in ("clbench", "strategies") for path in (ROOT / name).rglob("*.py")
+    ]
+    faults = yaml.safe_load((ROOT / "benchmarks" / "faults" / "faults.yaml").read_text())
+    assert len(faults) >= 40
+    assert {fault["name"]: sum(text.count(fault["old"]) for text in texts) for fault in faults} == {
+        fault["name"]: 1 for fault in faults
+    }
+    assert [name for fault in faults for name in fault["tests"] if not (ROOT / "tests" / name).exists()] == []
+
+
 def test_what_benchmarks_import_is_there_also_in_texts_that_other_processes_run() -> None:
     lost = []
     for path in sorted((ROOT / "benchmarks").rglob("*.py")):
