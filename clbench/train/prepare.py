@@ -144,7 +144,8 @@ def make_source(plan: Plan, table: LabelTable, *, cache: bool | None, progress: 
     buffer, lanes = int(plan.options.get("buffer", "0")), int(plan.options.get("lanes", "1"))
     if "lanes" in plan.options and not (buffer and lanes):
         raise UsageError(
-            f"{table.name}: option lanes: {lanes} with a buffer of {buffer} images; expected 1 or more, beside a buffer.",
+            f"{table.name}: option lanes: {lanes} with a buffer of {buffer} images; "
+            "expected 1 or more, beside a buffer.",
             hint='For example {buffer: "4096", lanes: "4"}: so many files take turns while the buffer is filled.',
         )
     if features := plan_features(plan):
