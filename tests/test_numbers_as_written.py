@@ -9,7 +9,7 @@ import pytest
 
 from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.errors import UsageError
-from clbench.files.yaml_text import read_yaml
+from clbench.files.yaml_text import read_yaml, yaml_text
 from clbench.plan.plans import plan
 from clbench.spec.scenario import parse_scenario
 
@@ -73,3 +73,13 @@ def test_a_value_that_is_given_twice_is_not_chosen_from() -> None:
     with pytest.raises(UsageError, match=r"line 3: .*'lr' stands here twice"):
         read_yaml("train:\n  lr: 0.1\n  lr: 0.2\n", source="x")
     assert read_yaml("a: {lr: 1}\nb: {lr: 2}\n", source="x") == {"a": {"lr": 1}, "b": {"lr": 2}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1e3", "0E0", "010", ".5", "1_000", "true", "a: b", "12:30", "1.0", "-.inf", "=", "2020-01-01", "", "é",
+     True, 1e-05, 3, None],
+)  # fmt: skip
+def test_what_is_written_is_read_as_it_was(value: object) -> None:
+    again = read_yaml(yaml_text({"value": value}), source="again")["value"]
+    assert again == value and type(again) is type(value)

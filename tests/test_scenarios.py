@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from clbench.data.datasets.registry import DATASETS, open_table
 from clbench.data.table import LabelTable, from_arrays
+from clbench.files.yaml_text import yaml_text
 from clbench.spec.orders import load_in_order
 from clbench.spec.scenario import LabelsSpec, PinsSpec, ScenarioSpec, ValidationSpec, load_scenario, parse_scenario
 from clbench.stream.build import build_stream, check_pins
@@ -262,7 +263,7 @@ scenarios = st.builds(
 
 @given(scenarios)
 def test_any_scenario_survives_being_written_and_read(spec: ScenarioSpec) -> None:
-    text = yaml.safe_dump(msgspec.to_builtins(spec), allow_unicode=True)
+    text = yaml_text(msgspec.to_builtins(spec))
     again = parse_scenario(text, source="again")
     assert again == spec
     assert again.digest() == spec.digest()

@@ -40,8 +40,11 @@ def open_given(path: Path, *, largest: int) -> BinaryIO:
 def read_given(path: Path, *, largest: int) -> bytes:
     """Return the bytes of a plain file, at most `largest`. Raises OSError, as `look_at` does."""
     with open_given(path, largest=largest) as file:
-        data = file.read(largest + 1)
-    if len(data) > largest:  # it grew
+        # room for what is there: asked for `largest` bytes, reading makes room for all of them beforehand
+        data = file.read(os.fstat(file.fileno()).st_size + 1)
+        while len(data) <= largest and (more := file.read(1 << 20)):  # it grows
+            data += more
+    if len(data) > largest:
         raise OSError(errno.EFBIG, f"more than {largest:,} bytes", str(path))
     return data
 

@@ -101,6 +101,20 @@ def _loader() -> Any:
     return Decimal
 
 
+def yaml_text(value: Any) -> str:
+    """Return YAML for plain values that `read_yaml` reads as they are: what it takes for a number is quoted as a text.
+
+    >>> yaml_text({"title": "1e3", "lr": 0.25})
+    "title: '1e3'\\nlr: 0.25\\n"
+    """
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        yaml_implicit_resolvers = _loader().yaml_implicit_resolvers
+
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+
+
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _NUMBERS = {
     "int": re.compile(rf"[-+]?{_DIGITS}\Z"),

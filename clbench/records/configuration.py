@@ -7,18 +7,16 @@ from typing import Any
 import msgspec
 
 from clbench.errors import UsageError
-from clbench.files.yaml_text import read_yaml
+from clbench.files.yaml_text import read_yaml, yaml_text
 from clbench.records.orders import order_of
 from clbench.records.record import Record
 
 
 def configuration_text(*, scenario: str, dataset: str, strategy: str, fields: Any, train: Any, order: str = "") -> str:
     """Return the text of `config.yaml`, from values as a run has them or as a record has them."""
-    import yaml
-
     told = _told(scenario, order, dataset, {strategy: fields}, train)
     # as JSON has them: what two fields share would be written once and referred to
-    return yaml.safe_dump(msgspec.json.decode(msgspec.json.encode(told)), sort_keys=False)
+    return yaml_text(msgspec.json.decode(msgspec.json.encode(told)))
 
 
 def other_section(record: Record, text: bytes) -> str:

@@ -37,7 +37,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counted(Strategy, "__post_init__", "strategies")
     counted(running.Run, "__init__", "runs")
     counted(roots, "_candidates", "scans of the roots")
-    counted(prepare, "open_table", "tables")
+    counted(prepare, "read_table", "tables")
     counted(prepare, "build_stream", "streams")
     roots._scanned.cache_clear()
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from clbench.data.pictures.photo_digest import files_digest
 from clbench.data.sparse.files import open_csr
 from clbench.data.xml_tree import read_xml
 from clbench.errors import ClbenchError, DataError
-from clbench.files.given import LARGEST_TEXT, open_given, read_given
+from clbench.files.given import LARGEST_TABLE, LARGEST_TEXT, open_given, read_given
 from clbench.files.yaml_text import read_mapping
 from clbench.nn.text.table import read_text_table
 from clbench.records.record import read_record
@@ -102,6 +103,17 @@ def table(**more: np.ndarray) -> dict[str, np.ndarray]:
         "y": np.array([[1], [0]], dtype=np.int8),
         "split": np.array(["train", "test"]),
     } | more
+
+
+def test_reading_a_small_file_makes_no_room_for_the_largest(tmp_path: Path) -> None:
+    path = tmp_path / "about.json"
+    path.write_bytes(b"{}")
+    tracemalloc.start()
+    try:
+        assert read_given(path, largest=LARGEST_TABLE) == b"{}"
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_arrays_that_no_table_has_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
