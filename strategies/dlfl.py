@@ -5,21 +5,22 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from clbench import Batch, Session, Strategy
-from clbench.nn.distil import attention_distillation, cosine_distillation, frozen
+from clbench import Batch, Replay, Session
+from clbench.nn.distil import attention_distillation, cosine_distillation, frozen, sigmoid_distillation
 from clbench.nn.scale import per_entry
 from clbench.nn.tap import Tap
 
 
-class DLFL(Strategy):
+class DLFL(Replay):
     """Gives every label a feature of its own: a learnable query that attends over the image, one row of a classifier.
 
     DLFL, arXiv 2212.01461. Confirmed by its abstract: learnable semantic queries, semantic spatial cross-attention, one
     feature per label, a continual task. Reconstructed, since its continual set-up could not be established: how queries
-    grow, what stays fixed, and what is distilled. Unknown labels are ignored.
+    grow, what stays fixed, what is distilled, and whether images are kept. Unknown labels are ignored.
     """
 
     head: str = "queries"
+    memory: int = 0
     growth: Literal["grow", "freeze-old-queries", "freeze-trunk-after-base"] = "grow"
     """What keeps training: everything, all but the queries and classifier rows of earlier sessions, or only the newest.
 
@@ -31,6 +32,11 @@ class DLFL(Strategy):
     """Weight of the distance (one minus cosine) to the previous network's features of the old labels."""
     attention_weight: float = 0.0
     """Weight of the divergence from where the previous network's old labels looked."""
+    probability_weight: float = 0.0
+    """Weight of the cross-entropy against the previous network's probabilities of hidden old labels.
+
+    The term of `lwf` at temperature 1.
+    """
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,7 +50,7 @@ class DLFL(Strategy):
         self.teacher = None
 
     def begin_session(self, session: Session) -> None:
-        if session.index and (self.feature_weight or self.attention_weight):
+        if session.index and (self.feature_weight or self.attention_weight or self.probability_weight):
             self.teacher = frozen(self.net)
         super().begin_session(session)
         if self.growth == "freeze-trunk-after-base" and session.index:
@@ -69,4 +75,11 @@ class DLFL(Strategy):
         if self.attention_weight:
             looks = attention_distillation(head.attention(maps), old_head.attention(old_maps).detach())
             distance = distance + self.attention_weight * looks
-        return loss + per_entry(distance, batch.targets, reduction=self.reduction)
+        loss = loss + per_entry(distance, batch.targets, reduction=self.reduction)
+        if self.probability_weight:
+            with torch.no_grad():
+                old = old_head(old_maps)
+            hidden = ~batch.known[:, : old.shape[1]]
+            told = sigmoid_distillation(logits, old, mask=hidden, reduction=self.reduction)
+            loss = loss + self.probability_weight * told
+        return loss

@@ -144,6 +144,39 @@ def test_distillation_keeps_old_features_nearer():
     assert distances[20.0] < 0.7 * distances[0.0]
 
 
+def test_probabilities_of_hidden_old_labels_are_distilled_as_lwf_does():
+    strategy = after_base("grow", probability_weight=3.0)
+    begun(strategy, SECOND)
+    batch = next(SECOND.batches())
+    strategy.zero_grad()
+    logits = strategy.net(batch.images)
+    (strategy.loss(batch, logits) - strategy.classification(logits, batch.targets)).backward()
+    assert all(p.grad is None or p.grad.abs().max() < 1e-6 for p in strategy.net.parameters()), "nothing has changed"
+    trained(strategy, SECOND)
+    logits = strategy.net(batch.images)
+    with torch.no_grad():
+        soft = torch.sigmoid(strategy.teacher(batch.images))
+    student = torch.sigmoid(logits[:, :3])
+    # every old label is hidden in the second session
+    by_hand = -(soft * student.log() + (1 - soft) * (1 - student).log()).mean()
+    extra = strategy.loss(batch, logits) - strategy.classification(logits, batch.targets)
+    torch.testing.assert_close(extra, 3.0 * by_hand, rtol=1e-4, atol=1e-5)
+
+
+def test_a_memory_brings_images_back_and_is_counted(tmp_path):
+    path = scenario(tmp_path)
+    options = ("head_options.d=16", "head_options.heads=4")
+    _, plain = finished(planned(path, "dlfl", *options), tmp_path / "none")
+    _, kept = finished(planned(path, "dlfl", *options, "memory=5"), tmp_path / "five")
+    assert [cost.stored_images for cost in plain.costs] == [0, 0, 0]
+    assert [cost.stored_images for cost in kept.costs] == [5, 5, 5]
+    assert kept.costs[0].images_seen == plain.costs[0].images_seen
+    epochs = kept.train["epochs"]
+    for mine, other in zip(kept.costs[1:], plain.costs[1:], strict=True):
+        # an image that is kept and belongs to the session is not met twice
+        assert other.images_seen < mine.images_seen <= other.images_seen + 5 * epochs
+
+
 def test_attention_of_a_shared_feature_is_refused_before_anything_runs():
     from clbench.plan import catalog
     from clbench.plan.load_strategy import load_strategy
