@@ -29,15 +29,10 @@ def other_section(record: Record, text: bytes) -> str:
         found = {"text": error.message}
     if found == told:
         return ""
-    right = configuration_text(
-        scenario=about.name,
-        order=order,
-        dataset=about.dataset,
-        strategy=record.strategy.name,
-        fields=record.strategy.fields,
-        train=record.train,
-    )
-    if text == right.encode():  # a text such as 1e3 is written without quotes, and read as a number
+    import yaml
+
+    # files of earlier releases have a text such as 1e3 without quotes, which is read as a number
+    if text == yaml.safe_dump(msgspec.json.decode(msgspec.json.encode(told)), sort_keys=False).encode():
         return ""
     names = found if isinstance(found, dict) else {}
     return next((str(name) for name in [*told, *names] if name not in told or names.get(name) != told[name]), "text")
