@@ -8,6 +8,7 @@ from pathlib import Path
 
 from old_build.build import OWN, Build, Fault, Seen
 from old_build.values import PHOTOS, photos
+from packaging.requirements import Requirement
 
 SHORTENED = """
 from clbench.records.record import read_record, seal, to_text
@@ -104,7 +105,7 @@ def wrong_shape(build: Build) -> Seen:
 
 def link_as_lock(build: Build) -> Seen:
     (wanted,) = re.findall(r'"(filelock[^"]*)"', (build.door.tree / "pyproject.toml").read_text())
-    return wanted != "filelock>=3.20.3", f"asks for {wanted}"
+    return Requirement(wanted).specifier.contains("3.20.2"), f"asks for {wanted}"
 
 
 def _unpacked(build: Build, made: str, name: str) -> Seen:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clbench.errors import DataError
+from clbench.errors import DataError, UsageError, suggest
 
 SPLITS = ("train", "test")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -201,6 +201,18 @@ def check_labels(name: str, labels: tuple[str, ...]) -> None:
     if len(set(labels)) != len(labels):
         twice = next(label for i, label in enumerate(labels) if label in labels[:i])
         raise DataError(f"{name}: label {twice!r} occurs twice.")
+
+
+def named_labels(name: str, labels: tuple[str, ...], text: str) -> npt.NDArray[np.bool_] | None:
+    """Return which of `labels` the option `labels` names, bool [K]; None where it names none.
+
+    `text` is the option's, `name` the table's, for messages. Raises UsageError for a label that is not there.
+    """
+    wanted = [label.strip() for label in text.split(";") if label.strip()]
+    for label in wanted:
+        if label not in labels:
+            raise UsageError(f"{name}: option labels: there is no label '{label}'.{suggest(label, labels)}")
+    return np.isin(labels, wanted) if wanted else None
 
 
 def _check_shapes(table: LabelTable) -> None:

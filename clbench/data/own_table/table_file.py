@@ -24,9 +24,9 @@ from clbench.data.own_table.same_photos import DUPLICATES, merged, merged_in
 from clbench.data.own_table.unchecked import Draft
 from clbench.data.pictures.photo_files import below, refuse_absent, settle
 from clbench.data.shards.shards import SHARDS, UNNAMED, Shards, find_shards, refuse_absent_from, refuse_unnamed
-from clbench.data.table import LabelTable, labels_without_positives
+from clbench.data.table import LabelTable, labels_without_positives, named_labels
 from clbench.data.table_cache import cached
-from clbench.errors import DataError, UsageError, suggest
+from clbench.errors import DataError, UsageError
 
 VERSION = 3
 Mask = npt.NDArray[np.bool_]
@@ -156,13 +156,8 @@ def _revision(name: str, draft: Draft, values: Mapping[str, str], *, options: Se
 
 def _restricted(table: LabelTable, *, values: Mapping[str, str]) -> LabelTable:
     """Return the table with the labels and images that the options ask for."""
-    keep = np.ones(len(table.labels), dtype=np.bool_)
-    wanted = [label.strip() for label in values["labels"].split(";") if label.strip()]
-    for label in wanted:
-        if label not in table.labels:
-            raise UsageError(f"{table.name}: option labels: there is no label '{label}'.{suggest(label, table.labels)}")
-    if wanted:
-        keep &= np.isin(table.labels, wanted)
+    wanted = named_labels(table.name, table.labels, values["labels"])
+    keep = np.ones(len(table.labels), dtype=np.bool_) if wanted is None else wanted
     for split in ("train", "test"):
         keep &= (table.y[table.split == split] == 1).sum(axis=0) >= int(values[f"min_{split}_positives"])
     empty = set(labels_without_positives(table, split="train")) & set(labels_without_positives(table, split="test"))

@@ -19,7 +19,6 @@ import hashlib
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,10 +32,11 @@ from clbench.data.datasets.dataset import Option, resolve_options
 from clbench.data.features.feature_file import BUFFER, LANES, check_rows, find_features
 from clbench.data.mapped_array import mapped_array
 from clbench.data.shards.shards import SHARDS, UNNAMED, find_shards, refuse_absent_from, refuse_unnamed
+from clbench.data.sparse.chosen_labels import chosen_labels
 from clbench.data.sparse.labels import BLOCK, Entries
 from clbench.data.sparse.table import SparseTable, listed, sparse_table
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
-from clbench.data.table import SPLITS, LabelTable, check_known, check_labels, check_paths
+from clbench.data.table import LabelTable, check_labels, check_paths
 from clbench.errors import DataError, UsageError, suggest
 from clbench.files.given import LARGEST_ANY, LARGEST_TABLE, open_given, read_given
 from clbench.files.whole_file import move
@@ -379,32 +379,3 @@ def _paths(
     if values["unnamed"] == "refuse":
         refuse_unnamed(shards, files, name=name)
     return NumberTexts(rows.astype(np.uint64), len(str(len(shards))))
-
-
-def chosen_labels(table: SparseTable, *, values: Mapping[str, str], revision: str) -> SparseTable:
-    """Return the table with the labels that options ask for: `labels`, `min_train_positives`, `min_test_positives`, and
-    perhaps `most_frequent`, so many labels with the most positive train images, ties by name.
-
-    Raises UsageError for a label that is not there, DataError where none is left or one is never known in test.
-    """
-    keep = np.ones(len(table.labels), dtype=np.bool_)
-    wanted = [label.strip() for label in values["labels"].split(";") if label.strip()]
-    for label in wanted:
-        if label not in table.labels:
-            raise UsageError(f"{table.name}: option labels: there is no label '{label}'.{suggest(label, table.labels)}")
-    if wanted:
-        keep &= np.isin(table.labels, wanted)
-    counts = {split: table.positives(split) for split in SPLITS}
-    for split in () if wanted else SPLITS:
-        keep &= counts[split] >= int(values[f"min_{split}_positives"])
-    most = int(values.get("most_frequent", "0"))
-    if most:
-        order = sorted(np.flatnonzero(keep).tolist(), key=lambda one: (-int(counts["train"][one]), table.labels[one]))
-        if len(order) < most:
-            raise DataError(f"{table.name}: option most_frequent is {most:,}, and {len(order):,} labels can be chosen.")
-        keep[:] = False
-        keep[order[:most]] = True
-    if not keep.any():
-        raise DataError(f"{table.name}: the options leave no label of {len(table.labels):,}.")
-    check_known(table, keep)
-    return replace(table if keep.all() else table.with_labels(np.flatnonzero(keep)), revision=revision)
