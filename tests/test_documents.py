@@ -9,6 +9,7 @@ import pytest
 
 from clbench.records.collection import Collection, collect
 from clbench.report.formats.readme import stale
+from clbench.report.table.choice import chosen_boards
 from clbench.report.table.heads_compared import head_tables
 from clbench.report.table.leaderboard import leaderboard
 from clbench.report.table.orders_compared import orders_tables
@@ -27,7 +28,8 @@ def test_no_table_is_stale(name: str) -> None:
     board = leaderboard(collection.rows, trust=collection.trust, published=False)
     text = (ROOT / name).read_text(encoding="utf-8")
     orders = orders_tables(collection.rows, measure="last_map", trust=collection.trust)
-    assert stale(text, board, head_tables(collection.rows), orders) == [], "clbench report readme FILE"
+    chosen = list(chosen_boards(collection.rows, trust=collection.trust))
+    assert stale(text, board, head_tables(collection.rows), orders, chosen) == [], "clbench report readme FILE"
 
 
 def test_every_shipped_record_is_consistent() -> None:

@@ -20,7 +20,7 @@ from clbench.train.prepare import plan_stream
 from clbench.tune.journal import Journal, Trial, read_journal, write_journal
 from clbench.tune.search_file import Planner, SearchSpec, make_planner, validation_split
 from clbench.tune.space import Dimension, dimensions, plain, text
-from clbench.tune.suggest import optuna_version, suggest
+from clbench.tune.suggest import check_grid, optuna_version, suggest
 
 FAILED = 0.0
 """What a failed trial counts to the sampler: the worst mAP there is, so that it looks elsewhere."""
@@ -190,6 +190,8 @@ def _study(planner: Planner, name: str, *, results: Path) -> Study:
         return planner.plans(name, {}, seeds=spec.seeds[:1], texts=[setting])[0]
 
     dims = dimensions(own, make=make, source=str(path))
+    if spec.sampler == "grid":
+        check_grid(dims, trials=spec.trials, source=str(path))
     about = msgspec.json.decode(
         msgspec.json.encode(
             {

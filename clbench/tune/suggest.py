@@ -1,7 +1,9 @@
-"""Suggestions of settings to try, by Optuna's samplers: a function of what was tried before and of a seed."""
+"""Suggestions of settings to try, by Optuna's samplers or one after the other: a function of what was tried before."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -10,7 +12,23 @@ from clbench.errors import UsageError
 from clbench.seeds import derive
 from clbench.tune.space import Dimension, Range
 
-Sampler = Literal["tpe", "random"]
+Sampler = Literal["tpe", "random", "grid"]
+
+
+def check_grid(dims: Sequence[Dimension], *, trials: int, source: str) -> None:
+    """Raise UsageError where the combinations of all choices are fewer than `trials`, or cannot be counted."""
+    for dim in dims:
+        if isinstance(dim.domain, Range):
+            raise UsageError(
+                f"{source}: space.{dim.name} is a range, of which a grid has no end.",
+                hint="List the values to try, or take the sampler tpe or random.",
+            )
+    size = math.prod(len(dim.domain) for dim in dims if not isinstance(dim.domain, Range))
+    if trials > size:
+        raise UsageError(
+            f"{source}: trials is {trials}, and {', '.join(dim.name for dim in dims)} have {size} combinations.",
+            hint=f"A grid tries each of them once: write trials: {size}, or fewer.",
+        )
 
 
 def import_optuna() -> Any:
@@ -41,8 +59,13 @@ def suggest(
 ) -> list[dict[str, Any]]:
     """Return `count` settings to try at once after `past`, the settings tried before with what they reached.
 
-    The same arguments give the same suggestions, in every process: nothing is remembered between calls.
+    The same arguments give the same suggestions, in every process: nothing is remembered between calls. A grid goes
+    through the combinations of all choices, the last name of the space fastest, and has fewer where it ends.
     """
+    if sampler == "grid":
+        choices = [[] if isinstance(dim.domain, Range) else dim.domain for dim in dims]
+        combinations = itertools.islice(itertools.product(*choices), len(past), len(past) + count)
+        return [{dim.name: value for dim, value in zip(dims, found, strict=True)} for found in combinations]
     optuna = import_optuna()
     number = derive("search", sampler, seed, len(past)) % 2**32
     with warnings.catch_warnings():

@@ -250,6 +250,24 @@ def test_a_larger_number_of_trials_goes_on_from_the_smaller(tmp_path: Path, pret
     assert len(fewer.trials) == 2 and fewer.best().number < 2 and fewer.tuning()["trials"] == 2
 
 
+def test_a_grid_tries_every_combination_once_in_order(tmp_path: Path, pretended: Pretended) -> None:
+    grid = {"space": {"train.lr": [0.1, 0.01, 0.001], "head": ["linear", "maxpool"]}, "sampler": "grid", "trials": 6}
+    (study,) = searched(search_file(tmp_path, **grid), tmp_path / "results", carry=pretended)
+    assert [(trial.set["head"], trial.set["train.lr"]) for trial in study.trials] == [
+        ("linear", 0.1), ("linear", 0.01), ("linear", 0.001), ("maxpool", 0.1), ("maxpool", 0.01), ("maxpool", 0.001),
+    ]  # fmt: skip
+    assert study.best().set["train.lr"] == 0.01 and study.tuning()["sampler"] == "grid"
+
+
+def test_a_grid_of_ranges_or_with_more_trials_than_combinations_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"search.yaml: space.train.lr is a range, of which a grid has no end"):
+        asked(search_file(tmp_path, sampler="grid"), tmp_path)
+    space = {"train.lr": [0.1, 0.01], "head": ["linear", "maxpool"]}
+    with pytest.raises(UsageError, match=r"trials is 5, and head, train.lr have 4 combinations") as caught:
+        asked(search_file(tmp_path, sampler="grid", space=space, trials=5), tmp_path)
+    assert caught.value.hint is not None and "write trials: 4" in caught.value.hint
+
+
 def test_another_space_is_another_search(tmp_path: Path, pretended: Pretended) -> None:
     results = tmp_path / "results"
     files = set()
@@ -368,8 +386,18 @@ def test_the_search_beside_the_benchmarks_says_what_it_means(tmp_path: Path) -> 
 SEARCHES = Path(__file__).parents[2] / "benchmarks" / "searches"
 
 
-@pytest.mark.parametrize("path", sorted(SEARCHES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_search_beside_the_benchmarks_makes_trials(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.realdata] * path.stem.endswith("corel5k"))
+        for path in sorted(SEARCHES.glob("*.yaml"))
+    ],
+)
+def test_every_search_beside_the_benchmarks_makes_trials(
+    path: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if load_search(path).scenario.startswith("corel5k"):
+        monkeypatch.setenv("CLBENCH_DATA", str(request.getfixturevalue("realdata")))
     for study in asked(path, tmp_path):
         assert study.due() and all(study.plans(trial) for trial in study.due())
 
@@ -474,7 +502,7 @@ def test_a_search_that_goes_on_under_another_optuna_says_so(
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "seeds: a seed is listed twice"),
         ({"objective": "map"}, "objective"),
-        ({"sampler": "grid"}, "sampler"),
+        ({"sampler": "cmaes"}, "sampler"),
         ({"data": {"coco2014": "/nowhere"}}, "no scenario of this file reads it"),
     ],
 )

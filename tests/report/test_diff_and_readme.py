@@ -12,8 +12,10 @@ from clbench.errors import ResultsError, UsageError
 from clbench.records.record import Record
 from clbench.records.rows import group_rows
 from clbench.report.formats.readme import names, stale, update_readme, updated
+from clbench.report.table.choice import chosen_boards
 from clbench.report.table.diff import diff, explain
 from clbench.report.table.leaderboard import leaderboard
+from clbench.report.table.model import Leaderboard, Table
 
 ER, LWF = factory.METHODS[4], factory.METHODS[2]
 RECORD = factory.make_record(ER)
@@ -129,8 +131,20 @@ def test_a_readme_may_ask_for_the_first_rows_and_says_of_how_many() -> None:
 
 
 def test_a_comparison_that_is_shown_whole_takes_no_number_of_rows() -> None:
-    with pytest.raises(UsageError, match="heads:tiny first=3 -->: a comparison of heads is shown whole"):
+    with pytest.raises(UsageError, match="heads:tiny first=3 -->: what stands between markers of heads is shown"):
         names("<!-- heads:tiny first=3 -->\n<!-- /heads -->\n")
+
+
+def test_a_page_may_ask_which_row_to_take_and_a_better_record_makes_the_answer_stale() -> None:
+    def chosen(*records: Record) -> list[tuple[Leaderboard, Table]]:
+        return list(chosen_boards(group_rows(records), trust={record.content: "consistent" for record in records}))
+
+    page, board, one = "<!-- choose:coco_b40c10 -->\n<!-- /choose -->\n", leaderboard([RECORD]), chosen(RECORD)
+    text = updated(page, board, chosen=one)
+    assert "| photos may be kept | er " in text and stale(text, board, chosen=one) == []
+    assert stale(text.replace("| er ", "| lwf "), board, chosen=one) == ["coco_b40c10"]
+    assert stale(text, board, chosen=chosen(RECORD, factory.make_record(LWF))) == ["coco_b40c10"]
+    assert "No row of tiny to take yet." in updated(page.replace("coco_b40c10", "tiny"), board, chosen=one)
 
 
 def test_a_new_record_makes_the_readme_stale() -> None:

@@ -20,11 +20,12 @@ def readme(file: Path, results: Path, check: bool) -> None:
 
     Tables stand between <!-- leaderboard:SCENARIO --> and <!-- /leaderboard -->, comparisons of heads between
     <!-- heads:SCENARIO --> and <!-- /heads -->, rows over class orders between <!-- orders:SCENARIO --> and
-    <!-- /orders -->. A folder of the results, such as tiny.v1, may be named instead of a
-    scenario; rows on data other than the pinned stand only where their folder is named. Rows of an older protocol than
-    others of their folder are left out; <!-- leaderboard:SCENARIO.protocol1 --> asks for them, and
-    <!-- leaderboard:SCENARIO first=12 --> for the first 12 rows of the first table. In a file of clbench's own checkout
-    the rows are those that it ships, whatever lies in the results folder.
+    <!-- /orders -->, which row to take between <!-- choose:SCENARIO --> and <!-- /choose -->. A folder of the results,
+    such as tiny.v1, may be named instead of a scenario; rows on data other than the pinned stand only where their
+    folder is named. Rows of an older protocol than others of their folder are left out;
+    <!-- leaderboard:SCENARIO.protocol1 --> asks for them, and <!-- leaderboard:SCENARIO first=12 --> for the first 12
+    rows of the first table. In a file of clbench's own checkout the rows are those that it ships, whatever lies in the
+    results folder.
 
     \b
     Examples:
@@ -34,6 +35,7 @@ def readme(file: Path, results: Path, check: bool) -> None:
     from clbench.records.collection import collect
     from clbench.report.formats.readme import stale, update_readme
     from clbench.report.table import leaderboard as tables
+    from clbench.report.table.choice import chosen_boards
     from clbench.report.table.heads_compared import head_tables
     from clbench.report.table.orders_compared import orders_tables
 
@@ -44,11 +46,12 @@ def readme(file: Path, results: Path, check: bool) -> None:
     board = tables.leaderboard(collection.rows, trust=collection.trust, published=False)
     heads = head_tables(collection.rows, trust=collection.trust)
     orders = orders_tables(collection.rows, measure="last_map", trust=collection.trust)
+    chosen = list(chosen_boards(collection.rows, trust=collection.trust))
     if not check:
-        anew = update_readme(file, board, heads, orders)
+        anew = update_readme(file, board, heads, orders, chosen)
         click.echo(f"{file} is {'written anew' if anew else 'as it should be'}.")
         return
-    old = stale(file.read_text(encoding="utf-8"), board, heads, orders)
+    old = stale(file.read_text(encoding="utf-8"), board, heads, orders, chosen)
     if old:
         raise CheckError(
             f"{file}: the table of {', '.join(old)} is not what the records say.", hint="clbench report readme"

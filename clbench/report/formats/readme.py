@@ -20,6 +20,7 @@ from clbench.errors import ResultsError, UsageError
 from clbench.records.store import is_order_id, is_unpinned_id
 from clbench.report.formats.grid import HEAD, MARKS, RANK, SEEDS, SETTINGS, STRATEGY
 from clbench.report.formats.markdown import escape, markdown_table
+from clbench.report.table import choice
 from clbench.report.table.heads_compared import HeadTable, markdown
 from clbench.report.table.model import Leaderboard, Table
 from clbench.report.table.orders_compared import OrdersTable, notes
@@ -35,13 +36,14 @@ Shown = TypeVar("Shown", Table, HeadTable, OrdersTable)
 
 TEXTS = (RANK, STRATEGY, HEAD, SETTINGS, SEEDS, MARKS)
 
+_KIND = "leaderboard|heads|orders|choose"
 _NAME = r"[a-z0-9][a-z0-9._-]*"
 _FIRST = r"(?: first=(?P<first>[1-9]\d*))?"
 _BLOCK = re.compile(
-    rf"(<!-- (?P<kind>leaderboard|heads|orders):(?P<name>{_NAME}){_FIRST} -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
+    rf"(<!-- (?P<kind>{_KIND}):(?P<name>{_NAME}){_FIRST} -->\n)(?P<body>.*?)(<!-- /(?P=kind) -->)",
     re.DOTALL,
 )
-_OPENING = re.compile(rf"<!-- ((?:leaderboard|heads|orders):{_NAME}){_FIRST} -->")
+_OPENING = re.compile(rf"<!-- ((?:{_KIND}):{_NAME}){_FIRST} -->")
 
 
 def meant(tables: Sequence[Shown], name: str) -> list[Shown]:
@@ -92,6 +94,14 @@ def orders_block(tables: Sequence[OrdersTable], name: str) -> str:
     return f"\n{told}\n"
 
 
+def choices_block(chosen: Sequence[tuple[Leaderboard, Table]], name: str) -> str:
+    """Return the text between the markers of which row of `name` to take."""
+    wanted = meant([table for _, table in chosen], name)
+    found = [choice.markdown(board, table) for board, table in chosen if table in wanted and choice.choices(table)]
+    told = "\n".join(found) if found else f"No row of {name} to take yet.\n"
+    return f"\n{told}\n"
+
+
 def names(text: str) -> list[str]:
     """Return the names that a README has markers for. Raises UsageError for a marker that is never closed."""
     blocks = list(_BLOCK.finditer(text))
@@ -106,26 +116,47 @@ def names(text: str) -> list[str]:
     for other in blocks:
         if other["first"] and other["kind"] != "leaderboard":
             raise UsageError(
-                f"{other[1].strip()}: a comparison of {other['kind']} is shown whole.", hint="Leave out first=."
+                f"{other[1].strip()}: what stands between markers of {other['kind']} is shown whole.",
+                hint="Leave out first=.",
             )
     return found
 
 
-def updated(text: str, board: Leaderboard, heads: Sequence[HeadTable] = (), orders: Sequence[OrdersTable] = ()) -> str:
+def updated(
+    text: str,
+    board: Leaderboard,
+    heads: Sequence[HeadTable] = (),
+    orders: Sequence[OrdersTable] = (),
+    chosen: Sequence[tuple[Leaderboard, Table]] = (),
+) -> str:
     """Return a README's text with every block written anew."""
     names(text)
-    return _BLOCK.sub(lambda match: match[1] + _body(match, board, heads, orders) + match[6], text)
+    return _BLOCK.sub(lambda match: match[1] + _body(match, board, heads, orders, chosen) + match[6], text)
 
 
 def stale(
-    text: str, board: Leaderboard, heads: Sequence[HeadTable] = (), orders: Sequence[OrdersTable] = ()
+    text: str,
+    board: Leaderboard,
+    heads: Sequence[HeadTable] = (),
+    orders: Sequence[OrdersTable] = (),
+    chosen: Sequence[tuple[Leaderboard, Table]] = (),
 ) -> list[str]:
     """Return the names whose block in a README differs from what the records say."""
     names(text)
-    return [match["name"] for match in _BLOCK.finditer(text) if match["body"] != _body(match, board, heads, orders)]
+    return [
+        match["name"] for match in _BLOCK.finditer(text) if match["body"] != _body(match, board, heads, orders, chosen)
+    ]
 
 
-def _body(match: re.Match[str], board: Leaderboard, heads: Sequence[HeadTable], orders: Sequence[OrdersTable]) -> str:
+def _body(
+    match: re.Match[str],
+    board: Leaderboard,
+    heads: Sequence[HeadTable],
+    orders: Sequence[OrdersTable],
+    chosen: Sequence[tuple[Leaderboard, Table]],
+) -> str:
+    if match["kind"] == "choose":
+        return choices_block(chosen, match["name"])
     if match["kind"] == "orders":
         return orders_block(orders, match["name"])
     if match["kind"] == "heads":
@@ -134,14 +165,18 @@ def _body(match: re.Match[str], board: Leaderboard, heads: Sequence[HeadTable], 
 
 
 def update_readme(
-    path: Path, board: Leaderboard, heads: Sequence[HeadTable] = (), orders: Sequence[OrdersTable] = ()
+    path: Path,
+    board: Leaderboard,
+    heads: Sequence[HeadTable] = (),
+    orders: Sequence[OrdersTable] = (),
+    chosen: Sequence[tuple[Leaderboard, Table]] = (),
 ) -> bool:
     """Write a README's blocks anew; return whether anything changed. Raises ResultsError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read ({error.strerror}).", hint="Name the README to update.") from error
-    fresh = updated(text, board, heads, orders)
+    fresh = updated(text, board, heads, orders, chosen)
     if fresh != text:
         path.write_text(fresh, encoding="utf-8")
     return fresh != text
