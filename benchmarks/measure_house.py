@@ -197,7 +197,8 @@ def measures() -> Iterator[tuple[str, str, str]]:
     for what in COUNTED.values():
         yield f"{what} made by one run", str(made[what]), "1"
     yield "private methods of the run overridden", str(private_overrides()), "0"
-    yield "bytes of committed records", f"{_bytes_of_records():,}", "6,630,000"
+    sizes = _bytes_of_records()
+    yield "bytes of a committed record", f"{sum(sizes) // len(sizes):,} ({len(sizes)} records)", "28,600"
     yield "base64 in scenario files", f"{base64_share():.0%}", "0%"
     code = Counter({path: lines_of_code(path) for path in files})
     yield "lines of code", f"{code.total():,}", "18,400 for the features of the first table"
@@ -205,8 +206,9 @@ def measures() -> Iterator[tuple[str, str, str]]:
     yield "places that move a file", f"{len(moving)} ({', '.join(path.stem for path in moving)})", "1"
 
 
-def _bytes_of_records() -> int:
-    return sum(path.stat().st_size for path in (ROOT / "results" / "reference").rglob("seed*.json"))
+def _bytes_of_records() -> list[int]:
+    """Return the bytes of every shipped record; 232 of them had 36,710 on average when they were first measured."""
+    return [path.stat().st_size for path in (ROOT / "results" / "reference").rglob("seed*.json")]
 
 
 def print_road() -> None:

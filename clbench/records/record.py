@@ -270,6 +270,8 @@ def _on_one_line(value: Any, *, in_list: bool) -> bool:
 
 
 def _inline(value: Any) -> str:
+    if isinstance(value, list) and not any(isinstance(child, (str, dict)) for child in value):
+        return _scalar(value)  # numbers are most of a record's bytes
     if isinstance(value, (dict, list)):
         return msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
     return _scalar(value)

@@ -99,6 +99,14 @@ def test_one_matrix_row_takes_one_line() -> None:
     assert all(line.strip().startswith("[") and line.count(",") >= 5 for line in lines[start + 1 : start + 4])
 
 
+def test_numbers_in_a_list_have_no_blanks_between_them_and_names_do() -> None:
+    text = layout(
+        {"counts": [[3, 0, 12], [0.5, None, 0.25]], "labels": ["a", "b c"], "cost": [{"seen": 3, "bytes": 4}]}
+    )
+    assert b"[3,0,12],\n" in text and b"[0.5,null,0.25]\n" in text
+    assert b'["a", "b c"]' in text and b'{"seen": 3, "bytes": 4}' in text
+
+
 @pytest.mark.parametrize("layout_", [factory.B40, factory.B0])
 def test_a_record_of_coco_is_of_a_size_that_git_likes(layout_: factory.Layout) -> None:
     assert 30_000 < len(to_text(factory.make_record(layout=layout_))) < 60_000
