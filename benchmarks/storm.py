@@ -38,8 +38,9 @@ from clbench.data.fetch.unpack import unpack
 from clbench.data.own_table import table_file
 from clbench.data.pictures.photo_digest import files_digest
 from clbench.data.shards.shards import find_shards
-from clbench.data.sparse.files import open_csr, write_csr
+from clbench.data.sparse.files import write_csr
 from clbench.data.sparse.labels import Entries
+from clbench.data.sparse.open_folder import open_csr
 from clbench.data.xml_tree import read_xml
 from clbench.errors import ClbenchError, DataError
 from clbench.files.checked_lines import checked

@@ -21,7 +21,7 @@ from clbench.data.own_table.npz_and_json import read_npz
 from clbench.data.parquet_file import open_parquet
 from clbench.data.pictures.decode import decode
 from clbench.data.pictures.photo_digest import files_digest
-from clbench.data.sparse.files import open_csr
+from clbench.data.sparse.open_folder import open_csr
 from clbench.data.xml_tree import read_xml
 from clbench.errors import ClbenchError, DataError
 from clbench.files.given import LARGEST_TABLE, LARGEST_TEXT, open_given, read_given

@@ -25,8 +25,9 @@ from clbench.data.datasets.dataset import Option, resolve_options, revision
 from clbench.data.features.feature_file import BUFFER, LANES, check_rows, find_features
 from clbench.data.pictures.photo_files import file_names
 from clbench.data.sparse.chosen_labels import chosen_labels
-from clbench.data.sparse.files import open_csr, write_csr
+from clbench.data.sparse.files import write_csr
 from clbench.data.sparse.labels import Entries
+from clbench.data.sparse.open_folder import open_csr
 from clbench.data.sparse.table import SparseTable
 from clbench.data.sparse.texts import NumberTexts, SidedTexts
 from clbench.data.table import SPLITS, LabelTable, check_labels
