@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.autograd.graph import saved_tensors_hooks
 
 from clbench.cost.clocks import NOTHING, Spent, clocks, middle
+from clbench.cost.kept_tensors import KeptTensors
 from clbench.cost.session_counts import SessionCount
 from clbench.data.features.feature_rows import FeatureRows
 from clbench.data.pictures.sources import CachedImages, ImageSource, cache_file, is_kept, whole_pictures
@@ -150,7 +150,7 @@ class Rehearsal:
         self.took: list[_Took] = []
         self.reading, self.passing, self.building = Spent(), Spent(), Spent()
         self.feature_bytes, self.picture_bytes = 0, 0
-        self.kept = _Kept()
+        self.kept = KeptTensors()
 
     def run(self, plan: Plan, options: RunOptions) -> None:
         """Carry out the miniature, which leaves no record."""
@@ -248,35 +248,6 @@ class Rehearsal:
         elif isinstance(event, SessionStarted):
             self.kept.begin()
             self.trained = clocks(self.device)
-
-
-class _Kept:
-    """Counts the bytes that the first step keeps for its way back, parameters left out."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self._storages: set[int] = set()
-        self._hooks: saved_tensors_hooks | None = None
-
-    def begin(self) -> None:
-        """Count from here on, once in a run."""
-        if self._storages or self._hooks is not None:
-            return
-        self._hooks = saved_tensors_hooks(self._note, lambda kept: kept)
-        self._hooks.__enter__()
-
-    def end(self) -> None:
-        """Stop counting."""
-        if self._hooks is not None:
-            self._hooks.__exit__()
-            self._hooks = None
-
-    def _note(self, kept: torch.Tensor) -> torch.Tensor:
-        storage = kept.untyped_storage()
-        if not isinstance(kept, torch.nn.Parameter) and storage.data_ptr() not in self._storages:
-            self._storages.add(storage.data_ptr())
-            self.bytes += storage.nbytes()
-        return kept
 
 
 class _Held:

@@ -16,7 +16,7 @@ import record_factory as factory
 from clbench.errors import ResultsError, UsageError
 from clbench.explain.overlay import FOCUSED, draw_looks
 from clbench.records.rows import Row, group_rows
-from clbench.report.figures import album, curves, style
+from clbench.report.figures import album, curves, legend, style
 from clbench.report.figures import draw as figures
 from clbench.report.figures.album import write_album
 from clbench.report.figures.curves import THRESHOLDS, threshold_curves
@@ -260,10 +260,10 @@ def test_bounds_stand_in_a_figure_with_their_head_alone_and_are_told_apart() -> 
 
 def test_a_legend_has_as_many_columns_as_fit_when_each_is_as_wide_as_its_widest() -> None:
     # four labels in 100 points: with handles and gaps of 10, two columns take 60 + 10 + 20, three would take 110
-    assert figures._columns([60, 10, 10, 10], beside=5, between=5, room=100) == 2
-    assert figures._columns([10, 10, 10, 10], beside=5, between=5, room=100) == 4
-    assert figures._columns([200, 10], beside=5, between=5, room=100) == 1
-    assert [list(column) for column in figures._dealt(7, 3)] == [[0, 1, 2], [3, 4], [5, 6]]
+    assert legend._columns([60, 10, 10, 10], beside=5, between=5, room=100) == 2
+    assert legend._columns([10, 10, 10, 10], beside=5, between=5, room=100) == 4
+    assert legend._columns([200, 10], beside=5, between=5, room=100) == 1
+    assert [list(column) for column in legend._dealt(7, 3)] == [[0, 1, 2], [3, 4], [5, 6]]
 
 
 def test_long_settings_take_two_lines_of_a_legend_and_options_stand_one_by_one() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clbench.report.figures.curves import Forgotten, Heat, Line, Point, pareto
+from clbench.report.figures.legend import below, legend, letters, width_of
 from clbench.report.figures.style import BOUND_DASHES, HEAD_COLOURS, WIDTH, look, styled
 from clbench.report.table.columns import Column
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEGEND_LETTERS = 46
-"""Letters of a line in a legend; longer names take two."""
 TEST_SETS = {"growing": "Growing test set", "fixed": "Fixed test set"}
 _UNITS: dict[str, tuple[str, list[tuple[float, str]]]] = {
     "stored_images": ("Stored images (largest)", [(1.0, "")]),
@@ -49,7 +47,7 @@ def draw_maps(curves: Mapping[str, Sequence[Line]], *, seen: Sequence[int], note
             panel.set_title(TEST_SETS[test_set])
             _curves(panel, lines, seen=seen, first=1)
         panels[0].set_ylabel("mAP (%)")
-        _legend(figure, panels[0])
+        legend(figure, panels[0])
         return figure
 
 
@@ -60,7 +58,7 @@ def draw_forgetting(lines: Sequence[Line], *, seen: Sequence[int], note: str = "
         _curves(panel, lines, seen=seen, first=2)
         panel.axhline(0, color="#888888", linewidth=0.6)
         panel.set_ylabel("Forgetting (points of AP)")
-        _legend(figure, panel)
+        legend(figure, panel)
         return figure
 
 
@@ -152,9 +150,9 @@ def draw_costs(
                 panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                 panel.xaxis.set_major_formatter("{x:g}")
                 panel.xaxis.set_minor_formatter("")
-            panel.set_xlabel(textwrap.fill(name, _letters(WIDTH / (len(points) + 0.5), size=7.5)))
+            panel.set_xlabel(textwrap.fill(name, letters(WIDTH / (len(points) + 0.5), size=7.5)))
         panels[0].set_ylabel(f"{known[score].title} (%)")
-        _legend(figure, panels[0])
+        legend(figure, panels[0])
         return figure
 
 
@@ -168,7 +166,7 @@ def draw_tradeoff(points: Sequence[Point], *, note: str = "") -> Figure:
         panel.set_xlabel("New labels: AP right after their session (%)  →  learns more")
         panel.set_ylabel("Old labels: change by the end\n(points of AP)  →  keeps more")
         panel.margins(0.12)
-        _legend(figure, panel)
+        legend(figure, panel)
         return figure
 
 
@@ -194,7 +192,7 @@ def draw_thresholds(curves: Mapping[str, Sequence[Line]], *, thresholds: Sequenc
             panel.set_title(name)
             panel.set_xlabel("Threshold")
         panels[0].set_ylabel("%")
-        _legend(figure, panels[0])
+        legend(figure, panels[0])
         return figure
 
 
@@ -237,11 +235,11 @@ def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
                 )
             told = [_below_name(method) for method in shown.methods]
             room = 0.9 * 72 * WIDTH / sum(len(one.methods) for one in bars)
-            upright = _width("\n".join(told), size=rcParams["xtick.labelsize"]) > room
+            upright = width_of("\n".join(told), size=rcParams["xtick.labelsize"]) > room
             panel.set_xticks(range(len(told)), told, rotation=90 if upright else 0, fontsize=6.0 if upright else None)
             panel.grid(visible=False, axis="x")
             panel.set_title(shown.title)
-        _legend(figure, panels[0])
+        legend(figure, panels[0])
         return figure
 
 
@@ -264,8 +262,8 @@ def _figure(
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(1, panels, sharey=share_y, squeeze=False, width_ratios=ratios)
     if note:
-        said = textwrap.fill(note, _letters(WIDTH, size=6.5))
-        _below(figure, lines=1 + said.count("\n"), size=6.5)
+        said = textwrap.fill(note, letters(WIDTH, size=6.5))
+        below(figure, lines=1 + said.count("\n"), size=6.5)
         figure.text(0.01, 0.01, said, fontsize=6.5, color="#555555", ha="left", va="bottom")
     return figure, list(axes[0])
 
@@ -314,67 +312,3 @@ def _unit(key: str, points: Sequence[Point]) -> tuple[str, float]:
     largest = max(point.x for point in points)
     scale, unit = next((item for item in units if largest >= item[0]), units[-1])
     return (f"{name} ({unit})" if unit else name), scale
-
-
-def _legend(figure: Figure, panel: Axes) -> None:
-    """Put the legend below the panels, which keep the width and their height."""
-    from matplotlib import rcParams
-    from matplotlib.container import ErrorbarContainer
-
-    handles, labels = panel.get_legend_handles_labels()
-    if not labels:
-        return
-    # a marker alone: the stubs of error bars look like part of it
-    handles = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle in handles]
-    size = rcParams["legend.fontsize"]
-    labels = [textwrap.fill(label, LEGEND_LETTERS) for label in labels]
-    widths = [_width(label, size=size) for label in labels]
-    beside = 1.2 * size * (rcParams["legend.handlelength"] + rcParams["legend.handletextpad"])
-    columns = _columns(widths, beside=beside, between=size * rcParams["legend.columnspacing"], room=72 * 0.98 * WIDTH)
-    lines = max(sum(1 + labels[place].count("\n") for place in column) for column in _dealt(len(labels), columns))
-    bottom = _below(figure, lines=1 + lines, size=7.5)
-    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, bottom), ncols=columns)
-
-
-def _width(text: str, *, size: float) -> float:
-    """Return how many points the widest line of a text takes at a font size of `size` points."""
-    from matplotlib.textpath import TextPath
-
-    return float(max(TextPath((0, 0), line, size=size).get_extents().width for line in text.split("\n")))
-
-
-def _columns(widths: Sequence[float], *, beside: float, between: float, room: float) -> int:
-    """Return in how many columns labels of these widths stand in `room` points, each column as wide as its widest.
-
-    `beside` is a column's handle, `between` the gap to the next one.
-    """
-    for columns in range(len(widths), 1, -1):
-        widest = [max(widths[place] for place in column) for column in _dealt(len(widths), columns)]
-        if sum(widest) + columns * (beside + between) <= room:
-            return columns
-    return 1
-
-
-def _dealt(labels: int, columns: int) -> list[range]:
-    """Return the places of the labels in each column: one column after the other, the first ones longer."""
-    rows, longer = divmod(labels, columns)
-    starts = [rows * column + min(column, longer) for column in range(columns + 1)]
-    return [range(start, end) for start, end in pairwise(starts)]
-
-
-def _letters(width: float, *, size: float) -> int:
-    """Return how many letters of a font of `size` points stand in `width` inches."""
-    return int(width * 72 / (0.53 * size))
-
-
-def _below(figure: Figure, *, lines: int, size: float) -> float:
-    """Make room for `lines` of text below everything that is drawn so far; return where it ends, as a share."""
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    width, height = figure.get_size_inches()
-    more = lines * 1.4 * size / 72
-    kept = engine.get()["rect"][1] * height
-    figure.set_size_inches(width, height + more)
-    bottom = (kept + more) / (height + more)
-    engine.set(rect=(0, bottom, 1, 1 - bottom))  # type: ignore[call-arg]
-    return float(kept / (height + more))
