@@ -96,7 +96,10 @@ def test_old_rows_drift_without_any_gradient_when_they_are_not_fixed():
     assert moved(strategy, states) > 1e-4
 
 
-@pytest.mark.parametrize("weights", [{"feature_weight": 2.0}, {"attention_weight": 3.0}])
+@pytest.mark.parametrize(
+    "weights",
+    [{"feature_weight": 2.0, "probability_weight": 0.0}, {"attention_weight": 3.0, "probability_weight": 0.0}],
+)
 def test_distillation_starts_at_nothing_and_weighs_the_same_under_every_recipe(weights):
     extras = {}
     for reduction, entries in (("mean", 1), ("sum", 2), ("total", 16)):
