@@ -12,9 +12,13 @@ slow:  ## those that start processes, and those that want the machine for themse
 	OMP_NUM_THREADS=1 python -m pytest -m "slow and not alone and not exhaustive" -n auto --dist loadfile
 	OMP_NUM_THREADS=1 python -m pytest -m "alone and not exhaustive"
 
-docs:  ## what is made from code and records: the schema, the README's tables, and the site, where a warning is an error
+docs:  ## what is made from code and records: the schema, tables, figures, and the site, where a warning is an error
 	python -c "from pathlib import Path; from clbench.records.schema import json_schema; Path('docs/record.schema.json').write_bytes(json_schema())"
-	python -m clbench report readme
+	for page in README.md docs/rows.md docs/claim.md docs/evidence.md; do python -m clbench report readme $$page || exit; done
+	python -m clbench report heads coco_b40c10 --results results/reference --format csv \
+	    --figure docs/figures/stand_in_heads.png > docs/figures/stand_in_heads.csv
+	python -m clbench report curves coco_b40c10 --results results/reference --out build --format png
+	for kind in png csv; do cp build/figures/coco_b40c10.v1.scenes/cost.$$kind docs/figures/stand_in_cost.$$kind; done
 	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 
 lock:  ## the locks again, for what pyproject.toml asks for; UPGRADE=--upgrade takes the newest of everything

@@ -11,7 +11,7 @@ import record_factory as factory
 from clbench.errors import ResultsError, UsageError
 from clbench.records.record import Record
 from clbench.records.rows import group_rows
-from clbench.report.formats.readme import names, stale, update_readme, updated
+from clbench.report.formats.readme import Besides, names, stale, update_readme, updated
 from clbench.report.table.choice import chosen_boards
 from clbench.report.table.diff import diff, explain
 from clbench.report.table.leaderboard import leaderboard
@@ -140,11 +140,11 @@ def test_a_page_may_ask_which_row_to_take_and_a_better_record_makes_the_answer_s
         return list(chosen_boards(group_rows(records), trust={record.content: "consistent" for record in records}))
 
     page, board, one = "<!-- choose:coco_b40c10 -->\n<!-- /choose -->\n", leaderboard([RECORD]), chosen(RECORD)
-    text = updated(page, board, chosen=one)
-    assert "| photos may be kept | er " in text and stale(text, board, chosen=one) == []
-    assert stale(text.replace("| er ", "| lwf "), board, chosen=one) == ["coco_b40c10"]
-    assert stale(text, board, chosen=chosen(RECORD, factory.make_record(LWF))) == ["coco_b40c10"]
-    assert "No row of tiny to take yet." in updated(page.replace("coco_b40c10", "tiny"), board, chosen=one)
+    text = updated(page, board, Besides(chosen=one))
+    assert "| photos may be kept | er " in text and stale(text, board, Besides(chosen=one)) == []
+    assert stale(text.replace("| er ", "| lwf "), board, Besides(chosen=one)) == ["coco_b40c10"]
+    assert stale(text, board, Besides(chosen=chosen(RECORD, factory.make_record(LWF)))) == ["coco_b40c10"]
+    assert "No row of tiny to take yet." in updated(page.replace("coco_b40c10", "tiny"), board, Besides(chosen=one))
 
 
 def test_a_new_record_makes_the_readme_stale() -> None:

@@ -17,7 +17,7 @@ from clbench.nn.heads.by_name import HEADS, build_head
 from clbench.records.record import Record, write_record
 from clbench.records.store import record_path
 from clbench.report.figures.draw import draw_heads
-from clbench.report.formats.readme import stale, updated
+from clbench.report.formats.readme import Besides, stale, updated
 from clbench.report.table.heads_compared import SHARED, bars, csv_text, head_tables, markdown
 from clbench.report.table.leaderboard import leaderboard
 
@@ -169,11 +169,11 @@ def test_the_command_prints_and_draws(
 def test_a_document_shows_the_comparison_between_its_markers() -> None:
     records = [with_head("linear"), with_head("queries")]
     board, text = leaderboard(records), "# X\n<!-- heads:coco_b40c10 -->\n<!-- /heads -->\n"
-    assert stale(text, board, head_tables(records)) == ["coco_b40c10"]
-    fresh = updated(text, board, head_tables(records))
+    assert stale(text, board, Besides(head_tables(records))) == ["coco_b40c10"]
+    fresh = updated(text, board, Besides(head_tables(records)))
     assert "| er (memory=1600) | queries | own |" in fresh
-    assert stale(fresh, board, head_tables(records)) == []
-    assert stale(fresh, board, head_tables(records[:1])) == ["coco_b40c10"]
+    assert stale(fresh, board, Besides(head_tables(records))) == []
+    assert stale(fresh, board, Besides(head_tables(records[:1]))) == ["coco_b40c10"]
     with pytest.raises(UsageError, match="has no <!-- /heads -->"):
         stale("<!-- heads:coco_b40c10 -->\n<!-- /leaderboard -->", board)
 

@@ -18,7 +18,7 @@ from clbench.report.compare.table import compare
 from clbench.report.formats.csv_sheet import sheet
 from clbench.report.formats.grid import grid
 from clbench.report.formats.grid import notes as notes_of
-from clbench.report.formats.readme import meant, stale, updated
+from clbench.report.formats.readme import Besides, meant, stale, updated
 from clbench.report.table.leaderboard import leaderboard, sections
 from clbench.report.table.orders_compared import csv_text, kendall, markdown, notes, orders_tables
 
@@ -152,9 +152,9 @@ def test_a_readme_has_the_table_over_orders_between_its_markers() -> None:
     rows = group_rows(records())
     tables = orders_tables(rows, measure="last_map")
     text = "<!-- orders:tiny -->\n<!-- /orders -->\n<!-- orders:voc -->\n<!-- /orders -->\n"
-    fresh = updated(text, leaderboard(rows), orders=tables)
+    fresh = updated(text, leaderboard(rows), Besides(orders=tables))
     assert "| naive | 1–2 | 46.0 ± 4.0 |" in fresh and "No row of voc has records in more than one class order" in fresh
-    assert stale(fresh, leaderboard(rows), orders=tables) == [] and stale(fresh, leaderboard(rows)) == ["tiny"]
+    assert stale(fresh, leaderboard(rows), Besides(orders=tables)) == [] and stale(fresh, leaderboard(rows)) == ["tiny"]
 
 
 def test_configurations_that_ran_in_other_orders_stand_in_a_table_of_their_own() -> None:

@@ -33,7 +33,7 @@ def readme(file: Path, results: Path, check: bool) -> None:
       clbench report readme docs/results.md --check
     """
     from clbench.records.collection import collect
-    from clbench.report.formats.readme import stale, update_readme
+    from clbench.report.formats.readme import Besides, stale, update_readme
     from clbench.report.table import leaderboard as tables
     from clbench.report.table.choice import chosen_boards
     from clbench.report.table.heads_compared import head_tables
@@ -44,14 +44,16 @@ def readme(file: Path, results: Path, check: bool) -> None:
     collection = collect(_results_behind(file, results))
     note_unverified(collection)
     board = tables.leaderboard(collection.rows, trust=collection.trust, published=False)
-    heads = head_tables(collection.rows, trust=collection.trust)
-    orders = orders_tables(collection.rows, measure="last_map", trust=collection.trust)
-    chosen = list(chosen_boards(collection.rows, trust=collection.trust))
+    besides = Besides(
+        head_tables(collection.rows, trust=collection.trust),
+        orders_tables(collection.rows, measure="last_map", trust=collection.trust),
+        list(chosen_boards(collection.rows, trust=collection.trust)),
+    )
     if not check:
-        anew = update_readme(file, board, heads, orders, chosen)
+        anew = update_readme(file, board, besides)
         click.echo(f"{file} is {'written anew' if anew else 'as it should be'}.")
         return
-    old = stale(file.read_text(encoding="utf-8"), board, heads, orders, chosen)
+    old = stale(file.read_text(encoding="utf-8"), board, besides)
     if old:
         raise CheckError(
             f"{file}: the table of {', '.join(old)} is not what the records say.", hint="clbench report readme"

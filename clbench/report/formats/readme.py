@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -33,6 +33,17 @@ KEYS = (
 """Number columns that a README has room for; the report has all."""
 
 Shown = TypeVar("Shown", Table, HeadTable, OrdersTable)
+
+
+class Besides(NamedTuple):
+    """What may stand in a page beside the leaderboard, all of the same records."""
+
+    heads: Sequence[HeadTable] = ()
+    orders: Sequence[OrdersTable] = ()
+    chosen: Sequence[tuple[Leaderboard, Table]] = ()
+
+
+NOTHING = Besides()
 
 TEXTS = (RANK, STRATEGY, HEAD, SETTINGS, SEEDS, MARKS)
 
@@ -122,61 +133,35 @@ def names(text: str) -> list[str]:
     return found
 
 
-def updated(
-    text: str,
-    board: Leaderboard,
-    heads: Sequence[HeadTable] = (),
-    orders: Sequence[OrdersTable] = (),
-    chosen: Sequence[tuple[Leaderboard, Table]] = (),
-) -> str:
+def updated(text: str, board: Leaderboard, besides: Besides = NOTHING) -> str:
     """Return a README's text with every block written anew."""
     names(text)
-    return _BLOCK.sub(lambda match: match[1] + _body(match, board, heads, orders, chosen) + match[6], text)
+    return _BLOCK.sub(lambda match: match[1] + _body(match, board, besides) + match[6], text)
 
 
-def stale(
-    text: str,
-    board: Leaderboard,
-    heads: Sequence[HeadTable] = (),
-    orders: Sequence[OrdersTable] = (),
-    chosen: Sequence[tuple[Leaderboard, Table]] = (),
-) -> list[str]:
+def stale(text: str, board: Leaderboard, besides: Besides = NOTHING) -> list[str]:
     """Return the names whose block in a README differs from what the records say."""
     names(text)
-    return [
-        match["name"] for match in _BLOCK.finditer(text) if match["body"] != _body(match, board, heads, orders, chosen)
-    ]
+    return [match["name"] for match in _BLOCK.finditer(text) if match["body"] != _body(match, board, besides)]
 
 
-def _body(
-    match: re.Match[str],
-    board: Leaderboard,
-    heads: Sequence[HeadTable],
-    orders: Sequence[OrdersTable],
-    chosen: Sequence[tuple[Leaderboard, Table]],
-) -> str:
+def _body(match: re.Match[str], board: Leaderboard, besides: Besides) -> str:
     if match["kind"] == "choose":
-        return choices_block(chosen, match["name"])
+        return choices_block(besides.chosen, match["name"])
     if match["kind"] == "orders":
-        return orders_block(orders, match["name"])
+        return orders_block(besides.orders, match["name"])
     if match["kind"] == "heads":
-        return heads_block(heads, match["name"])
+        return heads_block(besides.heads, match["name"])
     return block(board, match["name"], first=int(match["first"]) if match["first"] else None)
 
 
-def update_readme(
-    path: Path,
-    board: Leaderboard,
-    heads: Sequence[HeadTable] = (),
-    orders: Sequence[OrdersTable] = (),
-    chosen: Sequence[tuple[Leaderboard, Table]] = (),
-) -> bool:
+def update_readme(path: Path, board: Leaderboard, besides: Besides = NOTHING) -> bool:
     """Write a README's blocks anew; return whether anything changed. Raises ResultsError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read ({error.strerror}).", hint="Name the README to update.") from error
-    fresh = updated(text, board, heads, orders, chosen)
+    fresh = updated(text, board, besides)
     if fresh != text:
         path.write_text(fresh, encoding="utf-8")
     return fresh != text
