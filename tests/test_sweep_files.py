@@ -36,7 +36,7 @@ RUNS = {
     "multi_lane_voc": 1,
     "prompts_stand_in": 13,
     "sadcl_bce": 5,
-    "stand_in": 17,
+    "stand_in": 18,
     "stand_in_heads": 12,
     "static_ablation": 12,
 }
