@@ -26,20 +26,22 @@ from clbench.errors import UsageError
 from clbench.records.record import Record, parse_record, to_text
 from clbench.records.rows import Stat, group_rows
 from clbench.report.formats.csv_sheet import as_csv, sheet
-from clbench.report.formats.grid import grid, plain_grid
+from clbench.report.formats.grid import grid, notes, plain_grid
 from clbench.report.formats.latex import escape as escape_latex
 from clbench.report.formats.latex import grid_table, latex
 from clbench.report.formats.markdown import escape as escape_markdown
 from clbench.report.formats.markdown import markdown
 from clbench.report.formats.readme import updated
 from clbench.report.formats.write import TABLES
+from clbench.report.table.above_bound import above_bound
 from clbench.report.table.columns import columns
 from clbench.report.table.leaderboard import leaderboard
-from clbench.report.table.model import Leaderboard, TableRow
+from clbench.report.table.model import Cell, Leaderboard, TableRow
 from clbench.report.table.pretraining_tracks import saw_coco, track
 from clbench.report.table.ranking import order, ranks
 
 GOLDEN = Path(__file__).parent / "golden"
+MAPS = ("average_map", "last_map")
 JOINT, NAIVE, LWF, _, ER, DERPP, KRT, DLFL = factory.METHODS
 
 
@@ -125,6 +127,60 @@ def test_joint_training_bounds_with_epochs_of_its_own_and_the_highest_of_several
         assert found == pytest.approx((er.summary["last_map"] or 0) - (high.summary["last_map"] or 0))
     shortened = factory.make_record(JOINT, train=joint.train | {"epochs": 1}, marks=["changed-train"])
     assert find(board_of([er, shortened]), "er").cells["gap"].mean is None, "epochs that the scenario does not ask for"
+
+
+def with_means(board: Leaderboard, means: dict[str, tuple[float, float]]) -> Leaderboard:
+    """The board with average and last mAP of its rows, by strategy, as given."""
+    table = board.tables[0]
+    rows = [
+        msgspec.structs.replace(
+            row,
+            cells=row.cells | {key: Cell(mean, 0.0) for key, mean in zip(MAPS, means[row.strategy], strict=True)},
+        )
+        for row in table.rows
+    ]
+    return msgspec.structs.replace(board, tables=[msgspec.structs.replace(table, rows=rows)])
+
+
+@pytest.mark.parametrize(
+    ("means", "told"),
+    [
+        ({"joint": (0.6, 0.6), "er": (0.59, 0.5), "lwf": (0.5, 0.4)}, ""),
+        (
+            {"joint": (0.6, 0.6), "er": (0.61, 0.5), "lwf": (0.5, 0.4)},
+            "Above the upper bound by Avg. mAP: er (memory=1600). The bound is tested on all labels, Avg. mAP also "
+            "after sessions with fewer of them, which is easier: by Last mAP none is above it.",
+        ),
+        (
+            {"joint": (0.6, 0.6), "er": (0.7, 0.65), "lwf": (0.62, 0.6)},
+            "Above the upper bound by Avg. mAP: er (memory=1600); lwf. The bound is tested on all labels, Avg. mAP "
+            "also after sessions with fewer of them, which is easier: by Last mAP still er (memory=1600). Joint "
+            "training bounds what its own recipe reaches; a method that learns in another way may pass it.",
+        ),
+    ],
+)
+def test_a_table_explains_the_rows_that_stand_above_their_upper_bound(
+    means: dict[str, tuple[float, float]], told: str
+) -> None:
+    board = with_means(board_of([factory.make_record(method) for method in (JOINT, ER, LWF)]), means)
+    table = board.tables[0]
+    assert above_bound(board, table) == told
+    assert (told in notes(board, table)) is bool(told)
+    assert (escape_latex(told) in latex(board)) and (escape_markdown(told) in markdown(board))
+
+
+def test_a_row_is_held_against_the_bound_with_its_own_head() -> None:
+    board = with_means(
+        board_of([factory.make_record(method) for method in (JOINT, ER, DLFL)]),
+        {"joint": (0.6, 0.6), "er": (0.5, 0.5), "dlfl": (0.7, 0.7)},
+    )
+    heads = {row.strategy: row.head for row in board.tables[0].rows}
+    assert heads["joint"] == heads["er"] != heads["dlfl"]
+    table = board.tables[0]
+    own = msgspec.structs.replace(find(board, "joint"), head=heads["dlfl"])
+    high = msgspec.structs.replace(own, cells=own.cells | {key: Cell(0.8, 0.0) for key in MAPS})
+    assert "dlfl" in above_bound(board, table), "no bound has its head"
+    assert above_bound(board, msgspec.structs.replace(table, rows=[*table.rows, high])) == ""
 
 
 def test_joint_training_is_a_bound_and_takes_no_rank_nor_bold() -> None:

@@ -9,6 +9,7 @@ from msgspec import UnsetType
 
 from clbench import PROTOCOL
 from clbench.records.rows import PROTOCOLS
+from clbench.report.table.above_bound import above_bound
 from clbench.report.table.columns import SMALL
 from clbench.report.table.model import Leaderboard, Table, TableRow
 from clbench.report.table.published import CAUTION
@@ -160,6 +161,8 @@ def told_of(board: Leaderboard, table: Table) -> list[str]:
     if board.ranked_by(table) != board.sort:
         few = f"Avg. mAP begins with test sets of fewer than {SMALL} labels, which a method may forget later"
         found.append(f"{few}: the rows go by Last mAP.")
+    if above := above_bound(board, table):
+        found.append(above)
     if any(board.beside(row, table) for row in table.rows):
         found.append(
             "Printed: the number that papers print for the method with a memory of the same size, in brackets the row "

@@ -10,6 +10,7 @@ from msgspec import UnsetType
 from msgspec.structs import replace
 
 from clbench.report.formats.grid import Grid
+from clbench.report.table.above_bound import above_bound
 from clbench.report.table.columns import Column
 from clbench.report.table.model import Leaderboard, Table, TableRow
 
@@ -96,6 +97,8 @@ def _caption(board: Leaderboard, table: Table) -> str:
         parts.append(f"Generated pictures ({table.dataset}) stood in for the data set.")
     if table.apart:
         parts.append(f"A table of its own because {table.apart}.")
+    if above := above_bound(board, table):
+        parts.append(above)
     for mark in table.marks():
         bearers = list(dict.fromkeys(row.strategy for row in table.rows if mark in row.marks))
         everyone = all(mark in row.marks for row in table.rows)

@@ -17,6 +17,7 @@ from clbench.report.figures.curves import THRESHOLDS, Line
 from clbench.report.formats.grid import printed_grid
 from clbench.report.page.rows import all_columns, page_rows
 from clbench.report.page.shared_values import Pool
+from clbench.report.table.above_bound import above_bound
 from clbench.report.table.choice import choices, others
 from clbench.report.table.columns import ERROR, RULES, Column, Measured
 from clbench.report.table.heads_compared import HeadTable, grid_of, head_tables
@@ -75,7 +76,8 @@ def page_model(
         here = {row.first.content for row in rows}
         own = next((one for one in heads if all(row.row.first.content in here for row in one.rows)), None)
         tables.append(
-            _table(table, rows, pool=pool) | {"sort": board.ranked_by(table), "heads": _heads(own), "rows": shown}
+            _table(table, rows, pool=pool)
+            | {"sort": board.ranked_by(table), "above": above_bound(board, table), "heads": _heads(own), "rows": shown}
         )
     return {
         "clbench": clbench.__version__,
