@@ -14,7 +14,7 @@ from clbench.spec.scenario import load_scenario
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "sweeps"
 RUNS = {
-    "coco_part": 17,
+    "coco_part": 16,
     "coco_part_heads": 12,
     "csc": 3,
     "kbk_table1": 5,

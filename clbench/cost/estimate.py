@@ -12,6 +12,7 @@ from clbench.cost.clocks import Spent, clocks
 from clbench.cost.from_pins import counts_from_pins
 from clbench.cost.session_counts import SessionCount, session_counts
 from clbench.data.pictures.sources import cache_bytes, is_kept
+from clbench.errors import ClbenchError
 from clbench.method.strategy import as_seen_by
 from clbench.metrics.of_parts import kept_bytes
 from clbench.plan.plan import Plan
@@ -124,6 +125,10 @@ def estimate(
     keep_freed_memory()
     try:
         times = calibrated(plan, stream, counts, options=options, set_up=set_up)
+    except ClbenchError as error:  # of many plans it is this one
+        if not error.message.startswith(plan.title):
+            error.message = f"{plan.title}: {error.message}"
+        raise
     finally:
         torch.set_num_threads(before)
     shown = ", ".join([f"{Path(plan.dataset).name} at {size} px", *(f"{n} {v}" for n, v in plan.options.items())])

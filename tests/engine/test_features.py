@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_scenarios import planned, scenario
 
+from clbench.cost.estimate import estimate
 from clbench.errors import DataError, RunError, UsageError
 from clbench.files.checked_rows import writing_rows
 from clbench.plan.plan import Plan
@@ -85,6 +87,12 @@ def test_what_would_change_the_record_is_refused(
 def test_a_strategy_that_looks_inside_the_backbone_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="stages of the backbone"):
         run(frozen(tmp_path, "podnet"), RunOptions(results=tmp_path, device="cpu", features="maps"))
+
+
+def test_calibrating_several_runs_tells_which_of_them_is_refused(tmp_path: Path) -> None:
+    wanted = frozen(tmp_path, "podnet")
+    with pytest.raises(UsageError, match=f"^{re.escape(wanted.title)}: the strategy looks at the stages"):
+        estimate(wanted, calibrate=True, device="cpu", features="maps")
 
 
 def test_damaged_features_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
