@@ -57,7 +57,7 @@ def orders() -> OrdersTable:
 
 
 def orders_of(name: str) -> OrdersLine:
-    return next(line for line in orders().lines if line.name == name)
+    return next(line for line in orders().lines if line.name.split(" (")[0] == name)
 
 
 def agreement() -> list[float]:

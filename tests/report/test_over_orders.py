@@ -120,8 +120,8 @@ def test_rows_of_one_other_order_stand_apart_and_say_which() -> None:
 def test_how_often_each_is_first_and_how_far_the_rankings_agree() -> None:
     (table,) = orders_tables(group_rows(records()), measure="last_map")
     lines = {line.name: line for line in table.lines}
-    assert [line.name for line in table.lines] == ["naive", "lwf", "er"]
-    assert {name: line.first for name, line in lines.items()} == {"naive": 2, "lwf": 1, "er": 0}
+    assert [line.name for line in table.lines] == ["naive", "lwf", "er (memory=1600)"]
+    assert {name: line.first for name, line in lines.items()} == {"naive": 2, "lwf": 1, "er (memory=1600)": 0}
     assert lines["lwf"].ranks == {"alphabetical": 2, "shuffle:1": 1, "shuffle:2": 2}
     # in shuffle:1 one of three pairs is turned round: (2 - 1) / 3
     assert table.agreement == {"shuffle:1": pytest.approx(1 / 3), "shuffle:2": pytest.approx(1.0)}
@@ -141,7 +141,7 @@ def test_how_far_the_test_images_leave_the_mean_over_orders_open_stands_beside_i
     (table,) = orders_tables(group_rows(made), measure="last_map", errors=errors)
     lines = {line.name: line for line in table.lines}
     assert lines["naive"].luck == {"alphabetical": 0.03, "shuffle:1": 0.02, "shuffle:2": 0.01}
-    assert lines["naive"].error_images == pytest.approx(0.02) and lines["er"].error_images is None
+    assert lines["naive"].error_images == pytest.approx(0.02) and lines["er (memory=1600)"].error_images is None
     assert table.grid.titles[3] == "± images" and [cells[3] for cells in table.grid.texts] == ["2.0", "–", "–"]
     assert "which all orders share" in " ".join(notes(table, measure="last_map"))
     (plain,) = orders_tables(group_rows(made), measure="last_map")
@@ -162,7 +162,7 @@ def test_configurations_that_ran_in_other_orders_stand_in_a_table_of_their_own()
     tables = orders_tables(group_rows(records(fewer)), measure="last_map")
     assert [(len(table.orders), [line.name for line in table.lines]) for table in tables] == [
         (3, ["naive", "lwf"]),
-        (2, ["er"]),
+        (2, ["er (memory=1600)"]),
     ]
     assert math.isnan(tables[1].agreement["shuffle:1"]) and len(notes(tables[1], measure="last_map")) == 1
 
@@ -171,7 +171,12 @@ def test_bounds_and_unverified_rows_are_never_first() -> None:
     wrong = {one.content: "unverified" for one in records() if one.strategy.name == "naive"}
     bound = [record(factory.METHODS[0], order=order, last=0.9) for order in ORDERS]
     (table,) = orders_tables(group_rows([*records(), *bound]), measure="last_map", trust=wrong)
-    assert {line.name: line.first for line in table.lines} == {"joint": None, "naive": None, "lwf": 3, "er": 0}
+    assert {line.name: line.first for line in table.lines} == {
+        "joint": None,
+        "naive": None,
+        "lwf": 3,
+        "er (memory=1600)": 0,
+    }
     assert (table.cells()[-1][0], table.lines[-1].over.mean > table.lines[-2].over.mean) == (
         "naive (unverified)",
         True,

@@ -23,6 +23,7 @@ from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Grid, plain_grid
 from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import grid_lines
+from clbench.report.table.labels import method_names
 from clbench.report.table.rows import upper_bounds
 
 TITLES = ("Method", "Seeds", "mAP", "± images", "Difference", "95 % interval", "First", "Verdict")
@@ -74,7 +75,7 @@ def compare(
     and the orders take the place of the seeds. Unverified rows, by `trust`, and upper bounds are never first.
     UsageError: no row has that name, or several have.
     """
-    told = [name for name, _, _ in names(rows)]
+    told = method_names(rows)
     places = named(rows, baseline)
     if len(places) != 1:
         refuse(rows, baseline)
@@ -102,9 +103,11 @@ def compare(
 def named(rows: Sequence[Row], baseline: str) -> list[int]:
     """Return the places of the rows that `baseline` may mean: the row of that name, else those of that strategy.
 
+    A name is the one of the table, or the shorter one of the legends of figures.
     Of a strategy that ran with several heads, its own head is meant where one row has it.
     """
-    exact = [place for place, (name, *_) in enumerate(names(rows)) if name == baseline]
+    told = zip(method_names(rows), (name for name, *_ in names(rows)), strict=True)
+    exact = [place for place, both in enumerate(told) if baseline in both]
     of_name = [place for place, row in enumerate(rows) if row.first.strategy.name == baseline]
     own_head = [place for place in of_name if "head" not in rows[place].first.strategy.changed]
     return exact or (own_head if len(own_head) == 1 else of_name)
@@ -112,7 +115,7 @@ def named(rows: Sequence[Row], baseline: str) -> list[int]:
 
 def refuse(rows: Sequence[Row], baseline: str) -> NoReturn:
     """Raise the UsageError for a baseline that means no row, or several."""
-    told = [name for name, *_ in names(rows)]
+    told = method_names(rows)
     places = named(rows, baseline)
     if not places:
         raise UsageError(

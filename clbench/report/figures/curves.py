@@ -24,7 +24,7 @@ from clbench.records.record import Record
 from clbench.records.rows import Row
 from clbench.report.figures import style
 from clbench.report.table.columns import Column
-from clbench.report.table.rows import changed_values, common_recipe, upper_bounds
+from clbench.report.table.rows import changed_texts, changed_values, common_recipe, upper_bounds
 
 Array = npt.NDArray[np.float64]
 Ranked = tuple[npt.NDArray[np.float32], Ranking]
@@ -108,7 +108,7 @@ def _named(rows: tuple[Row, ...]) -> tuple[tuple[str, str, int], ...]:
         strategy = row.first.strategy
         alike = [other for other in rows if other.first.strategy.name == strategy.name]
         heads = {other.first.strategy.head for other in alike}
-        settings = [text for key, value in changed_values(row, common).items() for text in _settings(key, value)]
+        settings = changed_texts(row, common)
         name = strategy.name + (f"/{strategy.head}" if len(heads) > 1 else "")
         same_head = [other for other in alike if other.first.strategy.head == strategy.head]
         plain = [other for other in same_head if not changed_values(other, common)]
@@ -116,14 +116,6 @@ def _named(rows: tuple[Row, ...]) -> tuple[tuple[str, str, int], ...]:
             name += f" ({', '.join(settings) or row.first.configuration[:6]})"
         found.append((name, strategy.name, variants[place]))
     return tuple(found)
-
-
-def _settings(key: str, value: Any) -> list[str]:
-    """Return a changed value as legends tell it: options one by one, without the braces of a mapping."""
-    if isinstance(value, Mapping):
-        return [text for name, inner in value.items() for text in _settings(str(name), inner)]
-    told = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-    return [f"{key.removeprefix('train.')}={told}"]
 
 
 def _variants(rows: Sequence[Row]) -> dict[int, int]:

@@ -17,6 +17,7 @@ from clbench.report.formats.grid import Grid, plain_grid
 from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import escape, grid_lines
 from clbench.report.table.columns import ERROR
+from clbench.report.table.labels import method_names
 
 Name = tuple[str, str, int]
 
@@ -66,13 +67,13 @@ def group_rows(
     and `errors` the standard error of mAP from the test images of every seed after every session.
     """
     found = []
-    for row, name in zip(rows, names(rows), strict=True):
+    for row, name, told in zip(rows, names(rows), method_names(rows), strict=True):
         shared = [group_maps(np.array(record.ap.growing, dtype=np.float64), record.learned) for record in row.records]
         apart, luck = own.get(name), (errors or {}).get(name, ())
         for session in range(len(row.first.scenario.sessions)):
             found.append(
                 GroupRow(
-                    name=name[0],
+                    name=told,
                     seeds=len(row.records),
                     session=session + 1,
                     base=_over(shared, "base", session),

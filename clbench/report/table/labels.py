@@ -12,7 +12,7 @@ from clbench.report.formats.grid import Grid, plain_grid
 from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import grid_lines
 from clbench.report.table.columns import ERROR
-from clbench.report.table.rows import changed_values, common_recipe
+from clbench.report.table.rows import changed_texts, common_recipe
 
 NAMES = (
     "scenario", "method", "strategy", "head", "settings", "seed", "session", "label", "learned", "ap", "ap_fixed",
@@ -45,7 +45,7 @@ def method_names(rows: Sequence[Row]) -> list[str]:
 
 def settings_of(row: Row, common: dict[str, Any]) -> str:
     """Return what a row changes, as text."""
-    return ", ".join(f"{key.removeprefix('train.')}={value}" for key, value in changed_values(row, common).items())
+    return ", ".join(changed_texts(row, common))
 
 
 def tidy(rows: Sequence[Row], errors: Errors | None = None) -> list[list[Any]]:

@@ -10,12 +10,12 @@ from clbench.records.orders import order_of
 from clbench.records.rows import Row, Stat
 from clbench.records.rows_over_orders import OrdersRow, over_orders
 from clbench.records.store import record_scenario_id
-from clbench.report.figures.curves import names
 from clbench.report.formats.csv_sheet import as_csv
 from clbench.report.formats.grid import Grid, plain_grid
 from clbench.report.formats.latex import grid_table
 from clbench.report.formats.markdown import grid_lines
 from clbench.report.table.columns import ERROR
+from clbench.report.table.labels import method_names
 from clbench.report.table.leaderboard import heading_of, sections
 from clbench.report.table.rows import UNVERIFIED, is_unverified, upper_bounds
 
@@ -128,7 +128,7 @@ def _table(
     rows: Sequence[OrdersRow], measure: str, trust: Mapping[str, str], errors: Mapping[str, float]
 ) -> OrdersTable:
     orders = tuple(rows[0].by_order)
-    told = [name for name, _, _ in names(rows)]
+    told = method_names(rows)
     values = [{order: _mean(row.by_order[order], measure) for order in orders} for row in rows]
     bounds = upper_bounds(rows)
     competing = [place for place, row in enumerate(rows) if row not in bounds and not is_unverified(row, trust)]

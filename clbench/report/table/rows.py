@@ -158,6 +158,21 @@ def changed_values(row: Row, common: Mapping[str, Any]) -> dict[str, Any]:
     return own | {f"train.{name}": train.get(name) for name in common if train.get(name) != common[name]}
 
 
+def changed_texts(row: Row, common: Mapping[str, Any]) -> list[str]:
+    """Return what a row changes as names of methods tell it: options one by one, without the braces of a mapping.
+
+    A recipe's value has no `train.` before it.
+    """
+    return [text for key, value in changed_values(row, common).items() for text in _told(key, value)]
+
+
+def _told(key: str, value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [text for name, inner in value.items() for text in _told(str(name), inner)]
+    told = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    return [f"{key.removeprefix('train.')}={told}"]
+
+
 def _trained_again(group: Sequence[Row]) -> list[Row]:
     """Return the rows that train on all earlier sessions' images again, which another row of the group does not."""
     streams = {tuple(session.train_images for session in row.first.scenario.sessions): row.first for row in group}
