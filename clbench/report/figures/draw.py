@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEST_SETS = {"growing": "Growing test set", "fixed": "Fixed test set"}
+SMALLER = (6.0, 5.0)
+"""Sizes of the names below bars, in points, where they do not fit in the usual one."""
 _UNITS: dict[str, tuple[str, list[tuple[float, str]]]] = {
     "stored_images": ("Stored images (largest)", [(1.0, "")]),
     "state_bytes": ("State beside network and images", [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes")]),
@@ -199,12 +201,11 @@ def draw_thresholds(curves: Mapping[str, Sequence[Line]], *, thresholds: Sequenc
 def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
     """Draw a panel per number: methods side by side, for each a bar per head with the spread over the seeds.
 
-    Names that are wider than their place stand upright.
+    Names that are wider than their place are smaller, all of them alike, and stand upright where none of the sizes helps.
     """
-    from matplotlib import rcParams
-
     with styled():
         figure, panels = _figure(len(bars), height=2.5, note=note, ratios=[len(shown.methods) for shown in bars])
+        size, upright = _size_of_names(bars)
         for panel, shown in zip(panels, bars, strict=True):
             width = 0.8 / max(len(shown.heads), 1)
             for place, head in enumerate(shown.heads):
@@ -234,13 +235,23 @@ def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
                     capsize=1.5,
                 )
             told = [_below_name(method) for method in shown.methods]
-            room = 0.9 * 72 * WIDTH / sum(len(one.methods) for one in bars)
-            upright = width_of("\n".join(told), size=rcParams["xtick.labelsize"]) > room
-            panel.set_xticks(range(len(told)), told, rotation=90 if upright else 0, fontsize=6.0 if upright else None)
+            panel.set_xticks(range(len(told)), told, rotation=90 if upright else 0, fontsize=size)
             panel.grid(visible=False, axis="x")
             panel.set_title(shown.title)
         legend(figure, panels[0])
         return figure
+
+
+def _size_of_names(bars: Sequence[Bars]) -> tuple[float, bool]:
+    """Return the largest size of names that fit below their bars, and whether none fits and they stand upright."""
+    from matplotlib import rcParams
+
+    methods = [method for shown in bars for method in shown.methods]
+    text, room = "\n".join(map(_below_name, methods)), 0.9 * 72 * WIDTH / len(methods)
+    for size in (rcParams["xtick.labelsize"], *SMALLER):
+        if width_of(text, size=size) <= room:
+            return size, False
+    return SMALLER[0], True
 
 
 def _below_name(method: str) -> str:
