@@ -76,8 +76,8 @@ def sentences() -> list[str]:
     tuned, bound = "train.lr=0.003", "train.base_epochs=48"
     return [
         f"From the shared feature to own ones the last mAP rises by {gain('naive')} points with `naive`, "
-        f"{gain('er', settings=kept)} with `er`, {gain('lwf')} with `lwf`, {gain('derpp', settings=kept)} with `derpp` and "
-        f"{gain('joint', settings=bound)} with `joint`, which forgets nothing.",
+        f"{gain('er', settings=kept)} with `er`, {gain('lwf')} with `lwf`, {gain('derpp', settings=kept)} with `derpp` "
+        f"and {gain('joint', settings=bound)} with `joint`, which forgets nothing.",
         f"Without a memory `dlfl` ends at {said('last_map', 'dlfl/queries')} mAP and forgets "
         f"{said('forgetting', 'dlfl/queries')} points; `lwf` with the same head and the values of its file ends at "
         f"{said('last_map', 'lwf/queries')}.",

@@ -8,12 +8,13 @@ from record_factory import METHODS, TINY, make_record, sealed, sections_of, with
 
 from clbench.records.record import Record
 from clbench.records.rows import adds_the_past, group_rows
+from clbench.report.formats.grid import notes
 from clbench.report.table.choice import choices, chosen_boards, csv_text, decided, grid_of, latex, markdown, others
 from clbench.report.table.leaderboard import leaderboard
 from clbench.report.table.model import Cell, Table, TableRow
 from clbench.report.table.rows import common_recipe
 
-ER = METHODS[4]
+ER, LWF = METHODS[4], METHODS[2]
 
 
 def table_of(*records: Record) -> Table:
@@ -143,3 +144,14 @@ def test_settings_are_differences_from_the_scenario_however_few_rows_follow_it()
         for i in range(3)
     ]
     assert common_recipe(group_rows([*other, own])) == own.train
+
+
+def test_times_of_several_machines_are_said_to_be_no_ratio():
+    records = [make_record(ER, TINY), make_record(LWF, TINY)]
+    changed = sections_of(records[1])
+    apart = [records[0], sealed(changed | {"environment": {**records[1].environment, "cpu_model": "another"}})]
+    for found, machines in ((records, 0), (apart, 2)):
+        trust = {record.content: "consistent" for record in found}
+        ((board, table),) = chosen_boards(group_rows(found), trust=trust)
+        told = f"Times are of {machines} machines: those of two rows are a ratio only where one machine took both."
+        assert (told in decided(board, table), told in notes(board, table)) == (bool(machines), bool(machines))

@@ -201,7 +201,7 @@ def draw_thresholds(curves: Mapping[str, Sequence[Line]], *, thresholds: Sequenc
 def draw_heads(bars: Sequence[Bars], *, note: str = "") -> Figure:
     """Draw a panel per number: methods side by side, for each a bar per head with the spread over the seeds.
 
-    Names that are wider than their place are smaller, all of them alike, and stand upright where none of the sizes helps.
+    Names that are wider than their place are smaller, all alike, and stand upright where none of the sizes helps.
     """
     with styled():
         figure, panels = _figure(len(bars), height=2.5, note=note, ratios=[len(shown.methods) for shown in bars])

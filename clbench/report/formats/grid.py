@@ -163,6 +163,8 @@ def told_of(board: Leaderboard, table: Table) -> list[str]:
         found.append(f"{few}: the rows go by Last mAP.")
     if above := above_bound(board, table):
         found.append(above)
+    if table.of_clocks and "train_seconds" in board.columns:
+        found.append(table.of_clocks)
     if any(board.beside(row, table) for row in table.rows):
         found.append(
             "Printed: the number that papers print for the method with a memory of the same size, in brackets the row "

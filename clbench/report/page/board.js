@@ -187,7 +187,7 @@ function boardNotes(item) {
   if (isBare()) return found;
   if (item.orders.length) found.push(h("p", { class: "notice" }, `Means over the class orders ${item.orders.join(", ")}; ± is the spread between these orders, after the mean over seeds in each. Whether rankings agree: clbench report orders ${item.scenario}`));
   found.push(h("p", { class: "muted" }, `Pretraining: ${item.track}. mAP and F1 in per cent, forgetting, BWT and gap in points: mean ± sample standard deviation over the ${item.orders.length ? "class orders" : "seeds"}.${isBeginners(column("average_map")) ? " Ranked by last mAP: the stream begins with few labels, and an average over its sessions begins with tests of those alone." : ""}`));
-  if (item.above) found.push(h("p", { class: "muted" }, item.above));
+  item.said.forEach((text) => found.push(h("p", { class: "muted" }, text)));
   found.push(scenarioFacts(item));
   return found;
 }

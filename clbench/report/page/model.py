@@ -77,7 +77,12 @@ def page_model(
         own = next((one for one in heads if all(row.row.first.content in here for row in one.rows)), None)
         tables.append(
             _table(table, rows, pool=pool)
-            | {"sort": board.ranked_by(table), "above": above_bound(board, table), "heads": _heads(own), "rows": shown}
+            | {
+                "sort": board.ranked_by(table),
+                "said": list(filter(None, [above_bound(board, table), table.of_clocks])),
+                "heads": _heads(own),
+                "rows": shown,
+            }
         )
     return {
         "clbench": clbench.__version__,

@@ -66,10 +66,12 @@ def chosen_boards(rows: Sequence[Row], *, trust: Mapping[str, str]) -> Iterator[
 
 
 def decided(board: Leaderboard, table: Table) -> str:
-    """Return at which thresholds the F1 beside the answers are."""
+    """Return at which thresholds the F1 beside the answers are, and of how many machines the times."""
     if board.threshold == EACH:
-        return "F1 at thresholds that validation images chose, for each label the best for its own F1."
-    return f"F1 at one half: {table.scenario} holds out no validation images to choose a threshold on."
+        told = "F1 at thresholds that validation images chose, for each label the best for its own F1."
+    else:
+        told = f"F1 at one half: {table.scenario} holds out no validation images to choose a threshold on."
+    return f"{told} {table.of_clocks}".rstrip()
 
 
 def grid_of(board: Leaderboard, table: Table) -> Grid:

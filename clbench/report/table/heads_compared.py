@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clbench.records.machine import count_machines
 from clbench.records.record import Record
 from clbench.records.rows import Row, Stat
 from clbench.records.store import record_scenario_id
@@ -260,7 +261,7 @@ def _images_per_second(record: Record) -> float:
 
 def _speed(row: Row, *, beside: Row | None) -> float | None:
     """Return the ratio of medians over the seeds; a clock of another machine says nothing."""
-    if beside is None or {r.times.host for r in (*row.records, *beside.records)} != {row.first.times.host}:
+    if beside is None or count_machines((*row.records, *beside.records)) != 1:
         return None
     own, linear = (sorted(_images_per_second(record) for record in r.records) for r in (row, beside))
     return own[len(own) // 2] / linear[len(linear) // 2]

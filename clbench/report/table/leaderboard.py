@@ -12,6 +12,7 @@ from clbench import PROTOCOL
 from clbench.errors import UsageError
 from clbench.files.yaml_text import digest
 from clbench.metrics.without_ap import told_without_ap
+from clbench.records.machine import count_machines
 from clbench.records.orders import order_of
 from clbench.records.record import Record
 from clbench.records.rows import Row, comparable_groups, group_rows, why_not
@@ -98,6 +99,7 @@ def leaderboard(
                 tested=first.scenario.sessions[-1].test_images,
                 without_ap=_without_ap(first) or UNSET,
                 orders=list(rows[0].orders) if len(rows[0].orders) > 1 else UNSET,
+                machines=several if (several := count_machines(r for row in rows for r in row.records)) > 1 else UNSET,
             )
         )
     return Leaderboard(asked.key, asked.title, threshold, digits, RULE, tables, measured=list(measured or ()) or UNSET)

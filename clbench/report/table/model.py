@@ -78,6 +78,15 @@ class Table(Struct, frozen=True):
     """Which labels no test image is known to have, so that mAP leaves them out; absent where there is none."""
     orders: list[str] | UnsetType = UNSET
     """The class orders that every row is the mean of; absent where all records are of one."""
+    machines: int | UnsetType = UNSET
+    """How many machines the rows ran on, as far as records tell them apart; absent where it is one."""
+
+    @property
+    def of_clocks(self) -> str:
+        """What to know before comparing times; empty where one machine measured all."""
+        if isinstance(self.machines, UnsetType):
+            return ""
+        return f"Times are of {self.machines} machines: those of two rows are a ratio only where one machine took both."
 
     def marks(self) -> dict[str, str]:
         """Return the marks that occur, with their meaning."""
