@@ -15,6 +15,7 @@ from clbench.report.table.orders_compared import OrdersLine, OrdersTable, orders
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "evidence.md"
 STAND_IN, COREL, PART = "coco_b40c10.v1.scenes", "corel5k_b34c10.v1", "coco_b40c10.v1.unpinned-3a8657d2"
+B0C10 = "coco_b0c10.v1.scenes"
 KEEP_NOTHING = [
     "dlfl/queries",
     "lwf/queries",
@@ -43,7 +44,7 @@ KEEP_IMAGES = [
     "relabel/linear",
     "agem/linear",
 ]
-NAMES = re.compile(r"Corel-5K|B40-C10|F1|-?v?\d+(?=\.md)")
+NAMES = re.compile(r"Corel-5K|B40-C10|B0-C10|F1|-?v?\d+(?=\.md)")
 """What has digits and is no number."""
 
 
@@ -153,6 +154,10 @@ def sentences() -> list[str]:
         f"{said('last_map', 'krt/ica', settings=f'{kept}, rule=density, token_weight=0.5')} (`krt`).",
         f"On the stand-in the last mAP of those that keep no image is {in_turn(KEEP_NOTHING)}; of those that keep 400 "
         f"images {in_turn(KEEP_IMAGES, settings=kept)}.",
+        f"COCO B0-C10 ends with {said('last_map', 'er/queries', settings=kept, folder=B0C10)} (`er`, 400 images), "
+        f"{said('last_map', 'dlfl/queries', folder=B0C10)} (`dlfl`, none), "
+        f"{said('last_map', 'lwf/queries', folder=B0C10)} (`lwf`, none) and "
+        f"{said('last_map', 'ridge/linear', folder=B0C10)} (`ridge`).",
         f"On the stand-in `dlfl` with 400 stored images is first in {over_orders(f'dlfl ({kept})').first} of "
         f"{len(orders(STAND_IN).orders)} orders. Kendall's tau-b of a shuffled ranking with the alphabetical one is "
         f"{agreement(STAND_IN)}. In every order own features end above the shared one, by at least "
