@@ -196,6 +196,12 @@ def test_the_same_three_rows_are_the_last_ones_of_every_class_order_on_corel5k()
         assert set(line.ranks.values()) == {place}
 
 
+def test_no_ranked_method_of_the_stand_in_is_left_out_of_the_two_lists_of_the_evidence() -> None:
+    table = next(table for table in board().tables if table.folder == STAND_IN)
+    ranked = {row.strategy for row in table.rows if row.rank is not None and "all-photos" not in row.marks}
+    assert {name.partition("/")[0] for name in (*KEEP_NOTHING, *KEEP_IMAGES)} == ranked
+
+
 def test_no_number_of_the_evidence_stands_outside_a_checked_sentence_or_a_table() -> None:
     rest = prose()
     for sentence in sentences():

@@ -37,6 +37,14 @@ def test_a_baseline_of_several_heads_is_the_one_with_the_strategys_own() -> None
     assert len(table.named(two, "er")) == 2, "nobody knows which of them is meant"
 
 
+def test_a_table_names_methods_with_their_settings_and_takes_that_name_and_the_shorter_one_of_figures() -> None:
+    rows = group_rows([factory.make_record(method, seed=s) for method in factory.METHODS[1:5:3] for s in (0, 1)])
+    for baseline in ("er (memory=1600)", "er"):
+        found = table.compare(rows, baseline=baseline, measure="last_map", folders=[], resampler=None)
+        assert {row.name for row in found} == {"naive", "er (memory=1600)"}
+        assert [row.name for row in found if row.difference is None] == ["er (memory=1600)"]
+
+
 def test_three_seeds_alone_give_students_interval() -> None:
     found = paired_difference([0.50, 0.54, 0.52], [0.40, 0.41, 0.42])  # differences 0.10, 0.13, 0.10
     error = math.sqrt(0.0003) / math.sqrt(3)
