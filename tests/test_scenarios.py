@@ -60,14 +60,15 @@ SIZES = {
     "peta_b15c5": [15] + [5] * 4,
     "corel5k_static": [74],
     "corel5k_b34c10": [34] + [10] * 4,
+    "bibtex_b79c20": [79] + [20] * 4,
 }
 
 
 def bare(spec: ScenarioSpec) -> LabelTable:
     """A table with the labels of the scenario's data set and one image of all of them on each side."""
-    counts = {"pa100k": 26, "peta": 35, "corel5k/labels.csv": 74}
+    counts = {"pa100k": 26, "peta": 35, "corel5k/labels.csv": 74, "bibtex/labels.csv": 159}
     names = {"coco2014": COCO, "voc2007": VOC, "nuswide-official": NUS}.get(spec.dataset)
-    names = names or [f"attribute {i:02d}" for i in range(counts[spec.dataset])]
+    names = names or [f"attribute {i:03d}" for i in range(counts[spec.dataset])]
     return from_arrays(spec.dataset, labels=names, y=np.ones((2, len(names))), split=["train", "test"])
 
 
@@ -177,7 +178,8 @@ def test_label_values_are_pinned_where_they_are_established() -> None:
     assert {SPECS[name].dataset for name, labels in pinned.items() if labels} == {"voc2007", "peta"}
     assert {SPECS[name].dataset for name, labels in pinned.items() if not labels} == {"coco2014", "nuswide-official"}
     unpinned = {SPECS[name].dataset for name in SPECS.keys() - pinned.keys()}
-    assert unpinned - {"scenes"} == {"nuswide-official", "pa100k", "corel5k/labels.csv", "open-images-v7"}
+    own = {"corel5k/labels.csv", "bibtex/labels.csv"}
+    assert unpinned - {"scenes"} == {"nuswide-official", "pa100k", "open-images-v7"} | own
 
 
 @pytest.mark.realdata

@@ -385,6 +385,15 @@ def test_the_search_beside_the_benchmarks_says_what_it_means(tmp_path: Path) -> 
         assert len(found[0].stream.test_rows) > 50
 
 
+def given_features(folder: Path, *, labels: int) -> None:
+    """Write a data set of that many labels, each with ten train rows and a test row of its own, and two features."""
+    folder.mkdir()
+    rows = [(label, copy) for label in range(labels) for copy in range(11)]
+    lines = [f"{label}-{copy},{'train' if copy else 'test'},TAG_{label:03d};" for label, copy in rows]
+    (folder / "labels.csv").write_text("\n".join(["id,split,labels", *lines, ""]))
+    np.save(folder / "features.npy", np.array(rows, dtype=np.float32))
+
+
 SEARCHES = Path(__file__).parents[2] / "benchmarks" / "searches"
 
 
@@ -398,7 +407,11 @@ SEARCHES = Path(__file__).parents[2] / "benchmarks" / "searches"
 def test_every_search_beside_the_benchmarks_makes_trials(
     path: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if load_search(path).scenario.startswith("corel5k"):
+    scenario = load_search(path).scenario
+    if scenario.startswith("bibtex"):
+        given_features(tmp_path / "bibtex", labels=159)
+        monkeypatch.setenv("CLBENCH_DATA", str(tmp_path))
+    if scenario.startswith("corel5k"):
         data: Path = request.getfixturevalue("realdata")
         monkeypatch.setenv("CLBENCH_DATA", str(data))
         # the package that its scenario takes weights from need not be installed: the real data hold such weights too
