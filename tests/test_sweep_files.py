@@ -15,7 +15,7 @@ from clbench.spec.scenario import load_scenario
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "sweeps"
 RUNS = {
     "coco_part": 16,
-    "stand_in_b0c10": 7,
+    "stand_in_b0c10": 10,
     "coco_part_heads": 12,
     "csc": 3,
     "kbk_table1": 5,
