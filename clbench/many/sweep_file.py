@@ -14,6 +14,7 @@ from clbench.files.yaml_text import convert, read_mapping, read_yaml
 from clbench.plan import catalog
 from clbench.plan.plan import Plan
 from clbench.plan.plans import plan
+from clbench.plan.source import Absent
 
 Value = Any  # of a recipe's or a strategy's field; checked by the field's type when the plan is made
 
@@ -58,7 +59,7 @@ def expand_all(
     *,
     orders: int | Sequence[str] = (),
     read_only: bool = False,
-    absent: bool = False,
+    absent: Absent = "refused",
     own: bool = False,
 ) -> list[Plan]:
     """Return the runs of the sweeps in the files `paths`, in these class orders where some are given.
@@ -81,7 +82,7 @@ def expand_all(
 
 
 def expand(
-    spec: SweepSpec, *, path: Path, read_only: bool = False, absent: bool = False, own: bool = False
+    spec: SweepSpec, *, path: Path, read_only: bool = False, absent: Absent = "refused", own: bool = False
 ) -> list[Plan]:
     """Return the sweep's runs, each once: all of a scenario's first order and seed before the second one.
 
@@ -127,7 +128,7 @@ def _planned(
     *,
     path: Path,
     read_only: bool,
-    absent: bool,
+    absent: Absent,
     own: bool,
 ) -> list[Plan]:
     texts = [as_text(name, value) for name, value in setting.items()]

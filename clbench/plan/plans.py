@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ from clbench.plan.plan import Plan, class_in, shown
 from clbench.plan.read_kind import read_kind
 from clbench.plan.recipe import recipe
 from clbench.plan.set_option import COMMAND_LINE, Chosen, Settings, parse_settings
-from clbench.plan.source import STAND_IN, DataSource, find_source
+from clbench.plan.source import STAND_IN, Absent, DataSource, find_source
 from clbench.spec.orders import chosen_orders, in_order
 from clbench.spec.scenario import (
     PinsSpec,
@@ -43,7 +44,7 @@ def plan(
     data: Path | None = None,
     unpinned: bool = False,
     read_only: bool = False,
-    absent: bool = False,
+    absent: Absent = "refused",
     own: bool = False,
 ) -> list[Plan]:
     """Return the runs that a command asks for, every strategy once before any gets its second seed or order.
@@ -52,9 +53,42 @@ def plan(
     `head=queries`. Without `strategies`, `seeds` or `orders` the scenario's own are taken. `data` names the data set's
     folder; if it is None and none is configured, the scenario's stand-in takes its place. With `unpinned` a stream that
     is not the pinned one is shown nevertheless. With `read_only`, for who only looks, strategies are read instead of
-    imported where that tells the same. With `absent`, for who only counts, pins may stand for data that is not here,
-    and with `own` they do so also where there is a stand-in. Raises UsageError or DataError.
+    imported where that tells the same, and weights need not be here. `absent` says what to do where the data are not,
+    and with `own` pins stand for them also where there is a stand-in. Raises UsageError or DataError.
     """
+    made = partial(
+        _made,
+        scenario,
+        strategies=strategies,
+        sets=sets,
+        seeds=seeds,
+        orders=orders,
+        data=data,
+        unpinned=unpinned,
+        read_only=read_only,
+        absent=absent,
+        own=own,
+    )
+    if read_only and not any(map(_asks_for_more, plans := made(imported=False))):
+        return plans
+    return made(imported=True)
+
+
+def _made(
+    scenario: str,
+    *,
+    strategies: Sequence[str],
+    sets: Sequence[str],
+    seeds: Sequence[int],
+    orders: int | Sequence[str],
+    data: Path | None,
+    unpinned: bool,
+    read_only: bool,
+    absent: Absent,
+    own: bool,
+    imported: bool,
+) -> list[Plan]:
+    """Return the runs, of strategies that are `imported` or only read."""
     found = catalog.find_scenario(scenario)
     text = read_text_of(found.path)
     spec = load_scenario(found.path, source=shown(found))
@@ -62,7 +96,7 @@ def plan(
     if not unpinned:
         pins = spec.stand_in.pins if source.stand_in and spec.stand_in is not None else spec.pins
         _check_protocol(spec, pins, path=found.path, source=shown(found))
-    chosen = _chosen(spec, source, strategies, where=shown(found), read_only=read_only)
+    chosen = _chosen(spec, source, strategies, where=shown(found), imported=imported)
     settings = parse_settings(sets, chosen)
     raw = read_yaml(text, source=shown(found))
     recipes = {
@@ -97,22 +131,10 @@ def plan(
                     changed_train=changed,
                     weights=weights,
                     unpinned=unpinned,
-                    kind=strategy.kind if read_only else None,
+                    kind=None if imported else strategy.kind,
                 )
             )
-    if read_only and any(map(_asks_for_more, plans)):
-        return plan(
-            scenario,
-            strategies=strategies,
-            sets=sets,
-            seeds=seeds,
-            orders=orders,
-            data=data,
-            unpinned=unpinned,
-            absent=absent,
-            own=own,
-        )
-    if not read_only:
+    if imported:
         _check_strategies(plans)
     _check_distinct(plans, where=shown(found))
     return plans
@@ -149,7 +171,7 @@ def _asks_for_more(item: Plan) -> bool:
 
 
 def _chosen(
-    spec: ScenarioSpec, source: DataSource, names: Sequence[str], *, where: str, read_only: bool
+    spec: ScenarioSpec, source: DataSource, names: Sequence[str], *, where: str, imported: bool
 ) -> list[Chosen]:
     """Return the strategies to run: those named, else the stand-in's list where it has one, else the scenario's."""
     lists = [_written(spec.strategies, where=where, below=[])]
@@ -158,7 +180,7 @@ def _chosen(
     found: list[Chosen] = []
     for name in _distinct(names or [name for name, _ in lists[0]]):
         entry = catalog.find_strategy(name)
-        kind = cast("type[Strategy] | None", read_kind(entry) if read_only else None) or class_in(entry)
+        kind = cast("type[Strategy] | None", None if imported else read_kind(entry)) or class_in(entry)
         # one strategy may be listed twice with different values; one that no list mentions runs with its defaults
         mentions = ([fields for other, fields in items if other == entry.name] for items in lists)
         found.extend(Chosen(entry, kind, fields) for fields in next(filter(None, mentions), [{}]))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from clbench.errors import DataError, UsageError
 from clbench.spec.scenario import ScenarioSpec
 
 STAND_IN = "stand_in"
 ABSENT = "not on this machine"
+
+Absent = Literal["refused", "counted", "shown"]
+"""What to do where the data are nowhere: say so, count by the scenario's pins, or go on for who only looks."""
 
 
 @dataclass(frozen=True)
@@ -25,20 +29,21 @@ class DataSource:
 
 
 def find_source(
-    spec: ScenarioSpec, *, path: Path, data: Path | None, absent: bool = False, own: bool = False
+    spec: ScenarioSpec, *, path: Path, data: Path | None, absent: Absent = "refused", own: bool = False
 ) -> DataSource:
     """Return where the scenario's images come from. Raises DataError when a named folder is not there.
 
     A stand-in takes the data set's place only where no folder was named or found. Raises UsageError where a folder is
-    named that nobody would read. With `absent`, for who only counts, data that is nowhere is no error where the
-    scenario's pins say how many images its sessions have; with `own` these outweigh the stand-in.
+    named that nobody would read. Where `absent` data are counted, it is no error that they are nowhere if the
+    scenario's pins say how many images its sessions have; with `own` these outweigh the stand-in. Where they are shown,
+    it is none at all.
     """
     if data is not None and not data.is_dir():
         raise DataError(f"--data {data}: there is no such folder.", hint="Name the folder that holds the images.")
     from clbench.data.datasets.registry import default_root, is_path
 
     if is_path(spec.dataset, beside=path.parent):
-        return _own_table(spec, path=path, data=data)
+        return _own_table(spec, path=path, data=data, absent=absent)
     if spec.dataset == "scenes":
         if data is not None:
             raise UsageError(f"--data {data}: {spec.name} generates its pictures and reads no folder.")
@@ -50,7 +55,8 @@ def find_source(
     named = os.environ.get("CLBENCH_DATA", "")
     if named and not Path(named).is_dir():
         raise DataError(f"CLBENCH_DATA: {named} is not a folder.", hint="Mend or unset the variable CLBENCH_DATA.")
-    if absent and spec.pins.sessions and (own or spec.stand_in is None):
+    countable = absent == "counted" and bool(spec.pins.sessions)
+    if (countable and own) or (spec.stand_in is None and (countable or absent == "shown")):
         return DataSource(spec.dataset, dict(spec.options), None, False, ABSENT)
     if spec.stand_in is None:
         raise DataError(
@@ -72,7 +78,7 @@ def _configured_by(root: Path) -> str:
     return "CLBENCH_DATA" if named and root.is_relative_to(named) else "cache"
 
 
-def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> DataSource:
+def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None, absent: Absent) -> DataSource:
     """Find a label table beside its scenario, in the folder named by --data, or below CLBENCH_DATA."""
     from clbench.data.sparse.files import is_csr
 
@@ -89,6 +95,8 @@ def _own_table(spec: ScenarioSpec, *, path: Path, data: Path | None) -> DataSour
             origin = "--data" if data else origin
             where = f"{origin}: {os.path.normpath(images)}"
             return DataSource(str(table.resolve()), dict(spec.options), images.resolve(), False, where)
+    if absent == "shown" and data is None:
+        return DataSource(spec.dataset, dict(spec.options), None, False, ABSENT)
     raise DataError(
         f"{path}: dataset: {spec.dataset}: there is no {', no '.join(str(table) for table in places.values())}.",
         hint="A label table is read beside its scenario, from the folder of --data, or below CLBENCH_DATA.",

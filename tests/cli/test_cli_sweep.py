@@ -85,7 +85,7 @@ def test_a_dry_run_sums_the_stand_in_and_by_the_pins_the_data_set_itself(cli: Cl
     (here / "table.yaml").write_text("scenarios: [coco_b40c10]\nstrategies: [naive]\nseeds: [0, 1]\n")
     done = cli("sweep", "table.yaml", "--dry-run")
     assert done.code == 0, done.err
-    pinned = plan("coco_b40c10", strategies=["naive"], seeds=[0], absent=True, own=True)[0]
+    pinned = plan("coco_b40c10", strategies=["naive"], seeds=[0], absent="counted", own=True)[0]
     assert pinned.absent and pinned.train.image_size == 224  # the paper's recipe, not that of the stand-in
     images = 2 * sum(count.images for count in counts_from_pins(pinned, pinned.new_strategy())[0])
     assert images > 1_000_000

@@ -124,6 +124,16 @@ def test_show_says_where_a_stand_in_is_used(cli: Cli):
     assert "stand-in for coco2014" in cli("show", "coco_b40c10", "--strategy", "naive").out
 
 
+@pytest.mark.parametrize("name", ["voc07_b4c2", "pa100k_b6c5", "corel5k_b34c10", "open_images_b100c100"])
+def test_show_tells_the_recipe_where_neither_the_data_nor_the_weights_are_here(cli: Cli, name: str):
+    done = cli("show", name)
+    assert done.code == 0 and "<- not on this machine" in done.out and "not readable" in done.out
+    assert f"<- scenarios/{name}.yaml" in done.out
+    assert json.loads(cli("show", name, "--json").out)[0]["sessions"] is None
+    assert cli("show", name, "--data", "nowhere").code == 3, "a folder that was named has to be there"
+    assert cli("run", name).code == 3
+
+
 def test_a_new_strategy_can_be_run_as_it_is(cli: Cli, here: Path):
     done = cli("new", "strategy", "my_method")
     assert done.code == 0

@@ -103,7 +103,7 @@ def command(
     if calibrate and not dry_run:
         raise UsageError("--calibrate belongs to --dry-run.")
     _check_devices(devices, jobs=jobs, calibrate=calibrate, address=address)
-    asked = options.parsed(**chosen) | {"orders": options.orders(orders), "absent": dry_run}
+    asked = options.parsed(**chosen) | {"orders": options.orders(orders), "absent": "counted" if dry_run else "refused"}
     if asked.get("data") is not None:
         _look_inside(scenario, asked["data"])
     how = RunOptions(

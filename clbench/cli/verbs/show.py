@@ -48,7 +48,7 @@ def command(scenario: str, orders: str, as_json: bool, **chosen: Any) -> None:
     if method is not None and scenario not in {entry.name for entry in catalog.scenarios()}:
         _show_strategy(method, as_json=as_json)
         return
-    plans = plan(scenario, orders=options.orders(orders), **options.parsed(**chosen), read_only=True)
+    plans = plan(scenario, orders=options.orders(orders), **options.parsed(**chosen), read_only=True, absent="shown")
     firsts = [item for item in plans if (item.seed, item.order) == (plans[0].seed, plans[0].order)]
     table = _read(firsts[0])
     each = {item.order: item for item in plans}

@@ -71,7 +71,7 @@ def command(
     where = Where(jobs, address, cpus_per_run, gpus_per_run, retries)
     how = RunOptions(results=results, device=device, workers=workers, cache=cache, features=features, threads=threads)
     here = address is None and not dry_run
-    runs = partial(expand_all, files, orders=options.orders(orders), absent=dry_run)
+    runs = partial(expand_all, files, orders=options.orders(orders), absent="counted" if dry_run else "refused")
     plans = planned(runs, how, jobs=jobs if here else 1, dry=dry_run)
     left = unfinished(plans, results)
     stand_ins = sorted({plan.scenario.dataset for plan in plans if plan.stand_in})
