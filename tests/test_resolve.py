@@ -272,6 +272,8 @@ def test_options_of_a_replaced_head_go_with_it(write: Write):
         ("labels.base=3", "labels is part of what the scenario is"),
         ("images=disjoint", "images is part of what the scenario is"),
         ("version=2", "version is part of what the scenario is"),
+        ("train=1", "train is the whole recipe, of which each value is set by its name"),
+        ("train.=1", "train is the whole recipe"),
         ("seeds=1", "this has an option of its own: --seed"),
         ("head", "expected NAME=VALUE"),
         ("=1", "expected NAME=VALUE"),

@@ -100,6 +100,11 @@ def _near(field: str, strategies: Sequence[Chosen]) -> str:
 def _refuse_identity(name: str, text: str, chosen: Sequence[Chosen]) -> None:
     if any(name in strategy.types for strategy in chosen):
         return
+    if name == "train":
+        raise UsageError(
+            f"--set {text}: train is the whole recipe, of which each value is set by its name.",
+            hint=f"For example --set train.epochs=1. Its values: {', '.join(field_names(TrainSpec))}.",
+        )
     if name in OTHER_OPTIONS:
         raise UsageError(f"--set {text}: this has an option of its own: {OTHER_OPTIONS[name]}.")
     if name in field_names(ScenarioSpec):

@@ -75,7 +75,8 @@ def print_sum(plans: list[Plan], costs: list[Estimate], *, where: str = "To do")
     generated = sum(plan.stand_in for plan in plans)
     some = f" ({'all' if generated == len(plans) else generated} on generated pictures)" if generated else ""
     output.say(
-        f"{where}: {len(plans)} runs{some}, {sum(cost.image_steps for cost in costs):,} images trained on in "
+        f"{where}: {len(plans)} run{'s' * (len(plans) != 1)}{some}, "
+        f"{sum(cost.image_steps for cost in costs):,} images trained on in "
         f"{sum(cost.steps for cost in costs):,} steps, {sum(cost.scored for cost in costs):,} images scored; on disk "
         f"{sum(kept.values()) / 1e6:,.0f} MB of pictures and {scores / 1e6:,.0f} MB of scores."
     )

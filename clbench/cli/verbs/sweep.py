@@ -150,7 +150,7 @@ def _print_runs(plans: list[Plan], left: list[Plan], *, calibrate: bool, **how: 
         state = "to do" if plan in left else "finished"
         rows.append([name, str(plan.seed), images, state, *cells(costs[name])])
     heads = ["run", "seed", "images of", "state", *HEADS]
-    title = f"{len(plans)} runs, {len(left)} to do"
+    title = f"{len(plans)} run{'s' * (len(plans) != 1)}, {len(left)} to do"
     output.table(heads, rows, title=title, dispensable=DISPENSABLE[calibrate], whole="a wider terminal, or | less -S")
     if left:
         to_pay = [costs[plan.named] for plan in left]
