@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from statistics import fmean
 
+import pytest
+
 from clbench.records.collection import collect
 from clbench.report.table.leaderboard import leaderboard
 from clbench.report.table.model import Leaderboard, TableRow
@@ -15,7 +17,7 @@ from clbench.report.table.orders_compared import OrdersLine, OrdersTable, orders
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "evidence.md"
 STAND_IN, COREL, PART = "coco_b40c10.v1.scenes", "corel5k_b34c10.v1", "coco_b40c10.v1.unpinned-3a8657d2"
-B0C10 = "coco_b0c10.v1.scenes"
+B0C10, GIVEN = "coco_b0c10.v1.scenes", "bibtex_b79c20.v1"
 KEEP_NOTHING = [
     "dlfl/queries",
     "lwf/queries",
@@ -194,6 +196,19 @@ def test_the_same_three_rows_are_the_last_ones_of_every_class_order_on_corel5k()
     for place, strategy in enumerate(("derpp", "er", "relabel"), start=len(ranked) - 2):
         (line,) = [line for line in ranked if line.name.partition(" (")[0] == strategy]
         assert set(line.ranks.values()) == {place}
+
+
+@pytest.mark.parametrize("folder", [COREL, PART])
+def test_on_frozen_features_the_shared_one_is_ahead_with_every_method(folder: str) -> None:
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in next(table for table in board().tables if table.folder == folder).rows:
+        settings = [one for one in row.settings.split(", ") if one and not one.startswith("head_options")]
+        mean = row.cells["last_map"].mean
+        if row.head in ("linear", "queries") and "train.freeze=none" not in settings and mean is not None:
+            found.setdefault((row.strategy, ", ".join(settings)), {})[row.head] = mean
+    both = {name: heads for name, heads in found.items() if len(heads) == 2}
+    assert {strategy for strategy, _ in both} == {"naive", "er", "lwf", "joint"}
+    assert all(heads["linear"] > heads["queries"] for heads in both.values())
 
 
 def test_no_ranked_method_of_the_stand_in_is_left_out_of_the_two_lists_of_the_evidence() -> None:

@@ -32,7 +32,7 @@ RUNS = {
     "heads": 12,
     "field_corel5k": 9,
     "field_stand_in": 11,
-    "given_features": 21,
+    "given_features": 20,
     "growth": 7,
     "mmdsr_readings": 3,
     "multi_lane": 1,
