@@ -175,6 +175,12 @@ def sentences() -> list[str]:
         f"{said('train_seconds', 'ridge/linear', folder=COREL)} to train.",
         f"On a part of MS-COCO it ends at {said('last_map', 'ridge/linear', folder=PART)}, above `joint` with "
         f"{said('last_map', 'joint/linear', folder=PART)}, whose steps do not reach what solving reaches.",
+        f"of BibTeX, bookmarks described by the words of their texts, `ridge` ends at "
+        f"{said('last_map', 'ridge/linear', folder=GIVEN)}, above `joint` with "
+        f"{said('last_map', 'joint/linear', folder=GIVEN)}; without a bookmark of the past `lwf` ends at "
+        f"{said('last_map', 'lwf/linear', folder=GIVEN)} and `naive`, where it leaves hidden labels out of its loss, "
+        f"at {said('last_map', 'naive/linear', settings='unknown=ignore', folder=GIVEN)}, both above `er`, which keeps "
+        f"500 and ends at {said('last_map', 'er/linear', settings='memory=500', folder=GIVEN)}.",
     ]
 
 
