@@ -156,7 +156,8 @@ def sentences() -> list[str]:
         f"{said('last_map', 'krt/ica', settings=f'{kept}, rule=density, token_weight=0.5')} (`krt`).",
         f"On the stand-in the last mAP of those that keep no image is {in_turn(KEEP_NOTHING)}; of those that keep 400 "
         f"images {in_turn(KEEP_IMAGES, settings=kept)}.",
-        f"COCO B0-C10 ends with {said('last_map', 'er/queries', settings=kept, folder=B0C10)} (`er`, 400 images), "
+        f"COCO B0-C10 ends with {said('last_map', 'dlfl/queries', settings=kept, folder=B0C10)} (`dlfl`, 400 images), "
+        f"{said('last_map', 'er/queries', settings=kept, folder=B0C10)} (`er`, 400 images), "
         f"{said('last_map', 'dlfl/queries', folder=B0C10)} (`dlfl`, none), "
         f"{said('last_map', 'lwf/queries', folder=B0C10)} (`lwf`, none) and "
         f"{said('last_map', 'ridge/linear', folder=B0C10)} (`ridge`).",
