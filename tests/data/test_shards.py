@@ -63,6 +63,9 @@ def test_a_name_stands_for_ranges_lists_and_whatever_is_there(home: Path) -> Non
     assert [len(find_shards(home, named, name="own")) for named in ("a-*.tar", "a-{0..1}.tar", "a-{1,0}.tar")] == [
         3
     ] * 3
+    for odd in ("a**.tar", "**-0.tar", "**"):
+        with pytest.raises(UsageError, match=r"option shards is .*\*\*"):
+            find_shards(home, odd, name="own")
 
 
 def test_a_picture_in_a_shard_is_the_picture_that_its_file_would_be(home: Path) -> None:

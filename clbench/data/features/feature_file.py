@@ -20,8 +20,8 @@ from clbench.data.datasets.dataset import Option
 from clbench.data.features.parquet_features import float_columns, kept_rows, unpacked
 from clbench.data.mapped_array import mapped_array
 from clbench.data.parquet_file import open_parquet
-from clbench.data.shards.named_files import files_named
-from clbench.errors import DataError, UsageError, suggest
+from clbench.data.shards.named_files import files_named, matching
+from clbench.errors import DataError, suggest
 
 BLOCK = 32 << 20
 """Bytes that are looked at together."""
@@ -128,12 +128,7 @@ def find_features(root: Path, named: str, *, name: str) -> Features:
     file, _, part = named.partition("#")
     paths = [root / file]
     if "*" in file:
-        try:
-            paths = sorted(root.glob(file))
-        except (ValueError, NotImplementedError) as error:
-            raise UsageError(
-                f"{name}: option features is '{named}': {error}.", hint="Name files below the table's folder: x-*.npy"
-            ) from error
+        paths = matching(root, file, what=f"{name}: option features")
         _refuse_two_orders(paths, named=named, name=name)
     elif "{" in file:
         paths = files_named(root, file, what=f"{name}: option features")

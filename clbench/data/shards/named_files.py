@@ -42,6 +42,20 @@ def expanded(named: str) -> list[str]:
     return [f"{before}{word}{tail}" for word in words for tail in rest]
 
 
+def matching(root: Path, named: str, *, what: str) -> list[Path]:
+    """Return the files below `root` whose names `named` fits, where a `*` stands for characters of one name, sorted.
+
+    `what` is what messages call the option. Raises UsageError for a path from the root of the file system and for `**`:
+    Python before 3.13 refuses it in some places where later ones read it, hidden files too.
+    """
+    if "**" in named or Path(named).is_absolute():
+        raise UsageError(
+            f"{what} is '{named}': {'`**` means nothing here' if '**' in named else 'a path from the root'}.",
+            hint="A * stands for characters of one file's name, below the table's folder: x-*.npy, parts/x-*.npy",
+        )
+    return sorted(root.glob(named))
+
+
 def files_named(root: Path, named: str, *, what: str) -> list[Path]:
     """Return the files that `named` means from the folder `root`; those of a `*` in the order of their names.
 
@@ -53,7 +67,7 @@ def files_named(root: Path, named: str, *, what: str) -> list[Path]:
     for name in names:
         path = root / name
         if "*" in path.name:
-            met = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
+            met = matching(path.parent, path.name, what=what) if path.parent.is_dir() else []
         else:
             met = [path] if path.is_file() else []
         found += met
