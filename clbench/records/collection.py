@@ -12,6 +12,7 @@ from clbench.files import roots
 from clbench.files.user_folders import cache_folder
 from clbench.records.record import Record
 from clbench.records.rows import Row, group_rows, identity
+from clbench.records.store import scenario_folders
 from clbench.records.verify.findings import LEVELS, Verification
 from clbench.records.verify.known_whole import Verdicts
 from clbench.records.verify.verify import verify, verify_all
@@ -72,7 +73,7 @@ def collect(
     if len(own) > 1 and len(there) < len(own):
         missing = next(folder for folder in own if not folder.is_dir())
         raise ResultsError(f"{missing}: no such results folder.", hint="Every --results names a folder of records.")
-    if scenario and not any(next(folder.glob(f"{scenario}.v*"), None) for folder in (*there, *beside)):
+    if scenario and not any(scenario_folders(folder, scenario) for folder in (*there, *beside)):
         scenario = ""
     verdicts = Verdicts(cache_folder() / "verdicts")
     found = Collection()

@@ -49,6 +49,15 @@ def is_order_id(scenario_id: str) -> bool:
     return is_order(f"{name}:{seed}" if seed else name)
 
 
+def scenario_folders(results: Path, scenario: str) -> list[Path]:
+    """Return what lies below a results folder of the scenario called `scenario`, whatever was typed for a name, sorted.
+
+    Each version, stand-in and class order has a folder of its own.
+    """
+    there = results.iterdir() if results.is_dir() else ()
+    return sorted(folder for folder in there if folder.name.startswith(f"{scenario}.v"))
+
+
 def record_scenario_id(record: Record) -> str:
     """Return the folder name of the scenario that a record belongs to."""
     scenario = record.scenario

@@ -11,6 +11,7 @@ from typing import Literal
 
 from clbench.errors import ResultsError
 from clbench.files.user_folders import cache_folder
+from clbench.records.store import scenario_folders
 
 State = Literal["finished", "running", "stopped", "failed", "damaged"]
 REASONS = ("error.txt", "not-finite.json")
@@ -67,7 +68,8 @@ def unfinished(results: Path, *, scenario: str = "") -> Iterator[RunStatus]:
 
     It is running now, or failed or stopped on the way.
     """
-    for folder in sorted(results.glob(f"{scenario}.v*/*/*/seed*" if scenario else "*/*/*/seed*")):
+    tops = scenario_folders(results, scenario) if scenario else sorted(results.glob("*"))
+    for folder in (found for top in tops for found in sorted(top.glob("*/*/seed*"))):
         if not folder.is_dir() or not WORK_FOLDER.match(folder.name) or folder.with_suffix(".json").exists():
             continue
         sessions = len(list(folder.glob("scores-*.npy")))

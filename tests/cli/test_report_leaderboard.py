@@ -43,6 +43,14 @@ def test_without_records_and_without_printed_numbers_it_is_an_error(cli: CLI):
     assert cli("report", "leaderboard", "coco_b40c10", "--mine").code == 4
 
 
+@pytest.mark.parametrize("name", ["**a", "a**", "*", "coco_*", "[", "?", "/", ".."])
+def test_a_name_is_a_name_and_no_pattern(cli: CLI, here: Path, name: str):
+    keep(here / "results", ER)
+    for verb in ("leaderboard", "curves", "heads"):
+        found = cli("report", verb, name)
+        assert found.code == 2 and f"There are no records of '{name}'" in found.err
+
+
 def test_own_rows_alone_have_nothing_printed_beside_them(cli: CLI, here: Path):
     keep(here / "results", ER)
     assert "Printed in papers" in cli("report", "leaderboard", "coco_b40c10").out

@@ -82,9 +82,10 @@ def print_results(records: Sequence[Path], plan: Plan, results: Path) -> list[Pa
 def _shipped(results: Path, scenario: str) -> list[Row]:
     """Return the reference rows of a scenario; none where clbench ships none, or where they are damaged."""
     from clbench.records.collection import collect, reference_folder
+    from clbench.records.store import scenario_folders
 
     folder = reference_folder(results)
-    if folder is None or not any(folder.glob(f"{scenario}.v*")):
+    if folder is None or not scenario_folders(folder, scenario):
         return []  # of a scenario that is not there, all the others would be read
     try:
         found = collect(folder, scenario=scenario, reference=False)
