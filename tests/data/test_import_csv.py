@@ -194,6 +194,8 @@ def test_photos_of_one_patient_stay_together(tmp_path: Path) -> None:
         assert f"groups by {group} kept together" in notes(done)
     with pytest.raises(UsageError, match=r"--group patiant: nothing stands there\. Did you mean 'patient'"):
         imported(home, to=tmp_path / "z", split=0.33, group="patiant")
+    with pytest.raises(UsageError, match=r"--split 0\.33 leaves no test photos: \d+ of them in 1 part that"):
+        imported(home, to=tmp_path / "z", split=0.33, group="path:patient")
 
 
 def test_a_photo_that_is_absent_stops_the_import_unless_it_may_be_left_out(tmp_path: Path) -> None:

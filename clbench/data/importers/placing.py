@@ -35,6 +35,13 @@ def new_splits(
     if twins:
         export.notes.append(f"{sum(map(len, twins)):,} entries are {len(twins):,} photos, byte for byte: kept together")
     test = stratified_test(y[order], groups=[groups[row] for row in order], share=share, seed=seed)
+    if test.all() or not test.any():
+        parts = len(set(groups))
+        raise UsageError(
+            f"--split {share:g} leaves no {'train' if test.all() else 'test'} photos: {len(entries):,} of them in "
+            f"{parts:,} part{'s' * (parts != 1)} that stay together{f' (--group {group})' if group else ''}.",
+            hint="Write another share, or a --group that tells more of them apart.",
+        )
     kept = f", groups by {group} kept together" if group else ""
     export.notes.append(f"split by iterative stratification: {share:g} for test, seed {seed}{kept}")
     found = [""] * len(entries)
