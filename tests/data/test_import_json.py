@@ -257,7 +257,7 @@ def test_label_studio_boxes_are_read_and_texts_are_refused(tmp_path: Path) -> No
     text = {"type": "textarea", "from_name": "why", "value": {"text": ["so"]}}
     base = {"id": 1, "data": {"image": "a.jpg"}}
     put(home / "tasks.json", json.dumps([{**base, "annotations": [{"result": [box, box]}]}]))
-    with pytest.raises(DataError, match="the export has no"):  # it was read: one photo is only too few to split
+    with pytest.raises(UsageError, match="leaves no"):  # it was read: one photo is only too few to split
         imported(home, split=0.5)
     put(home / "tasks.json", json.dumps([{**base, "annotations": [{"result": [box, text]}]}]))
     with pytest.raises(DataError, match=r"task 1: 'None' is no choice of labels"):
