@@ -182,9 +182,10 @@ def test_names_that_mean_nothing_are_refused(home: Path) -> None:
     }.items():
         with pytest.raises(DataError, match=message):
             read(home, named)
-    for named in ("**x*.npy", "x**.npy", "**/x.npy", "/tmp/*.npy"):
+    for named in ("**x*.npy", "x**.npy", "a**/x.npy", "**", "/tmp/*.npy"):
         with pytest.raises(UsageError, match="option features is"):
             read(home, named)
+    assert read(home, "**/x.npy").shape == read(home, "x.npy").shape, "a folder called so is any depth of them"
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.safetensors", "x.parquet"])

@@ -45,12 +45,14 @@ def expanded(named: str) -> list[str]:
 def matching(root: Path, named: str, *, what: str) -> list[Path]:
     """Return the files below `root` whose names `named` fits, where a `*` stands for characters of one name, sorted.
 
-    `what` is what messages call the option. Raises UsageError for a path from the root of the file system and for `**`:
-    Python before 3.13 refuses it in some places where later ones read it, hidden files too.
+    `what` is what messages call the option. A folder called `**` stands for folders at any depth. Raises UsageError for
+    a path from the root of the file system and for any other `**`: Python before 3.13 refuses it where later ones read
+    it, hidden files too.
     """
-    if "**" in named or Path(named).is_absolute():
+    *folders, file = Path(named).parts
+    if Path(named).is_absolute() or "**" in file or any("**" in folder and folder != "**" for folder in folders):
         raise UsageError(
-            f"{what} is '{named}': {'`**` means nothing here' if '**' in named else 'a path from the root'}.",
+            f"{what} is '{named}', in which {'`**` means nothing' if '**' in named else 'the path is from the root'}.",
             hint="A * stands for characters of one file's name, below the table's folder: x-*.npy, parts/x-*.npy",
         )
     return sorted(root.glob(named))

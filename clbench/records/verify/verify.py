@@ -20,7 +20,7 @@ from clbench.records.configuration import other_section
 from clbench.records.json_paths import path_at
 from clbench.records.migrations import changed_in_first, migrated
 from clbench.records.record import Record, RecordError, changed_parts, parse_both, read_bytes
-from clbench.records.store import record_files, record_path
+from clbench.records.store import record_files, record_path, scenario_folders
 from clbench.records.verify.consistency import check_record, is_misshapen
 from clbench.records.verify.findings import Finding, Verification
 from clbench.records.verify.rescore import rescore_record
@@ -99,9 +99,10 @@ def verify_all(
     scenario are looked at.
     """
     found = []
+    wanted = {folder.name for folder in scenario_folders(results, scenario)} if scenario else set()
     with collector_resting():
         for path in record_files(results):
-            if scenario and not path.relative_to(results).parts[0].startswith(f"{scenario}.v"):
+            if scenario and path.relative_to(results).parts[0] not in wanted:
                 continue
             outcome = check(path)
             if outcome.record is not None and (right := record_path(results, outcome.record)) != path:
