@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -12,6 +14,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     from clbench.cli import failures
     from clbench.cli.group import invoke
 
+    # at its end Python would look through all that torch imported, which takes longer than many a command
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         # an odd terminal encoding must not turn a result into a traceback
         if hasattr(stream, "reconfigure"):
