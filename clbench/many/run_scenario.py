@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import operator
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from clbench.errors import ClbenchError, DataError, RunError, UsageError
 from clbench.plan.source import stand_in_text
@@ -27,9 +30,9 @@ class ChangedDataWarning(UserWarning):
 def run(
     scenario: str | Path,
     *,
-    strategies: Sequence[str | Path] = (),
-    seeds: Sequence[int] = (),
-    orders: int | Sequence[str] = (),
+    strategies: str | Path | Sequence[str | Path] | None = None,
+    seeds: Sequence[int] | None = None,
+    orders: int | Sequence[str] | None = None,
     set: Mapping[str, Any] | None = None,
     data: str | Path | None = None,
     results: str | Path = "results",
@@ -72,16 +75,18 @@ def run(
 
     plans = plan(
         str(scenario),
-        strategies=[_strategy(name) for name in ([strategies] if isinstance(strategies, (str, Path)) else strategies)],
-        seeds=[_seed(number) for number in seeds],
+        strategies=_strategies(strategies),
+        seeds=_seeds(seeds),
         orders=_orders(orders),
-        sets=[_setting(name, value) for name, value in (set or {}).items()],
+        sets=_settings(set),
         data=None if data is None else Path(data),
     )
     if plans[0].stand_in:
         text = stand_in_text(plans[0].scenario.dataset, pictures=plans[0].dataset)
         warnings.warn(text, StandInWarning, stacklevel=2)
     options = RunOptions(results=Path(results), device=device)
+    if _whole(jobs, least=1) is None:
+        raise UsageError(f"jobs: {jobs!r} is not a whole number from 1.")
     check_writable(options.results)
     check_buildable(plans, options)
     outcomes = run_all(plans, options, jobs=jobs)
@@ -114,31 +119,78 @@ def kind_of_failure(failed: Sequence[RunOutcome], count: int) -> type[ClbenchErr
     return RunError
 
 
-def _strategy(name: object) -> str:
-    if not isinstance(name, (str, Path)):
-        raise UsageError(f"strategies: {name!r} is not a strategy's name or the path of its file.")
-    return str(name)
+def _strategies(asked: object) -> list[str]:
+    names = _listed("strategies", [asked] if isinstance(asked, (str, Path)) else asked, such_as="['naive', 'er']")
+    for name in names:
+        if not isinstance(name, (str, Path)):
+            raise UsageError(f"strategies: {name!r} is not a strategy's name or the path of its file.")
+    return [str(name) for name in names]
 
 
-def _seed(number: object) -> int:
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise UsageError(f"seeds: {number!r} is not a whole number from 0.")
-    return number
+def _seeds(asked: object) -> list[int]:
+    found = []
+    for number in _listed("seeds", asked, such_as="[0, 1, 2]"):
+        if (seed := _whole(number, least=0)) is None:
+            raise UsageError(f"seeds: {number!r} is not a whole number from 0.")
+        found.append(seed)
+    return found
 
 
 def _orders(asked: object) -> int | list[str]:
-    if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
-        return asked
-    if isinstance(asked, (list, tuple)) and all(isinstance(name, str) for name in asked):
-        return list(asked)
-    raise UsageError(f"orders: {asked!r} is neither how many nor a list of names.", hint="Such as 5, or ['shuffle:1'].")
+    if asked is not None and (count := _whole(asked, least=1)) is not None:
+        return count
+    names = asked if asked is None or isinstance(asked, (list, tuple)) else [None]
+    if names and not all(isinstance(name, str) for name in names):
+        raise UsageError(
+            f"orders: {asked!r} is neither how many nor a list of names.", hint="Such as 5, or ['shuffle:1']."
+        )
+    return _listed("orders", names, such_as="['shuffle:1']")
 
 
-def _setting(name: str, value: Any) -> str:
+def _listed(name: str, asked: object, *, such_as: str) -> list[Any]:
+    """Return what was asked for as a list, which is empty where nothing was; an empty list may not mean everything."""
+    if asked is None:
+        return []
+    if isinstance(asked, (str, Mapping)) or not isinstance(asked, Iterable):
+        hint = "Values of a strategy go into set, such as {'er.memory': 400}." if isinstance(asked, Mapping) else ""
+        raise UsageError(f"{name}: {asked!r} is no list, such as {such_as}.", hint=hint)
+    found = list(asked)
+    if not found:
+        raise UsageError(f"{name}: the list is empty.", hint="Leave it out, and the scenario's own are taken.")
+    return found
+
+
+def _whole(number: object, *, least: int) -> int | None:
+    """Return a whole number of Python or NumPy, or None where it is none or too small."""
     try:
-        return f"{name}={json.dumps(value)}"
+        found = None if isinstance(number, bool) else operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    return found if found is not None and found >= least else None
+
+
+def _settings(asked: object) -> list[str]:
+    if asked is None:
+        return []
+    if not isinstance(asked, Mapping):
+        raise UsageError(f"set: {asked!r} is no mapping of names to values, such as {{'train.epochs': 1}}.")
+    return [_setting(name, value) for name, value in asked.items()]
+
+
+def _setting(name: object, value: Any) -> str:
+    if not isinstance(name, str):
+        raise UsageError(f"set: {name!r} is no name of a value, such as 'train.epochs'.")
+    try:
+        return f"{name}={json.dumps(value, default=_plain)}"
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"set: {name}: {value!r} is of type {type(value).__name__}, which no record can hold.",
             hint="Values are texts, numbers, true or false, None, lists and mappings of them.",
         ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Return a number or an array of NumPy as Python's own. Raises TypeError for anything else."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError

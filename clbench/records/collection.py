@@ -10,6 +10,7 @@ from pathlib import Path
 from clbench.errors import ResultsError, UsageError, suggest
 from clbench.files import roots
 from clbench.files.user_folders import cache_folder
+from clbench.records.folder import check_folder
 from clbench.records.record import Record
 from clbench.records.rows import Row, group_rows, identity
 from clbench.records.store import scenario_folders
@@ -70,9 +71,10 @@ def collect(
     own = [results] if isinstance(results, Path) else list(results)
     shipped = reference_folder(own) if reference is not False else None
     there, beside = ([folder for folder in places if folder and folder.is_dir()] for places in (own, [shipped]))
-    if len(own) > 1 and len(there) < len(own):
-        missing = next(folder for folder in own if not folder.is_dir())
-        raise ResultsError(f"{missing}: no such results folder.", hint="Every --results names a folder of records.")
+    for folder in own:
+        # before anything was run there is no folder of the usual name, and what clbench ships is shown
+        if len(own) > 1 or folder.exists() or folder != Path("results"):
+            check_folder(folder)
     if scenario and not any(scenario_folders(folder, scenario) for folder in (*there, *beside)):
         scenario = ""
     verdicts = Verdicts(cache_folder() / "verdicts")

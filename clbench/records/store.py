@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clbench.errors import ResultsError
 from clbench.plan.place import run_folder, scenario_id, unpinned_id
+from clbench.records.folder import check_folder
 from clbench.records.orders import order_of
 from clbench.records.record import Record, read_record
 from clbench.spec.orders import is_order
@@ -76,10 +77,9 @@ def record_path(results: Path, record: Record) -> Path:
 def record_files(results: Path) -> Iterator[Path]:
     """Yield every record file below a results folder in a fixed order; work folders and links are not entered.
 
-    Raises ResultsError where there is no such folder.
+    Raises ResultsError where there is no such folder, or another one must be meant.
     """
-    if not results.is_dir():
-        raise ResultsError(f"{results}: no such results folder.", hint="Run something first: clbench run tiny")
+    check_folder(results)
     yield from _files(str(results), depth=0)
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clbench.errors import ResultsError
 from clbench.files.user_folders import cache_folder
+from clbench.records.folder import check_folder
 from clbench.records.store import scenario_folders
 
 State = Literal["finished", "running", "stopped", "failed", "damaged"]
@@ -37,10 +37,9 @@ class RunStatus:
 def statuses(results: Path) -> list[RunStatus]:
     """Return every run below a results folder: unfinished ones first, then by path.
 
-    Raises ResultsError when there is no such folder.
+    Raises ResultsError when there is no such folder, or another one must be meant.
     """
-    if not results.is_dir():
-        raise ResultsError(f"{results}: no such results folder.", hint="Name one with --results.")
+    check_folder(results)
     order = ("running", "failed", "stopped", "damaged", "finished")
     found = [*_finished(results), *unfinished(results)]
     return sorted(found, key=lambda run: (order.index(run.state), run.path))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_scenarios import scenario
 
@@ -54,6 +55,12 @@ def test_records_come_seed_by_seed_with_the_values_that_were_set(miniature: str,
     assert [r.times for r in again] == [records[0].times]
 
 
+def test_numbers_of_numpy_are_numbers(miniature: str):
+    asked = {"train.epochs": np.int64(1), "train.lr": np.float64(0.25), "train.milestones": np.array([0.25, 0.75])}
+    (record,) = clbench.run(miniature, strategies=["naive"], seeds=np.arange(2, 3), set=asked, device="cpu")
+    assert (record.seed, record.train["lr"], record.train["milestones"]) == (2, 0.25, [0.25, 0.75])
+
+
 def test_a_run_that_fails_is_named_and_the_others_are_kept(miniature: str):
     Path("broken.py").write_text(BROKEN)
     with pytest.raises(RunError, match=r"1 of 2 runs failed.\n.*broken.py, line 12: ZeroDivisionError") as caught:
@@ -69,6 +76,18 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(miniature: str):
         ({"seeds": [-1]}, UsageError, "seeds: -1 is not a whole number from 0"),
         ({"seeds": [True]}, UsageError, "seeds: True is not a whole number from 0"),
         ({"strategies": [clbench.Strategy]}, UsageError, "is not a strategy's name or the path of its file"),
+        ({"seeds": 0}, UsageError, r"seeds: 0 is no list, such as \[0, 1, 2\]"),
+        ({"seeds": "01"}, UsageError, "seeds: '01' is no list"),
+        ({"seeds": []}, UsageError, "seeds: the list is empty"),
+        ({"strategies": []}, UsageError, "strategies: the list is empty"),
+        ({"strategies": {"er": {"memory": 5}}}, UsageError, "is no list.*\n.*go into set, such as {'er.memory': 400}"),
+        ({"orders": ()}, UsageError, "orders: the list is empty"),
+        ({"orders": "shuffle:1"}, UsageError, "neither how many nor a list of names"),
+        ({"orders": 0}, UsageError, "neither how many nor a list of names"),
+        ({"jobs": 0}, UsageError, "jobs: 0 is not a whole number from 1"),
+        ({"jobs": 1.5}, UsageError, r"jobs: 1\.5 is not a whole number from 1"),
+        ({"set": ["train.epochs=1"]}, UsageError, "is no mapping of names to values"),
+        ({"set": {1: 2}}, UsageError, "set: 1 is no name of a value"),
         ({"set": {"train.epochs": "many"}}, UsageError, "train.epochs"),
         ({"set": {"train.epochs": object()}}, UsageError, "set: train.epochs: .* of type object"),
         ({"data": "nowhere"}, DataError, "nowhere: there is no such folder"),

@@ -16,6 +16,7 @@ import msgspec
 from clbench.errors import ResultsError, UsageError
 from clbench.plan.provenance import provenance_by_digest
 from clbench.records.collection import Collection, collect, folders
+from clbench.records.folder import check_folder
 from clbench.records.rows import Row
 from clbench.records.rows_over_orders import over_orders
 from clbench.records.store import record_files, record_scenario_id
@@ -50,10 +51,7 @@ class Source:
     """What the page shows of a results folder, made anew when its files change; each record is verified once."""
 
     def __init__(self, results: Path) -> None:
-        if not results.is_dir():
-            raise ResultsError(
-                f"{results}: no such results folder.", hint="Name one with --results, or run something first."
-            )
+        check_folder(results)
         self._results = results
         self._unfinished = Unfinished(results)
         self._verified: dict[Path, tuple[tuple[int, int], Verification]] = {}
