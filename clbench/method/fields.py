@@ -43,6 +43,12 @@ class Fields:
                 raise UsageError(
                     f"{source}: {cls.__name__}.{name} = {value!r}: {in_words(str(error))}.", hint=hint
                 ) from error
+        needed = [name for name in types if name not in given and name not in cls.defaults()]
+        if needed:
+            raise UsageError(
+                f"{source}: {cls.__name__}.{needed[0]} has no default and was given no value.",
+                hint=f"Give it one in the class, in the scenario, or with --set {needed[0]}=VALUE.",
+            )
         try:
             return cls(**given)
         except ValueError as error:

@@ -14,6 +14,7 @@ from typing_extensions import dataclass_transform
 
 from clbench.errors import UsageError
 from clbench.method.batch import Batch
+from clbench.method.defined_verbs import check_verbs
 from clbench.method.fields import Fields
 from clbench.nn.heads.by_name import Network, build_head
 from clbench.nn.heads.network import stage_shapes
@@ -84,6 +85,7 @@ class Strategy(Fields, nn.Module):
                     f"{cls.__name__}.{field.name}: a field has the name of what every strategy does and would hide it.",
                     hint="Give the field another name; docs/strategy.md lists the verbs.",
                 )
+        check_verbs(cls, base=Strategy)
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in self.fields_of()}

@@ -82,6 +82,8 @@ def _imported(entry: Entry) -> ModuleType:
             module = importlib.import_module(name)
     except KeyboardInterrupt:
         raise
+    except UsageError as error:
+        raise UsageError(f"{_place(entry, error)}: {error.message}", hint=error.hint) from error
     except SystemExit as error:
         raise UsageError(f"{_place(entry, error)}: calls sys.exit while it is imported.") from error
     except BaseException as error:

@@ -27,6 +27,7 @@ from clbench.errors import ClbenchError, RunError
 from clbench.imports.deferred import defer
 from clbench.imports.home import spare_home
 from clbench.imports.places import LOOP, NAMED, PLACES
+from clbench.method.answers import answer
 from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
 from clbench.method.stock_plugins import is_stock, refuse_unusable
@@ -100,7 +101,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         self.workers = workers
         self.on_step = on_step
         self.waiting = waiting
-        self.own_plugins = strategy.plugins()
+        self.own_plugins = answer(strategy, "plugins", strategy.plugins())
         for plugin in self.own_plugins:
             refuse_unusable(type(plugin), accumulate=train.accumulate)
         # to put the global batch together costs messages, which is for those that look at it
@@ -153,7 +154,8 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         self.start = start
         self.restore = restore
         self.steps = steps_per_epoch(len(view), self.train_spec.batch_size)
-        self.train_epochs = epochs(self.train_spec, view.session) if self.strategy.trains(view.session) else 0
+        trains = answer(self.strategy, "trains", self.strategy.trains(view.session))
+        self.train_epochs = epochs(self.train_spec, view.session) if trains else 0
         self.step_index = start[0] * self.steps + start[1]
         self.losses = LossMeter(self.device)
         self.between_steps = False
@@ -317,7 +319,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         recalled = None
         if self._recalls:
             self.modes.restore()  # whatever the step before has left
-            recalled = self.strategy.recall(self.parts.whole_batch(batch))
+            recalled = answer(self.strategy, "recall", self.strategy.recall(self.parts.whole_batch(batch)))
         if recalled is not None and len(recalled.rows):
             if self.may is not None:
                 recalled = self.may.taken(recalled, strategy=self.strategy)
@@ -345,7 +347,7 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         """Return the strategy's objective for the current batch. It is a scalar."""
         assert self.batch is not None
         with self._precision(), shared_norms():
-            return self.strategy.loss(self.batch, self.mb_output)
+            return answer(self.strategy, "loss", self.strategy.loss(self.batch, self.mb_output))
 
     def backward(self) -> None:
         """Backpropagate, scaled under fp16, divided when gradients accumulate."""

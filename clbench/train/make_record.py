@@ -84,7 +84,7 @@ def marks(plan: Plan, own: Sequence[str], *, dirty: bool | None, leaked: bool, s
 
 def _own_marks(plan: Plan, strategy: Strategy) -> list[str]:
     found: Any = strategy.marks()
-    if isinstance(found, str) or not all(isinstance(mark, str) for mark in found):
+    if not isinstance(found, (list, tuple, set)) or not all(isinstance(mark, str) for mark in found):
         raise RunError(
             f"{plan.entry.path}: marks() returns {found!r}, expected a list of words.",
             hint='For example ["upper-bound"].',

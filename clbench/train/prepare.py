@@ -21,6 +21,7 @@ from clbench.data.pictures.sources import FolderImages, ImageSource, Progress, R
 from clbench.data.shards.shard_pictures import ShardPictures
 from clbench.data.table import LabelTable, check_known
 from clbench.errors import DataError, UsageError
+from clbench.method.answers import check_built
 from clbench.method.strategy import Strategy, as_seen_by
 from clbench.nn.backbones.by_name import OWN, Backbone, build_backbone, check_stand_in, features_backbone
 from clbench.plan.plan import Plan
@@ -231,6 +232,7 @@ def build_network(
     read = {"weights_sha256": sha256, "weights_tensors": weights_digest(body)} if sha256 else {}
     seed_torch(plan.seed, "build")
     strategy.build(body, stream.labels)
+    check_built(strategy)
     strategy.to(device)
     return read
 

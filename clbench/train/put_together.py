@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import torch
 
+from clbench.method.answers import check_built
 from clbench.method.lone_images import check_lone_image, lone_session
 from clbench.method.strategy import Strategy, as_seen_by
 from clbench.nn.backbones.by_name import OWN
@@ -44,6 +45,7 @@ def _build(plan: Plan, options: RunOptions, stream: Stream) -> None:
     seen = as_seen_by(strategy, stream)
     backbone = bare_backbone(plan)
     strategy.build(backbone, seen.labels)
+    check_built(strategy)
     check_recordable(plan, strategy, seen)
     if options.features != "off":
         check_applicable(plan.train, strategy, kind=options.features)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from clbench.method.answers import answer
 from clbench.method.replay import draws
 from clbench.method.stored import OverBudgetError, check_met, count_stored, state_bytes
 from clbench.method.strategy import Strategy
@@ -97,7 +98,7 @@ def session_result(run: Assembly, session: Session, *, mean_loss: float) -> Done
             "stored_images": stored.images,
             "stored_bytes": stored.bytes,
             "state_bytes": state_bytes(strategy),
-            "score_cost": float(strategy.score_cost()),
+            "score_cost": float(answer(strategy, "score_cost", strategy.score_cost())),
         },
         times={
             "train_seconds": progress.train_seconds,

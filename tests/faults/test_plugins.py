@@ -71,6 +71,7 @@ def test_the_others_are_listed_and_used_all_the_same(here: Path, capsys: pytest.
     ("verb", "value", "said"),
     [
         ("marks", "'a word'", r"noted\.py: marks\(\) returns 'a word', expected a list of words\."),
+        ("marks", "None", r"noted\.py: marks\(\) returns None, expected a list of words\."),
         ("marks", "[1]", r"noted\.py: marks\(\) returns \[1\], expected a list of words\."),
         ("notes", "['a word']", r"noted\.py: notes\(\) returns a list, expected a mapping of text to text\."),
         ("notes", "{'rows': 60}", r"noted\.py: notes\(\) has 'rows': 60, expected text for both\."),
@@ -81,6 +82,85 @@ def test_marks_and_notes_that_no_record_can_hold_are_named(verb: str, value: str
     (here / "strategies" / "noted.py").write_text(text)
     with pytest.raises(RunError, match=said):
         run(planned(scenario(here), "noted"), RunOptions(results=here / "results", device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("def begin_sesion(self, session): ...", "begin_sesion: the loop has no verb .* Did you mean 'begin_session'"),
+        ("def score(self, images): ...", "score: the loop has no verb of this name .* Did you mean 'scores'"),
+        ("def before_training_epoch(self, strategy): ...", "before_training_epoch: the loop has no verb"),
+        ("def observe(self, inputs, labels): ...", "observe: the loop has no verb of this name and nothing here calls"),
+        ("def loss(self, batch): ...", r"Odd\.loss\(self, batch\) cannot be called as the loop does it"),
+        ("def rehearse(self): ...", r"Odd\.rehearse\(self\) cannot be called as the loop does it"),
+        ("def classification(self, logits, targets): ...", r"Odd\.classification\(.*\) cannot be called"),
+        ("loss = 'asl'", r"Odd\.loss is 'asl' and hides the verb 'loss'"),
+    ],
+)
+def test_a_verb_that_nobody_would_call_is_refused(body: str, said: str, here: Path) -> None:
+    (here / "strategies" / "odd.py").write_text(GOOD.format(name="Odd") + f"\n    {body}\n")
+    with pytest.raises(UsageError, match=rf"odd\.py, line \d+: .*{said}"):
+        plan("tiny", strategies=["odd"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def losses(self): return []\n\n    def loss(self, batch, logits): return sum(self.losses())",
+        "def loss(self, batch, logits, *more): ...",
+        "def loss(self, *both): ...",
+        "def loss(self, batch, out, weight=2.0): ...",
+        "def prototypes(self): return {}",
+        "@staticmethod\n    def score(): ...",
+        "reduction = 'sum'",
+    ],
+)
+def test_what_can_be_called_and_functions_of_its_own_pass(body: str, here: Path) -> None:
+    (here / "strategies" / "odd.py").write_text(GOOD.format(name="Odd") + f"\n    {body}\n")
+    assert plan("tiny", strategies=["odd"])
+
+
+@pytest.mark.parametrize(
+    ("verb", "value", "said"),
+    [
+        ("loss(self, batch, logits)", "None", r"returned nothing \(None\); one number as a tensor"),
+        ("loss(self, batch, logits)", "logits.mean(1)", r"returned a tensor of shape \(\d+,\); one number"),
+        (
+            "loss(self, batch, logits)",
+            "logits.detach().sum()",
+            r"returned a tensor .* without a gradient; one",
+        ),
+        ("loss(self, batch, logits)", "0.5", r"returned 0\.5 \(float\); one number as a tensor"),
+        ("rehearse(self, session)", "[1, 2]", r"returned \[1, 2\] \(list\); clbench\.Exemplars"),
+        ("recall(self, batch)", "(1, 2)", r"returned \(1, 2\) \(tuple\); clbench\.Exemplars"),
+        ("trains(self, index)", "None", r"returned nothing \(None\); True or False was expected"),
+        ("plugins(self)", "None", r"returned nothing \(None\); a list was expected"),
+        ("score_cost(self)", "None", r"returned nothing \(None\); a number was expected"),
+        ("build(self, backbone, labels)", "None", r"makes no network self\.net"),
+    ],
+)
+def test_a_verb_that_returns_what_the_loop_cannot_use_is_named_with_its_line(
+    verb: str, value: str, said: str, here: Path
+) -> None:
+    text = GOOD.format(name="Odd") + f"\n    def {verb}:\n        return {value}\n"
+    (here / "strategies" / "odd.py").write_text(text)
+    with pytest.raises(RunError, match=rf"odd\.py, line 8: Odd\.{verb.partition('(')[0]} {said}"):
+        run(planned(scenario(here), "odd"), RunOptions(results=here / "results", device="cpu"))
+
+
+@pytest.mark.parametrize("verb", ["logits", "scores"])
+def test_what_ranks_test_images_is_a_tensor(verb: str, here: Path) -> None:
+    text = GOOD.format(name="Odd") + f"\n    def {verb}(self, images):\n        return [0.5]\n"
+    (here / "strategies" / "odd.py").write_text(text)
+    with pytest.raises(RunError, match=rf"Odd\.{verb} gave list, and no tensor"):
+        run(planned(scenario(here), "odd"), RunOptions(results=here / "results", device="cpu"))
+
+
+def test_a_field_without_a_default_needs_a_value(here: Path) -> None:
+    (here / "strategies" / "odd.py").write_text(GOOD.format(name="Odd") + "    weight: float\n")
+    with pytest.raises(UsageError, match=r"Odd\.weight has no default and was given no value"):
+        plan("tiny", strategies=["odd"])
+    assert plan("tiny", strategies=["odd"], sets=["odd.weight=2"])
 
 
 @pytest.mark.slow

@@ -36,7 +36,13 @@ def ranked_by(strategy: Strategy, *, protocol: int) -> Ranking:
 
 def ranking_scores(strategy: Strategy, images: Tensor, *, ranking: Ranking) -> Tensor:
     """Return float [B, seen] for uint8 images [B, 3, H, W], as `ranking` says."""
-    return (strategy.logits if ranking == "logits" else strategy.scores)(images).float()
+    found = (strategy.logits if ranking == "logits" else strategy.scores)(images)
+    if not isinstance(found, Tensor):
+        raise BadScoresError(
+            f"{_verb(strategy, ranking)} gave {type(found).__name__}, and no tensor.",
+            hint="It returns one column per seen label, in arrival order.",
+        )
+    return found.float()
 
 
 @torch.no_grad()
