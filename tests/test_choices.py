@@ -18,6 +18,7 @@ from clbench.plan import catalog
 from clbench.plan.load_strategy import load_strategy
 from clbench.plan.plans import plan
 from clbench.spec.scenario import LabelsSpec, ScenarioSpec, TrainSpec, parse_scenario
+from clbench.tune.search_file import SearchSpec
 
 TRAIN = [f.name for f in msgspec.structs.fields(TrainSpec) if choices(f.type)]
 SCENARIO = [f.name for f in msgspec.structs.fields(ScenarioSpec) if choices(f.type)]
@@ -112,3 +113,28 @@ def test_fields_below_lists_and_parts_are_found():
     with pytest.raises(UsageError, match=r"labels.base`.\n  Expected a whole number, at least 0. The default is 0."):
         convert({"name": "a", "version": 1, "title": "A", "dataset": "d", "labels": {"base": "x"}}, ScenarioSpec,
                 source=str(Path("a.yaml")))  # fmt: skip
+
+
+def test_a_value_of_a_mapping_is_named_by_its_key_with_what_it_may_be():
+    def told(**values: object) -> str:
+        with pytest.raises(UsageError) as caught:
+            convert({"scenario": "tiny", "trials": 1, "space": values}, SearchSpec, source="mine.yaml")
+        return str(caught.value)
+
+    good = {"er.memory": [5], "train.momentum": {"low": 0, "high": 0.9}}
+    assert told(**good, **{"train.lr": 0.1}) == (
+        "mine.yaml: Expected `object | array`, got `float` - at `space.train.lr`.\n"
+        "  Expected a list: a value or a mapping of low, high, log, step."
+    )
+    assert told(**good, **{"train.lr": {"min": 0.1, "high": 1}}) == (
+        "mine.yaml: Object contains unknown field `min` - at `space.train.lr`.\n  Known here: low, high, log, step."
+    )
+    assert "`hihg` - at `space.train.lr`.\n  Did you mean 'high'?" in told(
+        **good, **{"train.lr": {"low": 1, "hihg": 2}}
+    )
+    assert "got `str` - at `space.train.lr.low`" in told(**good, **{"train.lr": {"low": "x", "high": 1}})
+
+
+def test_a_field_that_only_another_strategy_has_is_named_with_it():
+    told = refused(strategies=["naive", "er"], sets=["memory=5"])
+    assert told.startswith("--set memory=5: naive has no field 'memory'. Did you mean 'er.memory'?")

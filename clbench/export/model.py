@@ -42,13 +42,14 @@ class Model:
         self._strategy.to(self._device)
         return self
 
-    def scores(self, photos: Sequence[str | Path], *, batch: int = 32) -> Scores:
-        """Return the probabilities float32 [n, L] for photo files, read as a run reads its pictures.
+    def scores(self, photos: str | Path | Sequence[str | Path], *, batch: int = 32) -> Scores:
+        """Return the probabilities float32 [n, L] for photo files, or for one, read as a run reads its pictures.
 
         Turned upright as a camera says, squashed to the model's size. Raises DataError naming a photo that is missing
         or damaged.
         """
         size = self.description.image_size
+        photos = [photos] if isinstance(photos, (str, Path)) else photos
         found = np.empty((len(photos), len(self.labels)), dtype=np.float32)
         for first in range(0, len(photos), batch):
             pictures = [lone_photo(Path(photo), size=size) for photo in photos[first : first + batch]]
@@ -61,7 +62,7 @@ class Model:
         found: Tensor = self._strategy.scores(images.to(self._device))
         return found.float().cpu()
 
-    def predict(self, photos: Sequence[str | Path]) -> list[dict[str, float]]:
+    def predict(self, photos: str | Path | Sequence[str | Path]) -> list[dict[str, float]]:
         """Return for each photo the labels that reach their thresholds with their probabilities, the surest first."""
         return [self.present(row) for row in self.scores(photos)]
 

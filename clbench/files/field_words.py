@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -78,8 +79,8 @@ def in_words(message: str) -> str:
 def field_at(kind: Any, path: str) -> tuple[Any, Any] | None:
     """Return type and default of the field at a dotted path below a struct, such as `labels.order`.
 
-    Places in lists, as in `labels.sessions[0]`, are those of the list. None where the path leads through what has no
-    fields.
+    Places in lists, as in `labels.sessions[0]`, are those of the list; `[*]` is any value of a mapping. None where the
+    path leads through what has no fields.
     """
     default = NO_DEFAULT
     for part in path.split("."):
@@ -89,10 +90,25 @@ def field_at(kind: Any, path: str) -> tuple[Any, Any] | None:
         found = fields.get(part.partition("[")[0])
         if found is None:
             return None
-        kind = found.type
+        kind = _of_value(found.type) if part.endswith("[*]") else found.type
         made = found.default_factory is not NODEFAULT
         default = found.default_factory() if made else found.default
     return kind, default
+
+
+def structs_in(kind: Any) -> Iterator[type[Struct]]:
+    """Yield the structs that a type is made of, such as those of a mapping's values."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        yield kind
+    for inner in get_args(kind):
+        yield from structs_in(inner)
+
+
+def _of_value(kind: Any) -> Any:
+    """Return the type of a mapping's values."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_args(kind)[1] if get_origin(kind) is dict else kind
 
 
 def _is_union(kind: Any) -> bool:

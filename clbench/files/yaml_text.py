@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import re
@@ -9,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from clbench.errors import UsageError, suggest
-from clbench.files.field_words import field_at, in_words, may_be
+from clbench.files.field_words import field_at, in_words, may_be, structs_in
 from clbench.files.given import LARGEST_TEXT, read_given
 
 # some fields hold "a strategy's name or a mapping": msgspec reads plain values and `entries` makes sense of them
@@ -135,24 +135,49 @@ def convert(raw: Yaml, kind: Any, *, source: str) -> Any:
         return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
         message = str(error)
+        told = _with_key(message, raw, kind)
         hint = ""
+        # a value of a mapping is at `[...]`, whose dots part no names
+        place = (
+            message.rsplit("`", 2)[1].replace("[...]", "[*]").removeprefix("$").strip(".")
+            if " - at `" in message
+            else ""
+        )
         if "unknown field" in message:
-            unknown = message.split("`")[1]
-            where = message.rsplit("`", 2)[1].removeprefix("$").strip(".") if " - at " in message else ""
-            names = field_names(kind, where)
-            hint = suggest(unknown, names).strip() or f"Known here: {', '.join(names)}."
-        elif " - at `$." in message and (field := field_at(kind, message.rsplit("`", 2)[1].removeprefix("$."))):
+            names = field_names(kind, place)
+            hint = suggest(message.split("`")[1], names).strip() or f"Known here: {', '.join(names)}."
+        elif place and (field := field_at(kind, place)):
             hint = may_be(*field)
-        raise UsageError(f"{source}: {in_words(message)}.", hint=hint) from error
+        raise UsageError(f"{source}: {in_words(told)}.", hint=hint) from error
+
+
+def _with_key(message: str, raw: Yaml, kind: Any) -> str:
+    """Return msgspec's message with the key of a mapping's value, for which it writes `[...]`."""
+    if "[...]" not in message:
+        return message
+    whole = copy.deepcopy(raw)
+    found: Any = whole
+    for index, name in re.findall(r"\[(\d+|\.\.\.)\]|([^.\[\]]+)", message.rsplit("`", 2)[1].removeprefix("$")):
+        if index == "...":
+            break
+        found = found[int(index)] if index else found[name]
+    for key, value in list(found.items()):
+        found.clear()
+        found[key] = value
+        try:
+            msgspec.convert(whole, kind, strict=False)
+        except msgspec.ValidationError as error:
+            if str(error) == message:
+                return message.replace("[...]", f".{key}", 1)
+    return message
 
 
 def field_names(kind: Any, where: str = "") -> list[str]:
     """Return the field names of the struct `kind`, or of the struct at the dotted path `where` below it."""
     for part in filter(None, where.split(".")):
         inner = {f.name: f.type for f in msgspec.structs.fields(kind)}.get(part.split("[")[0])
-        options = [inner, *getattr(inner, "__args__", ())]
-        found = [option for option in options if isinstance(option, type) and issubclass(option, Struct)]
-        if not found:
+        found = next(structs_in(inner), None)
+        if found is None:
             return []
-        kind = found[0]
+        kind = found
     return [f.name for f in msgspec.structs.fields(kind)]

@@ -93,6 +93,9 @@ def _near(field: str, strategies: Sequence[Chosen]) -> str:
     known = {name: name for strategy in strategies for name in strategy.types}
     known |= {name: f"train.{name}" for name in field_names(TrainSpec)}
     known |= {strategy.entry.name: f"{strategy.entry.name}.…" for strategy in strategies}
+    owners = [strategy.entry.name for strategy in strategies if field in strategy.types]
+    if owners:
+        return f" Did you mean '{owners[0]}.{field}'?"
     near = get_close_matches(field, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{known[near[0]]}'?" if near else ""
 

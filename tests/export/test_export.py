@@ -175,6 +175,7 @@ def test_photos_are_read_as_a_run_reads_its_pictures(naive: Any, tmp_path: Path)
     np.testing.assert_array_equal(scores[0], scores[1])
     alone = model.scores_of(squashed(tmp_path / "a.png", size=32)[None]).numpy()
     np.testing.assert_allclose(scores[:1], alone, atol=1e-6, rtol=0)
+    np.testing.assert_array_equal(model.scores(str(tmp_path / "a.png")), model.scores([tmp_path / "a.png"]))
     with pytest.raises(DataError, match=r"none\.jpg") as caught:
         model.scores([tmp_path / "none.jpg"])
     assert caught.value.hint == "Replace the photo, or leave it out."
