@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clbench.errors import RunError
-from clbench.nn.exemplars import Exemplars
+from clbench.errors import ClbenchError, RunError
+from clbench.nn.exemplars import Exemplars, as_exemplars
 
 if TYPE_CHECKING:
     from clbench.method.strategy import Strategy
@@ -28,6 +28,36 @@ def answer(strategy: Strategy, verb: str, value: T) -> T:
     if not fits(value):
         raise WrongAnswerError(f"{_place(strategy, verb)} returned {_told(value)}; {expected} was expected.")
     return value
+
+
+def exemplars(strategy: Strategy, verb: str, value: Exemplars | None, *, seen: int) -> Exemplars | None:
+    """Return what `rehearse` or `recall` returned, in the types of exemplars, for a network of `seen` labels.
+
+    Raises WrongAnswerError also for shapes that do not fit each other, more labels than were seen, and values that are
+    no labels.
+    """
+    if answer(strategy, verb, value) is None:
+        return None
+    assert value is not None
+    try:
+        found = as_exemplars(value.rows, value.targets, value.logits)
+    except ClbenchError as error:
+        raise WrongAnswerError(f"{_place(strategy, verb)}: {error.message}", hint=error.hint) from error
+    if found.targets.shape[1] > seen:
+        raise WrongAnswerError(
+            f"{_place(strategy, verb)} returned targets of {found.targets.shape[1]} labels; {seen} have been seen."
+        )
+    return found
+
+
+def check_logits(strategy: Strategy, logits: object, *, shape: torch.Size) -> None:
+    """Raise WrongAnswerError where the network gives a batch other than logits [B, seen]."""
+    if not isinstance(logits, Tensor) or logits.shape != shape:
+        told = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise WrongAnswerError(
+            f"{type(strategy).__name__}: the network gave {told} for {shape[0]} images and {shape[1]} labels.",
+            hint="begin_session grows the head to session.seen: super().begin_session(session) does it.",
+        )
 
 
 def check_built(strategy: Strategy) -> None:
@@ -52,7 +82,18 @@ def _is_truth(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return number and bool(0 <= value < float("inf"))  # type: ignore[operator]
+
+
+def _are_plugins(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(map(_is_plugin, value))
+
+
+def _is_plugin(value: object) -> bool:
+    """Whether it is an object, and no class, that Avalanche's loop finds something to call of."""
+    callbacks = (name for name in dir(value) if name.startswith(("before_", "after_")))
+    return not isinstance(value, type) and any(callbacks)
 
 
 _EXEMPLARS = (_are_exemplars, "clbench.Exemplars, such as a memory's, or None")
@@ -61,8 +102,8 @@ _EXPECTED: dict[str, tuple[Callable[[object], bool], str]] = {
     "rehearse": _EXEMPLARS,
     "recall": _EXEMPLARS,
     "trains": (_is_truth, "True or False"),
-    "score_cost": (_is_number, "a number"),
-    "plugins": (lambda value: isinstance(value, (list, tuple)), "a list"),
+    "score_cost": (_is_number, "a number from 0"),
+    "plugins": (_are_plugins, "a list of Avalanche's plugins, objects and no classes,"),
 }
 
 

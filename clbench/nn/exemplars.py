@@ -51,10 +51,27 @@ def _lists(targets: Any) -> bool:
 def gathered(rows: npt.ArrayLike, targets: npt.ArrayLike, logits: npt.ArrayLike | None) -> Exemplars:
     """Return arrays as exemplars; an image that occurs twice becomes one, at its first place, with all that is known.
 
-    Raises ClbenchError when the shapes do not fit each other.
+    Raises ClbenchError when the shapes do not fit each other, rows are no whole numbers, or targets anything but 1, 0
+    and unknown, which is -1 or NaN.
     """
-    row_array = np.asarray(rows, dtype=np.int64)
-    target_array: Any = targets if _lists(targets) else np.asarray(targets, dtype=np.int8)
+    given = as_exemplars(rows, targets, logits)
+    if _lists(given.targets) and len(np.unique(given.rows)) < len(given):
+        return gathered(given.rows, np.asarray(given.targets), given.logits)
+    _, first, group = np.unique(given.rows, return_index=True, return_inverse=True)
+    if len(first) == len(given):
+        return given
+    order = np.argsort(first, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    kept = given.take(first[order])
+    np.maximum.at(kept.targets, place[group], given.targets)
+    return kept
+
+
+def as_exemplars(rows: npt.ArrayLike, targets: npt.ArrayLike, logits: npt.ArrayLike | None) -> Exemplars:
+    """Return arrays as exemplars, in the types that these have. Raises ClbenchError as `gathered` does."""
+    row_array = _whole(np.asarray(rows))
+    target_array: Any = targets if _lists(targets) else _three_valued(np.asarray(targets))
     logit_array = None if logits is None else np.asarray(logits, dtype=np.float32)
     fits = target_array.ndim == 2 and row_array.shape == target_array.shape[:1]
     if not fits or (logit_array is not None and logit_array.shape != target_array.shape):
@@ -63,18 +80,29 @@ def gathered(rows: npt.ArrayLike, targets: npt.ArrayLike, logits: npt.ArrayLike 
             f"memory: rows {row_array.shape}, targets {target_array.shape} and logits {shape} do not fit each other.",
             hint="Expected rows [n], targets [n, labels] and logits of the same shape as targets.",
         )
-    given = Exemplars(row_array, target_array, logit_array)
-    if _lists(target_array) and len(np.unique(row_array)) < len(row_array):
-        return gathered(row_array, np.asarray(target_array), logit_array)
-    _, first, group = np.unique(row_array, return_index=True, return_inverse=True)
-    if len(first) == len(row_array):
-        return given
-    order = np.argsort(first, kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    kept = given.take(first[order])
-    np.maximum.at(kept.targets, place[group], target_array)
-    return kept
+    return Exemplars(row_array, target_array, logit_array)
+
+
+def _whole(rows: npt.NDArray[Any]) -> Rows:
+    if rows.size and rows.dtype.kind not in "iu":
+        raise ClbenchError(
+            f"memory: rows are of type {rows.dtype}, which are no rows of a table.",
+            hint="Hand over session.rows or batch.rows, or some of them.",
+        )
+    return rows.astype(np.int64)
+
+
+def _three_valued(targets: npt.NDArray[Any]) -> Targets:
+    """Return targets as int8; what is unknown as NaN, as in a batch, becomes -1."""
+    if targets.dtype.kind == "f":
+        targets = np.where(np.isnan(targets), -1, targets)
+    strange = targets[(targets != 1) & (targets != 0) & (targets != -1)]
+    if strange.size:
+        raise ClbenchError(
+            f"memory: targets have {strange.flat[0].item()!r}; 1, 0 and -1 (unknown) were expected.",
+            hint="What is between is no label: keep it as logits, or decide.",
+        )
+    return targets.astype(np.int8)
 
 
 class Shelf:

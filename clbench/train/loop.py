@@ -27,7 +27,7 @@ from clbench.errors import ClbenchError, RunError
 from clbench.imports.deferred import defer
 from clbench.imports.home import spare_home
 from clbench.imports.places import LOOP, NAMED, PLACES
-from clbench.method.answers import answer
+from clbench.method.answers import answer, check_logits, exemplars
 from clbench.method.batch import Batch
 from clbench.method.global_batch import Parts, own_part, set_beside
 from clbench.method.stock_plugins import is_stock, refuse_unusable
@@ -319,7 +319,8 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         recalled = None
         if self._recalls:
             self.modes.restore()  # whatever the step before has left
-            recalled = answer(self.strategy, "recall", self.strategy.recall(self.parts.whole_batch(batch)))
+            recalled = self.strategy.recall(self.parts.whole_batch(batch))
+            recalled = exemplars(self.strategy, "recall", recalled, seen=y.shape[1])
         if recalled is not None and len(recalled.rows):
             if self.may is not None:
                 recalled = self.may.taken(recalled, strategy=self.strategy)
@@ -341,6 +342,8 @@ class SharedLoop(SupervisedTemplate):  # type: ignore[misc]
         """Return logits [B, seen]."""
         with self._precision(), shared_norms():
             logits: Tensor = self.model(self.mb_x)
+        assert self.batch is not None
+        check_logits(self.strategy, logits, shape=self.batch.targets.shape)
         return logits
 
     def criterion(self) -> Tensor:

@@ -20,7 +20,7 @@ from filelock import Timeout
 from clbench.errors import ClbenchError, DataError, ResultsError, RunError, TakenError, UsageError
 from clbench.files.given import LARGEST_TEXT, read_given
 from clbench.files.whole_file import whole_file
-from clbench.method.answers import answer
+from clbench.method.answers import exemplars
 from clbench.method.lone_images import check_lone_image, lone_session
 from clbench.method.stored import Replayable, count_stored
 from clbench.method.strategy import LEAK, Strategy
@@ -266,7 +266,7 @@ class Run(Assembly):
                 with _looking(strategy):
                     strategy.reveal(stored, self.stream.truth(stored)[:, : session.seen])
             with _looking(strategy):
-                rehearsed = answer(strategy, "rehearse", strategy.rehearse(live))
+                rehearsed = exemplars(strategy, "rehearse", strategy.rehearse(live), seen=session.seen)
             self.exemplars = None if rehearsed is None else may.taken(rehearsed, strategy=strategy)
         else:
             with self.savepoint.understood():

@@ -133,19 +133,37 @@ def test_what_can_be_called_and_functions_of_its_own_pass(body: str, here: Path)
         ("loss(self, batch, logits)", "0.5", r"returned 0\.5 \(float\); one number as a tensor"),
         ("rehearse(self, session)", "[1, 2]", r"returned \[1, 2\] \(list\); clbench\.Exemplars"),
         ("recall(self, batch)", "(1, 2)", r"returned \(1, 2\) \(tuple\); clbench\.Exemplars"),
+        ("rehearse(self, session)", "clbench.Exemplars([0.5], [[1]])", ": memory: rows are of type float64"),
+        ("rehearse(self, session)", "clbench.Exemplars([0], [[0.7]])", r": memory: targets have 0\.7; 1, 0 and -1"),
+        ("rehearse(self, session)", "clbench.Exemplars([0], [[2]])", ": memory: targets have 2; 1, 0 and -1"),
+        ("rehearse(self, session)", "clbench.Exemplars([0], [[1] * 9])", "returned targets of 9 labels; 2 have been"),
+        ("rehearse(self, session)", "clbench.Exemplars([0], [[1], [0]])", r": memory: rows \(1,\), targets \(2, 1\)"),
+        ("recall(self, batch)", "clbench.Exemplars([0], [[0.5]])", r": memory: targets have 0\.5; 1, 0 and -1"),
+        ("plugins(self)", "['replay']", r"returned \['replay'\] \(list\); a list of Avalanche's plugins"),
+        ("plugins(self)", "[clbench.Strategy]", r"returned \[<class .* a list of Avalanche's plugins, objects and no"),
+        ("score_cost(self)", "float('nan')", r"returned nan \(float\); a number from 0 was expected"),
+        ("score_cost(self)", "-1", r"returned -1 \(int\); a number from 0 was expected"),
         ("trains(self, index)", "None", r"returned nothing \(None\); True or False was expected"),
-        ("plugins(self)", "None", r"returned nothing \(None\); a list was expected"),
-        ("score_cost(self)", "None", r"returned nothing \(None\); a number was expected"),
+        ("plugins(self)", "None", r"returned nothing \(None\); a list of Avalanche's plugins"),
+        ("score_cost(self)", "None", r"returned nothing \(None\); a number from 0 was"),
         ("build(self, backbone, labels)", "None", r"makes no network self\.net"),
     ],
 )
 def test_a_verb_that_returns_what_the_loop_cannot_use_is_named_with_its_line(
     verb: str, value: str, said: str, here: Path
 ) -> None:
-    text = GOOD.format(name="Odd") + f"\n    def {verb}:\n        return {value}\n"
+    text = "import clbench" + GOOD.format(name="Odd") + f"\n    def {verb}:\n        return {value}\n"
     (here / "strategies" / "odd.py").write_text(text)
-    with pytest.raises(RunError, match=rf"odd\.py, line 8: Odd\.{verb.partition('(')[0]} {said}"):
+    with pytest.raises(RunError, match=rf"odd\.py, line 8: Odd\.{verb.partition('(')[0]} ?{said}"):
         run(planned(scenario(here), "odd"), RunOptions(results=here / "results", device="cpu"))
+
+
+def test_a_network_of_another_width_than_the_labels_is_named(here: Path) -> None:
+    text = GOOD.format(name="Odd") + "\n    def begin_session(self, session):\n        pass\n"
+    (here / "strategies" / "odd.py").write_text(text)
+    with pytest.raises(RunError, match=r"Odd: the network gave \(\d+, 0\) for \d+ images and 2 labels") as told:
+        run(planned(scenario(here), "odd"), RunOptions(results=here / "results", device="cpu"))
+    assert "super().begin_session(session)" in (told.value.hint or "")
 
 
 @pytest.mark.parametrize("verb", ["logits", "scores"])

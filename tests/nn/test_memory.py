@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -193,6 +194,30 @@ def test_wrong_shapes_and_options_are_designed_errors():
         BalancedMemory(3, select="gredy")
     with pytest.raises(UsageError, match="herding needs features"):
         HerdingMemory(3).add([1], y([1]), rng=np.random.default_rng(0))
+
+
+def test_targets_of_a_batch_are_stored_with_nan_as_unknown():
+    memory = Memory(4)
+    memory.add(torch.tensor([3, 5]), torch.tensor([[1.0, float("nan")], [0.0, 1.0]]), rng=np.random.default_rng(0))
+    held = memory.exemplars()
+    assert held.rows.tolist() == [3, 5]
+    assert held.targets.tolist() == [[1, -1], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "targets", "said"),
+    [
+        ([0.0, 1.0], [[1], [0]], "rows are of type float64"),
+        ([True, False], [[1], [0]], "rows are of type bool"),
+        ([0, 1], [[0.7], [0]], r"targets have 0\.7; 1, 0 and -1 \(unknown\) were expected"),
+        ([0, 1], [[2], [0]], "targets have 2; 1, 0 and -1"),
+        ([0, 1], [[300], [0]], "targets have 300; 1, 0 and -1"),
+        ([0, 1], [["a"], ["b"]], "targets have 'a'; 1, 0 and -1"),
+    ],
+)
+def test_what_is_no_row_and_no_label_is_not_rounded_to_one(rows: list, targets: list, said: str):
+    with pytest.raises(ClbenchError, match=said):
+        Memory(4).add(np.array(rows), np.array(targets), rng=np.random.default_rng(0))
 
 
 def test_labels_take_turns_in_class_balanced_selection():
