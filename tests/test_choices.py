@@ -7,6 +7,7 @@ from typing import get_type_hints
 
 import msgspec
 import pytest
+from tiny_scenarios import scenario
 
 from clbench.data.datasets.dataset import resolve_options
 from clbench.data.datasets.registry import DATASETS
@@ -138,3 +139,20 @@ def test_a_value_of_a_mapping_is_named_by_its_key_with_what_it_may_be():
 def test_a_field_that_only_another_strategy_has_is_named_with_it():
     told = refused(strategies=["naive", "er"], sets=["memory=5"])
     assert told.startswith("--set memory=5: naive has no field 'memory'. Did you mean 'er.memory'?")
+
+
+def test_a_field_that_is_missing_is_told_with_what_it_may_be():
+    for given, said in (
+        ({"name": "mine"}, "missing required field `version`.\n  Write `version:` and a whole number, at least 1."),
+        ({"name": "mine", "version": 1}, "missing required field `title`.\n  Write `title:` and text, not empty."),
+    ):
+        with pytest.raises(UsageError) as caught:
+            convert(given, ScenarioSpec, source="mine.yaml")
+        assert said in str(caught.value)
+
+
+def test_a_scenario_without_strategies_asks_for_one(tmp_path: Path):
+    file = scenario(tmp_path, strategies=[])
+    with pytest.raises(UsageError, match="strategies: the list is empty"):
+        plan(file)
+    assert [item.entry.name for item in plan(file, strategies=["naive"])] == ["naive"]

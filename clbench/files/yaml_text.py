@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from clbench.errors import UsageError, suggest
-from clbench.files.field_words import field_at, in_words, may_be, structs_in
+from clbench.files.field_words import described, field_at, in_words, may_be, structs_in
 from clbench.files.given import LARGEST_TEXT, read_given
 
 # some fields hold "a strategy's name or a mapping": msgspec reads plain values and `entries` makes sense of them
@@ -146,6 +146,10 @@ def convert(raw: Yaml, kind: Any, *, source: str) -> Any:
         if "unknown field" in message:
             names = field_names(kind, place)
             hint = suggest(message.split("`")[1], names).strip() or f"Known here: {', '.join(names)}."
+        elif "missing required field" in message:
+            missing = message.split("`")[1]
+            field = field_at(kind, f"{place}.{missing}".lstrip("."))
+            hint = f"Write `{missing}:` and {described(field[0])}." if field else ""
         elif place and (field := field_at(kind, place)):
             hint = may_be(*field)
         raise UsageError(f"{source}: {in_words(told)}.", hint=hint) from error

@@ -178,6 +178,8 @@ def _chosen(
     if source.stand_in and spec.stand_in is not None and spec.stand_in.strategies:
         lists.insert(0, _written(spec.stand_in.strategies, where=f"{where}: {STAND_IN}", below=lists[0]))
     found: list[Chosen] = []
+    if not names and not lists[0]:
+        raise UsageError(f"{where}: strategies: the list is empty.", hint="Name one there, or with --strategy.")
     for name in _distinct(names or [name for name, _ in lists[0]]):
         entry = catalog.find_strategy(name)
         kind = cast("type[Strategy] | None", None if imported else read_kind(entry)) or class_in(entry)
