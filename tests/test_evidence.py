@@ -168,7 +168,9 @@ def sentences() -> list[str]:
         f"{said('last_map', 'er/queries', settings=kept, folder=B0C10)} (`er`, 400 images), "
         f"{said('last_map', 'dlfl/queries', folder=B0C10)} (`dlfl`, none), "
         f"{said('last_map', 'lwf/queries', folder=B0C10)} (`lwf`, none) and "
-        f"{said('last_map', 'ridge/linear', folder=B0C10)} (`ridge`).",
+        f"{said('last_map', 'ridge/linear', folder=B0C10)} (`ridge`). Its bound ends at "
+        f"{said('last_map', 'joint/queries', settings='train.epochs=48', folder=B0C10)} with own features and at "
+        f"{said('last_map', 'joint/linear', settings='train.epochs=48', folder=B0C10)} with the shared one.",
         f"On the stand-in `dlfl` with 400 stored images is first in {over_orders(f'dlfl ({kept})').first} of "
         f"{len(orders(STAND_IN).orders)} orders. Kendall's tau-b of a shuffled ranking with the alphabetical one is "
         f"{agreement(STAND_IN)}. In every order own features end above the shared one, by at least "
