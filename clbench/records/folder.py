@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from clbench.errors import ResultsError
 
 DEPTH = 4
 """How many folders and files deep a record lies below a results folder: scenario, strategy, configuration, file."""
+_CONFIGURATION = re.compile(r"[0-9a-f]{8}")
+RECORD = re.compile(r"seed(0|[1-9][0-9]*)\.json\Z")
+"""The name of a record's file."""
 
 
 def check_folder(results: Path) -> None:
@@ -26,23 +30,28 @@ def check_folder(results: Path) -> None:
 
 
 def _hint(file: Path) -> str:
-    meant = file.absolute().parents[DEPTH - 1 : DEPTH] if file.match("seed*.json") else ()
-    return _name(meant[0]) if meant else "Name one with --results."
+    meant = _of_record(file)
+    return _name(meant) if meant else "Name one with --results."
 
 
 def _meant(folder: Path) -> Path | None:
     """Return the results folder that the records in `folder` belong to, if it is another one."""
-    if _holds(folder, depth=DEPTH):
+    if _first(folder, depth=DEPTH):
         return None
-    for depth in range(DEPTH - 1, 0, -1):
-        if _holds(folder, depth=depth):
-            return folder.absolute().parents[DEPTH - 1 - depth]
-    return inner if _holds(inner := folder / "results", depth=DEPTH) else None
+    inside = (found for depth in range(1, DEPTH) if (found := _first(folder, depth=depth)))
+    return next(inside, None) or _first(folder / "results", depth=DEPTH)
 
 
-def _holds(folder: Path, *, depth: int) -> bool:
-    """Return whether some record lies exactly `depth` steps below a folder."""
-    return any(folder.glob("*/" * (depth - 1) + "seed*.json"))
+def _first(folder: Path, *, depth: int) -> Path | None:
+    """Return the results folder of the first record that lies exactly `depth` steps below a folder."""
+    return next(filter(None, map(_of_record, folder.glob("*/" * (depth - 1) + "seed*.json"))), None)
+
+
+def _of_record(file: Path) -> Path | None:
+    """Return the results folder that a file lies in, if it lies where a record would."""
+    configuration, *above = file.absolute().parents
+    placed = RECORD.match(file.name) and _CONFIGURATION.fullmatch(configuration.name) and len(above) >= DEPTH - 1
+    return above[DEPTH - 2] if placed else None
 
 
 def _name(meant: Path) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from clbench.errors import ResultsError
 from clbench.plan.place import run_folder, scenario_id, unpinned_id
-from clbench.records.folder import check_folder
+from clbench.records.folder import RECORD, check_folder
 from clbench.records.orders import order_of
 from clbench.records.record import Record, read_record
 from clbench.spec.orders import is_order
@@ -20,7 +19,6 @@ log = logging.getLogger(__name__)
 
 REFERENCE = "reference"
 """The folder below the checkout's results that holds what clbench ships; readers of results do not enter it."""
-_SEED_FILE = re.compile(r"seed(0|[1-9][0-9]*)\.json\Z")
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def _files(folder: str, *, depth: int) -> Iterator[Path]:
         return
     for entry in entries:
         if depth == 3:
-            if _SEED_FILE.match(entry.name) and entry.is_file():
+            if RECORD.match(entry.name) and entry.is_file():
                 yield Path(entry.path)
         elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name != REFERENCE:
             yield from _files(entry.path, depth=depth + 1)

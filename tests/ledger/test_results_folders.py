@@ -48,6 +48,16 @@ def test_a_results_folder_passes_with_records_without_and_with_the_shipped_ones(
     check_folder(results / "reference")
 
 
+def test_files_of_other_people_are_no_records(tmp_path: Path):
+    for place in ("seed0.json", "a/seed1.json", "a/b/c/seed.json", "a/0123abcd/seed-2.json"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text("{}")
+    check_folder(tmp_path)
+    with pytest.raises(ResultsError, match="is a file") as told:
+        check_folder(tmp_path / "seed0.json")
+    assert told.value.hint == "Name one with --results."
+
+
 @pytest.mark.parametrize("read", [clbench.load_results, collect, lambda folder: list(statuses(folder))])
 def test_who_reads_results_reads_nothing_past_the_records_there(results: Path, read):
     with pytest.raises(ResultsError, match=f"--results {results}"):
