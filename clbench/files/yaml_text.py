@@ -165,6 +165,8 @@ def _with_key(message: str, raw: Yaml, kind: Any) -> str:
         if index == "...":
             break
         found = found[int(index)] if index else found[name]
+    if not isinstance(found, dict):
+        return message
     for key, value in list(found.items()):
         found.clear()
         found[key] = value
