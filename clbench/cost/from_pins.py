@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from clbench.cost.session_counts import SessionCount
+from clbench.method.answers import answer
 from clbench.method.replay import Replay
 from clbench.method.strategy import Strategy
 from clbench.metrics.of_parts import kept_bytes
@@ -41,7 +42,7 @@ def counts_from_pins(
         unknown.insert(0, SHARED)
     sessions = []
     for index, images in enumerate(own):
-        trains = strategy.trains(index)
+        trains = answer(strategy, "trains", strategy.trains(index))
         rounds = epochs(plan.train, index) if trains else 1
         steps = rounds * steps_per_epoch(images, plan.train.batch_size) if trains else 0
         sessions.append(SessionCount(images, images, epochs=rounds, steps=steps, beside=0, scored=tested[-1]))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from clbench.data.sparse.merged import first_columns
+from clbench.method.answers import answer
 from clbench.method.batch import Batch
 from clbench.method.replay import Replay
 from clbench.method.strategy import Strategy
@@ -54,7 +55,7 @@ def session_counts(plan: Plan, strategy: Strategy, stream: Stream) -> tuple[Sess
     held = len(stream.val_rows) if plan.trial is None and tunes(stream) else 0
     found = []
     for session in stream.sessions:
-        trains = strategy.trains(session.index)
+        trains = answer(strategy, "trains", strategy.trains(session.index))
         rounds = epochs(plan.train, session.index) if trains else 1
         view, beside = len(session.rows), 0
         if memory is not None:

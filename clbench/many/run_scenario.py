@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from clbench.errors import ClbenchError, DataError, RunError, UsageError
 from clbench.plan.source import stand_in_text
 from clbench.records.record import Record, read_record
@@ -190,7 +188,7 @@ def _setting(name: object, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a number or an array of NumPy as Python's own. Raises TypeError for anything else."""
-    if isinstance(value, (np.generic, np.ndarray)):
+    """Return a number or an array of NumPy, or a tensor, as Python's own. Raises TypeError for anything else."""
+    if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError

@@ -63,8 +63,8 @@ def _check_name(kind: type, name: str, verbs: dict[str, Any]) -> None:
         meant = f" Did you mean '{near[0]}'?" if near else ""
         raise UsageError(
             f"{kind.__name__}.{name}: the loop has no verb of this name and nothing here calls it.{meant}",
-            hint="docs/strategy.md lists the verbs; Avalanche's plugins are what `plugins` returns. A function for "
-            "others to call begins with an underscore.",
+            hint="docs/strategy.md lists the verbs; Avalanche's plugins are what `plugins` returns. The name of a "
+            "function of its own begins with an underscore.",
         )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clbench.errors import UsageError
+from clbench.method.answers import answer
 from clbench.method.strategy import Strategy, overrides
 from clbench.stream.stream import Session
 
@@ -22,7 +23,7 @@ def lone_session(sessions: Sequence[Session], strategy: Strategy, *, batch_size:
     for session in sessions:
         joined = rehearses and session.index > 0
         lone = len(session.rows) == 1 and not joined
-        if (batch_size == 1 or lone) and strategy.trains(session.index):
+        if (batch_size == 1 or lone) and answer(strategy, "trains", strategy.trains(session.index)):
             return session.index
     return None
 

@@ -158,6 +158,13 @@ def test_a_verb_that_returns_what_the_loop_cannot_use_is_named_with_its_line(
         run(planned(scenario(here), "odd"), RunOptions(results=here / "results", device="cpu"))
 
 
+def test_an_estimate_does_not_take_nothing_for_no(here: Path) -> None:
+    text = GOOD.format(name="Odd") + "\n    def trains(self, index):\n        return None\n"
+    (here / "strategies" / "odd.py").write_text(text)
+    with pytest.raises(RunError, match=r"Odd\.trains returned nothing \(None\); True or False was expected"):
+        invoke(["run", "tiny", "--strategy", "odd", "--dry-run", "--results", "results"])
+
+
 def test_a_network_of_another_width_than_the_labels_is_named(here: Path) -> None:
     text = GOOD.format(name="Odd") + "\n    def begin_session(self, session):\n        pass\n"
     (here / "strategies" / "odd.py").write_text(text)
